@@ -1,0 +1,3 @@
+//! EC2: the VPC's objects and instances, as records and operations.
+
+pub mod records;

@@ -1,0 +1,3 @@
+//! EKS: clusters and access entries, as records and operations.
+
+pub mod records;

@@ -1,0 +1,3 @@
+//! Outposts: racks, their capacity and instance types.
+
+pub mod records;

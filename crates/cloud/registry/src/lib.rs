@@ -1,0 +1,1 @@
+//! ECR and the OCI distribution API in front of it.

@@ -1,0 +1,1 @@
+//! The table of built-in kinds, a strategy file per kind with opinions, schema data.

@@ -1,0 +1,1 @@
+//! The kubelet of a node, its runtime and the shim of each container.

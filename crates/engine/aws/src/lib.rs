@@ -1,0 +1,1 @@
+//! The AWS door: locate, decode, verify SigV4, authorize, run, encode.

@@ -1,0 +1,1 @@
+//! Clocks, ids, entropy: what every other crate may rely on.

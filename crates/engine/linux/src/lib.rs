@@ -1,0 +1,1 @@
+//! Every effect on the host: namespaces, netlink, nftables, cgroups, mounts, processes.

@@ -1,0 +1,1 @@
+//! Certificate authorities, signing requests, signing keys, tokens.

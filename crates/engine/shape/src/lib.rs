@@ -1,0 +1,1 @@
+//! Derive for the structures of the AWS APIs.

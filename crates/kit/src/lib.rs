@@ -1,0 +1,1 @@
+//! Test kit: clocks, worlds, clients. A development dependency only.

@@ -1,0 +1,1 @@
+//! A place that hosts: replica, link, outbox, fabric, instances, control planes.

@@ -1,0 +1,2 @@
+//! Lists, arrows, sizes.
+fn main() {}
