@@ -1,1 +1,9 @@
 //! A place that hosts: replica, link, outbox, fabric, instances, control planes.
+//!
+//! Knows: the records of EC2, EKS and Outposts, and how to make them true on this machine.
+//! Must not know: the AWS door, IAM, the insides of a control plane.
+
+pub mod link;
+pub mod outbox;
+pub mod replica;
+pub mod control_plane;
