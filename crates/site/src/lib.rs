@@ -7,3 +7,5 @@ pub mod link;
 pub mod outbox;
 pub mod replica;
 pub mod control_plane;
+pub mod metadata;
+pub mod names;
