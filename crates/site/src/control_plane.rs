@@ -11,13 +11,16 @@ use std::{
 };
 
 use eksile_ec2::records::Instance;
-use eksile_eks::records::{AccessEntry, Cluster, ObservedCluster};
+use eksile_eks::records::{AccessEntry, Cluster, ObservedCluster, WantedCluster};
 use eksile_linux::{Error as LinuxError, process};
 use eksile_store::{RecordError, Scope, View};
 use rustix::process::Signal;
 use serde::Deserialize;
 
-use crate::outbox::{Outbox, OutboxError};
+use crate::{
+    Outcome,
+    outbox::{Outbox, OutboxError},
+};
 pub use plan::{Seen, Step, plan};
 
 /// Port of the API on the control plane's fixed addresses, as on EKS.
@@ -84,12 +87,12 @@ pub struct ControlPlanes<'a> {
 }
 
 impl ControlPlanes<'_> {
-    /// Brings every control plane of `site` closer to what is wanted. Returns the processes to watch.
+    /// Brings every control plane of `site` closer to what is wanted.
     ///
     /// # Errors
     /// The first thing that failed; what was done stays done.
-    pub async fn reconcile(&self, view: &View, site: &str) -> Result<Vec<process::Identity>, ControlPlaneError> {
-        let mut running = Vec::new();
+    pub async fn reconcile(&self, view: &View, site: &str) -> Result<Outcome, ControlPlaneError> {
+        let mut outcome = Outcome::default();
         for (scope, cluster) in view.all_records::<Cluster>()? {
             if cluster.site != site {
                 continue;
@@ -98,9 +101,11 @@ impl ControlPlanes<'_> {
             for step in plan(&cluster, &seen) {
                 self.apply(view, &scope, &cluster, &seen, step).await?;
             }
-            running.extend(process::Identity::read(&self.folder(&cluster).join("pid"))?.filter(|pid| pid.is_alive()));
+            let process = process::Identity::read(&self.folder(&cluster).join("pid"))?;
+            outcome.running.extend(process.filter(|pid| pid.is_alive()));
+            outcome.waiting |= cluster.wanted == WantedCluster::Present && seen.places && seen.authority.is_none();
         }
-        Ok(running)
+        Ok(outcome)
     }
 
     fn folder(&self, cluster: &Cluster) -> PathBuf {

@@ -9,3 +9,12 @@ pub mod replica;
 pub mod control_plane;
 pub mod metadata;
 pub mod names;
+
+/// What a pass over a kind of things found.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Processes whose end calls for another pass.
+    pub running: Vec<eksile_linux::process::Identity>,
+    /// Something has been started and is not there yet: look again soon.
+    pub waiting: bool,
+}
