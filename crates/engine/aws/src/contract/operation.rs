@@ -64,7 +64,7 @@ pub struct Passed {
 }
 
 /// A row of a service's list. `ops/mod.rs`, written by `cargo xtask lists`, holds
-/// `pub static OPERATIONS: &[Operation] = &[Operation::command::<create_vpc::CreateVpc>(), …];`.
+/// `pub(crate) static OPERATIONS: &[Operation] = &[Operation::command::<create_vpc::CreateVpc>(), …];`.
 #[derive(Clone, Copy)]
 pub struct Operation {
     pub(crate) name: &'static str,

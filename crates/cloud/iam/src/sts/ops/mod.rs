@@ -5,4 +5,4 @@ mod get_caller_identity;
 use eksile_aws::Operation;
 
 /// Every operation built here.
-pub static OPERATIONS: &[Operation] = &[Operation::lookup::<get_caller_identity::GetCallerIdentity>()];
+pub(crate) static OPERATIONS: &[Operation] = &[Operation::lookup::<get_caller_identity::GetCallerIdentity>()];
