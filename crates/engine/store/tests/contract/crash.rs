@@ -99,7 +99,8 @@ fn kill_somewhen(mut child: Child) -> Said {
             let words: Vec<&str> = line.split(' ').collect();
             if let ["acknowledged", writer, n, revision] = words[..] {
                 said.insert(writer.parse().unwrap(), (n.parse().unwrap(), Revision(revision.parse().unwrap())));
-                drop(lines.send(()));
+                // The parent has heard enough before the child is dead.
+                let _ = lines.send(());
             }
         }
         said

@@ -1,8 +1,8 @@
 //! What only a durable store promises.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{convert::Infallible, os::unix::fs::PermissionsExt};
 
-use eksile_store::{OpenError, Options, Revision, Store, StoreError, ViewError, WriteError};
+use eksile_store::{Committed, OpenError, Options, Revision, Store, StoreError, ViewError, WriteError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -146,11 +146,11 @@ fn a_disk_error_ends_writing_not_reading() {
             .execute_batch("CREATE TRIGGER full BEFORE INSERT ON change BEGIN SELECT RAISE(ABORT, 'disk full'); END")
             .unwrap();
         let mut watch = world.store.watch("", Revision(1)).unwrap();
-        let failed = world.store.write(|txn| Ok::<_, ()>(txn.put("/a", "2"))).await;
+        let failed = try_put(&world.store, "/a").await;
         let Err(WriteError::Failed(StoreError::Disk(cause))) = failed else { panic!("{failed:?}") };
         assert!(cause.to_string().contains("disk full"), "{cause}");
         other.execute_batch("DROP TRIGGER full").unwrap();
-        let failed = world.store.write(|txn| Ok::<_, ()>(txn.put("/b", "2"))).await;
+        let failed = try_put(&world.store, "/b").await;
         assert!(matches!(failed, Err(WriteError::Failed(StoreError::Disk(_)))), "{failed:?}");
         assert_eq!(world.store.view().scan("", None, 9).len(), 1);
         assert_eq!(text(&world.store.view().get("/a").unwrap().value), "1");
@@ -158,6 +158,14 @@ fn a_disk_error_ends_writing_not_reading() {
             assert!(matches!(item, eksile_store::WatchItem::Progress(_)), "{item:?}");
         }
     });
+}
+
+async fn try_put(store: &Store, key: &str) -> Result<Committed<()>, WriteError<Infallible>> {
+    let put = store.write(|txn| {
+        txn.put(key, "2");
+        Ok(())
+    });
+    put.await
 }
 
 /// Many writers share a sync: far fewer commits reach the log than writes were answered.

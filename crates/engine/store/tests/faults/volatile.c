@@ -4,9 +4,11 @@
  * pulled the plug on a disk whose cache was never written unless asked.
  *
  * With VOLATILE_LIES set, syncs of files whose names end so are not believed: a disk that lies.
- * A new file counts as durable with its own first sync, as ext4 has it.
+ * A new file counts as durable with its own first sync, as ext4 has it; a removed one is gone for good only when its
+ * folder was synced.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -77,9 +79,27 @@ static void copy(int from, int to, struct range range) {
     }
 }
 
-/* What was written since the last sync reaches the shadow. */
+/* The folder itself was synced: what was removed from it is removed for good. */
+static void folder_synced(int fd) {
+    const char *folder = getenv("VOLATILE_DATA"), *shadow = getenv("VOLATILE_SHADOW");
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (!folder || length < 0 || (size_t)length != strlen(folder) || strncmp(path, folder, length)) return;
+    DIR *entries = opendir(shadow);
+    if (!entries) fail(shadow);
+    for (struct dirent *entry; (entry = readdir(entries));) {
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.' && access(path, F_OK)) unlinkat(dirfd(entries), entry->d_name, 0);
+    }
+    closedir(entries);
+}
+
+/* What was written since the last sync reaches the shadow. Reads through fd: to open and close the file once more would
+ * let go of the process's locks on it. */
 static void synced(int fd) {
     pthread_mutex_lock(&lock);
+    folder_synced(fd);
     struct file *file = watched(fd);
     const char *lies = getenv("VOLATILE_LIES");
     size_t name = file ? strlen(file->path) : 0, end = lies ? strlen(lies) : 0;
@@ -87,15 +107,14 @@ static void synced(int fd) {
     if (file && !lie) {
         char path[2 * PATH_MAX];
         snprintf(path, sizeof path, "%s%s", getenv("VOLATILE_SHADOW"), file->path + strlen(getenv("VOLATILE_DATA")));
-        int to = open(path, O_WRONLY | O_CREAT, 0600), from = open(file->path, O_RDONLY);
-        if (to < 0 || from < 0) fail(path);
+        int to = open(path, O_WRONLY | O_CREAT, 0600);
+        if (to < 0) fail(path);
         for (size_t i = 0; i < file->count; i++) {
             struct range range = file->dirty[i];
-            if (range.length >= 0) copy(from, to, range);
+            if (range.length >= 0) copy(fd, to, range);
             else if (REAL(ftruncate)(to, range.start)) fail("shadow");
         }
         file->count = 0;
-        close(from);
         close(to);
     }
     pthread_mutex_unlock(&lock);
