@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use eksile_store::{RecordError, Scope, Txn};
+use eksile_aws::Reads;
+use eksile_store::{RecordError, Scope};
 
 use crate::block::Block;
 use crate::records::{
@@ -34,30 +35,30 @@ pub struct Network {
     pub observed: BTreeMap<String, ObservedInstance>,
 }
 
-fn by_id<R: eksile_store::Record>(txn: &Txn<'_>, scope: &Scope) -> Result<BTreeMap<String, R>, RecordError> {
-    Ok(txn.records::<R>(scope)?.into_iter().map(|record| (record.id().to_owned(), record)).collect())
+fn by_id<R: eksile_store::Record>(reads: Reads<'_>, scope: &Scope) -> Result<BTreeMap<String, R>, RecordError> {
+    Ok(reads.records::<R>(scope)?.into_iter().map(|record| (record.id().to_owned(), record)).collect())
 }
 
 impl Network {
-    /// Reads what a transaction sees.
+    /// Reads what a view or a transaction sees.
     ///
     /// # Errors
     /// A stored record cannot be read.
-    pub fn read(txn: &Txn<'_>, scope: &Scope) -> Result<Self, RecordError> {
-        let instances: BTreeMap<String, Instance> = by_id(txn, scope)?;
+    pub fn read(reads: Reads<'_>, scope: &Scope) -> Result<Self, RecordError> {
+        let instances: BTreeMap<String, Instance> = by_id(reads, scope)?;
         let mut observed = BTreeMap::new();
         for instance in instances.values() {
-            let seen = txn.record::<ObservedInstance>(&Scope::observed(&instance.site), &instance.instance_id)?;
+            let seen = reads.record::<ObservedInstance>(&Scope::observed(&instance.site), &instance.instance_id)?;
             observed.extend(seen.map(|seen| (instance.instance_id.clone(), seen)));
         }
         Ok(Self {
-            vpcs: by_id(txn, scope)?,
-            subnets: by_id(txn, scope)?,
-            route_tables: by_id(txn, scope)?,
-            internet_gateways: by_id(txn, scope)?,
-            nat_gateways: by_id(txn, scope)?,
-            security_groups: by_id(txn, scope)?,
-            interfaces: by_id(txn, scope)?,
+            vpcs: by_id(reads, scope)?,
+            subnets: by_id(reads, scope)?,
+            route_tables: by_id(reads, scope)?,
+            internet_gateways: by_id(reads, scope)?,
+            nat_gateways: by_id(reads, scope)?,
+            security_groups: by_id(reads, scope)?,
+            interfaces: by_id(reads, scope)?,
             instances,
             observed,
         })
