@@ -8,7 +8,7 @@ use crate::resource::invalid_value;
 
 /// `IpPermission` of the EC2 API: one protocol and port range, several peers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Shape)]
-pub struct IpPermission {
+pub(crate) struct IpPermission {
     /// `tcp`, `udp`, `icmp`, a protocol number, or `-1` for all.
     pub ip_protocol: Option<String>,
     /// First port, or ICMP type; -1 for all.
@@ -28,7 +28,7 @@ pub struct IpPermission {
 
 /// An IPv4 peer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Shape)]
-pub struct IpRange {
+pub(crate) struct IpRange {
     /// A block.
     pub cidr_ip: Option<String>,
     /// Free text.
@@ -37,21 +37,21 @@ pub struct IpRange {
 
 /// An IPv6 peer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Shape)]
-pub struct Ipv6Range {
+pub(crate) struct Ipv6Range {
     /// A block.
     pub cidr_ipv6: Option<String>,
 }
 
 /// A prefix list as a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Shape)]
-pub struct PrefixListId {
+pub(crate) struct PrefixListId {
     /// `pl-…`.
     pub prefix_list_id: Option<String>,
 }
 
 /// A group as a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Shape)]
-pub struct UserIdGroupPair {
+pub(crate) struct UserIdGroupPair {
     /// `sg-…`.
     pub group_id: Option<String>,
     /// Name instead of id, in a default VPC.
