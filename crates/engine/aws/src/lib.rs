@@ -10,14 +10,21 @@
 // Derived code names this crate by its full path.
 extern crate self as eksile_aws;
 
+mod codec;
 mod contract;
+mod directory;
+mod door;
 pub mod inputs;
+mod model;
 mod pattern;
+pub mod policy;
 pub mod shape;
 
 pub use contract::{
-    Call, Caller, Command, CountedMint, Fault, Lookup, Mint, Operation, Passed, Place, Principal, Protocol, Read,
-    Reads, Service, SystemMint, Vantage,
+    Call, Caller, Command, CountedMint, Fault, Guard, Lookup, Mint, Operation, Passed, Place, Principal, Protocol,
+    Read, Reads, Service, SystemMint, Vantage,
 };
+pub use directory::{Credential, Directory, Policies};
+pub use door::{BODY_LIMIT, Door};
 pub use eksile_shape::Shape;
 pub use shape::Shape;

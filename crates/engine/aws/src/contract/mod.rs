@@ -12,7 +12,7 @@ pub use call::{Call, Place, Vantage};
 pub use caller::{Caller, Principal};
 pub use fault::Fault;
 pub use mint::{CountedMint, Mint, SystemMint};
-pub use operation::{Command, Lookup, Operation, Passed};
+pub use operation::{Command, Guard, Lookup, Operation, Passed};
 pub(crate) use operation::{Erased, Kind};
 pub use reads::{Read, Reads};
 pub use service::{Protocol, Service};

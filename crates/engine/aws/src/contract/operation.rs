@@ -20,6 +20,11 @@ pub trait Command: Shape + Send + 'static {
         Vec::new()
     }
 
+    /// What guards it.
+    fn guard(&self, _call: &Call<'_>, _state: Reads<'_>) -> Guard {
+        Guard::Policies
+    }
+
     /// Roles that the call hands to a service: the caller needs `iam:PassRole` on each.
     fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {
         Vec::new()
@@ -47,11 +52,27 @@ pub trait Lookup: Shape + Send + 'static {
         Vec::new()
     }
 
+    /// As [`Command::guard`].
+    fn guard(&self, _call: &Call<'_>, _state: Reads<'_>) -> Guard {
+        Guard::Policies
+    }
+
     /// Runs on a consistent view. Answer lists whole: the door pages them.
     ///
     /// # Errors
     /// The fault that AWS answers.
     fn run(self, call: &Call<'_>, view: &View) -> Result<Self::Output, Fault>;
+}
+
+/// What stands between a caller and an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The caller's policies must allow it.
+    Policies,
+    /// A resource-based policy grants it to this caller already; only a deny can stop it.
+    Granted,
+    /// Nothing: whoever is authenticated may.
+    Open,
 }
 
 /// A role handed to a service.
@@ -115,6 +136,7 @@ impl std::fmt::Debug for Operation {
 pub(crate) trait Erased: Send {
     fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String>;
     fn conditions(&self, call: &Call<'_>) -> Vec<(String, Vec<String>)>;
+    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard;
     fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed>;
     fn write(self: Box<Self>, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Value, Fault>;
     fn look(self: Box<Self>, call: &Call<'_>, view: &View) -> Result<Value, Fault>;
@@ -137,6 +159,10 @@ impl<C: Command> Erased for Writes<C> {
         self.0.conditions(call)
     }
 
+    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard {
+        self.0.guard(call, state)
+    }
+
     fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed> {
         self.0.passes(call, state)
     }
@@ -157,6 +183,10 @@ impl<L: Lookup> Erased for Looks<L> {
 
     fn conditions(&self, call: &Call<'_>) -> Vec<(String, Vec<String>)> {
         self.0.conditions(call)
+    }
+
+    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard {
+        self.0.guard(call, state)
     }
 
     fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {

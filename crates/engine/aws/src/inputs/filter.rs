@@ -5,7 +5,6 @@
 
 use crate::contract::Fault;
 use crate::pattern;
-use crate::shape::Shape;
 
 /// One filter. In ec2 inputs: `#[shape(input = "Filter")] filters: Vec<Filter>`.
 #[derive(Debug, Clone, PartialEq, Eq, eksile_shape::Shape)]

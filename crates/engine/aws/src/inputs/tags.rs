@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::contract::Fault;
-use crate::shape::Shape;
 
 /// A tag of EC2, IAM and most services that are not EKS (whose tags are maps).
 #[derive(Debug, Clone, PartialEq, Eq, eksile_shape::Shape)]
