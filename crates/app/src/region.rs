@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     control::{self, Request},
     layout::Layout,
-    public_pki,
+    trust,
     up::{self, HostRequest},
     world_config::WorldConfig,
 };
@@ -59,7 +59,7 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let (_, loopback) = up::ask_host(layout, &HostRequest::Door).await?;
     tokio::spawn(endpoints.clone().plain(loopback.context("up sent no listener")?, Place::Host));
     let listener = socket::tcp_listener(&Namespace::named("internet"), fabric::REGION_ENDPOINTS)?;
-    let tls = public_pki::endpoint_server(layout)?;
+    let tls = trust::endpoint_server(layout, &config)?;
     tokio::spawn(endpoints.encrypted(TcpListener::from_std(listener)?, tls));
 
     tokio::spawn(eksile_eks::reconcile::run(store.clone(), clock.clone()));

@@ -9,11 +9,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{layout::Layout, public_pki, up, world_config::WorldConfig};
+use crate::{layout::Layout, trust, up, world_config::WorldConfig};
 
 /// Listens for every site.
 pub(super) fn listen(layout: &Layout, config: &WorldConfig, server: &LinkServer) -> Result<()> {
-    let tls = public_pki::link_server(layout)?;
+    let tls = trust::link_server(layout)?;
     for outpost in &config.outposts {
         let place = Namespace::named(&fabric::link::region_end(outpost));
         let listener = TcpListener::from_std(socket::tcp_listener(&place, fabric::LINK_ADDRESS)?)?;
@@ -59,7 +59,7 @@ async fn session(
             return;
         }
     };
-    let Some(site) = public_pki::peer_name(stream.get_ref().1) else {
+    let Some(site) = trust::peer_name(stream.get_ref().1) else {
         tracing::warn!("a service link whose certificate names no site");
         return;
     };
