@@ -3,6 +3,7 @@
 use std::{future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use anyhow::{Context, Result};
+use eksile_base::Clock;
 use eksile_linux::{Namespace, socket};
 use eksile_site::{
     control_plane::Loopback,
@@ -21,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use crate::{
     control::{self, Forwarded, Request},
     layout::Layout,
-    trust,
+    leftovers, trust,
     world_config::WorldConfig,
 };
 
@@ -34,11 +35,16 @@ pub(crate) async fn run(layout: &Layout, site: &str) -> Result<()> {
     let dial = Dial { tls: TlsConnector::from(trust::link_client(layout, site)?), way: way(layout, &config, site) };
     let running = link.clone();
     tokio::spawn(async move { running.run(&dial, asks).await });
+    let run = layout.run().join(site);
+    std::fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
     let host = Host {
         site: site.to_owned(),
         region: config.region,
         store,
         dir,
+        run,
+        cgroup: leftovers::cgroup(layout),
+        clock: Clock::system(),
         program: std::env::current_exe()?,
         link,
         loopback: Arc::new(World { socket: layout.world_socket() }),
