@@ -1,0 +1,80 @@
+//! What generated and allocated values look like.
+
+/// The alphabet of generated name suffixes (apimachinery's `rand.String`).
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// Whether a text is a suffix that the server generated.
+pub(super) fn is_generated(suffix: &str) -> bool {
+    suffix.len() == 5 && suffix.bytes().all(|b| ALPHABET.contains(&b))
+}
+
+/// Whether a text is a UUID.
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether a text is an address of the service range that both servers are given.
+pub(super) fn is_address_of_services(text: &str) -> bool {
+    text.starts_with("10.100.") && text.parse::<std::net::Ipv4Addr>().is_ok()
+}
+
+pub(super) fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether a cell of a table is a duration such as `5s` or `2m3s`.
+pub(super) fn is_age(text: &str) -> bool {
+    text.ends_with(['s', 'm', 'h', 'd'])
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || "smhd".contains(c))
+}
+
+/// Cuts a text where words of hexadecimal digits, points and hyphens begin and end.
+pub(super) fn pieces(text: &str) -> Vec<&str> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut inside = None;
+    for (at, c) in text.char_indices() {
+        if inside.is_some_and(|was| was != word(c)) {
+            pieces.push(&text[start..at]);
+            start = at;
+        }
+        inside = Some(word(c));
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+/// Replaces the `length` generated characters that follow `mark`.
+pub(super) fn after(text: &str, mark: &str, length: usize, symbol: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(mark) {
+        let (head, tail) = rest.split_at(at + mark.len());
+        out.push_str(head);
+        rest = match tail.get(..length).filter(|suffix| is_generated(suffix)) {
+            Some(_) => {
+                out.push_str(symbol);
+                &tail[length..]
+            }
+            None => tail,
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Replaces every number that stands alone.
+pub(super) fn digits(text: &str, symbol: &str) -> String {
+    text.split_inclusive(' ')
+        .map(|word| {
+            let bare = word.trim_end_matches([' ', ',', '.', ';']);
+            if is_digits(bare) { word.replace(bare, symbol) } else { word.to_owned() }
+        })
+        .collect()
+}
