@@ -15,6 +15,8 @@ mod token;
 
 /// Times this near to the present were made by the server (seconds).
 const NEAR: i64 = 3 * 3600;
+/// Characters of `generateName` that are used.
+const LONGEST_PREFIX: usize = 58;
 
 /// The symbols of one scenario.
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ impl Mask {
 
     /// Notes a generated name, so that it is recognised wherever it occurs.
     pub fn named(&mut self, prefix: &str, name: &str) {
+        // Upstream cuts a long prefix, so that the name has 63 characters at most.
+        let prefix = prefix.get(..LONGEST_PREFIX).unwrap_or(prefix);
         let Some(suffix) = name.strip_prefix(prefix) else { return };
         if is_generated(suffix) && !self.generated.iter().any(|(known, _)| known == name) {
             let symbol = format!("{prefix}<generated {}>", self.generated.len() + 1);
@@ -54,6 +58,20 @@ impl Mask {
     fn value(&mut self, key: &str, value: Value) -> Value {
         match value {
             Value::Object(fields) => Value::Object(self.object(fields)),
+            Value::Array(mut items) if key == "managedFields" => {
+                // Upstream sorts them by whole seconds, so their order depends on the clock.
+                items.sort_by_cached_key(|item| {
+                    let mut item = item.clone();
+                    item.as_object_mut().map(|fields| fields.remove("time"));
+                    item.to_string()
+                });
+                Value::Array(items.into_iter().map(|item| self.value("", item)).collect())
+            }
+            // Upstream lists rules in the order of a map.
+            Value::Array(mut items) if matches!(key, "resourceRules" | "nonResourceRules") => {
+                items.sort_by_cached_key(ToString::to_string);
+                Value::Array(items)
+            }
             Value::Array(items) => {
                 Value::Array(items.into_iter().map(|item| self.value(key, item)).collect())
             }
@@ -93,8 +111,24 @@ impl Mask {
     fn cell(&mut self, cell: Value) -> Value {
         match &cell {
             Value::String(text) if shape::is_age(text) => Value::from("<age>"),
+            Value::String(text) if text.ends_with("/TCP") || text.ends_with("/UDP") => Value::String(self.ports(text)),
             _ => self.value("", cell),
         }
+    }
+
+    /// A cell such as `80:30510/TCP`.
+    fn ports(&mut self, text: &str) -> String {
+        let masked: Vec<String> = text
+            .split(',')
+            .map(|port| match port.split_once(':') {
+                Some((own, rest)) => match rest.split_once('/') {
+                    Some((node, protocol)) if !self.said.contains(node) => format!("{own}:<port>/{protocol}"),
+                    _ => port.to_owned(),
+                },
+                None => port.to_owned(),
+            })
+            .collect();
+        masked.join(",")
     }
 
     fn number(&mut self, key: &str, number: serde_json::Number) -> Value {
@@ -131,6 +165,7 @@ impl Mask {
         for (name, symbol) in &self.generated {
             text = text.replace(name.as_str(), symbol);
         }
+        text = shape::without_go(text);
         text = shape::after(&text, "kube-api-access-", 5, "<suffix>");
         if text.contains("esource version:") || text.contains("ResourceVersion in") {
             text = shape::digits(&text, "<rv>");

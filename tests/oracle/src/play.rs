@@ -94,8 +94,9 @@ impl State<'_> {
         let body = self.scenario.body(request).map(|b| self.fill(&b)).transpose().map_err(broken)?;
         let content = request.content.as_deref().or(body.is_some().then_some("json"));
         let headers = headers(&request.user, content, request.accept.as_deref()).map_err(broken)?;
-        self.mask.heard(&path);
-        self.mask.heard(body.as_deref().unwrap_or_default());
+        // As the corpus has it: what a server gave and the client sends back is still the server's choice.
+        self.mask.heard(&request.send);
+        self.mask.heard(self.scenario.body(request).as_deref().unwrap_or_default());
 
         let mut tries = 0;
         let reply = loop {
@@ -121,7 +122,8 @@ impl State<'_> {
         let prefix = sent
             .and_then(|text| serde_json::from_str::<Value>(text).ok())
             .and_then(|v| v.pointer("/metadata/generateName").and_then(Value::as_str).map(str::to_owned));
-        if let (Some(prefix), Some(name)) = (prefix, body.pointer("/metadata/name").and_then(Value::as_str)) {
+        let name = body.pointer("/metadata/name").or_else(|| body.pointer("/details/name"));
+        if let (Some(prefix), Some(name)) = (prefix, name.and_then(Value::as_str)) {
             self.mask.named(&prefix, name);
         }
         for (pointer, keep) in &request.keep {
