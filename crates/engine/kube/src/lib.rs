@@ -2,6 +2,7 @@
 
 pub mod field;
 pub mod resource;
+pub mod schema;
 pub mod status;
 pub mod strategy;
 
