@@ -52,14 +52,8 @@ impl Schema {
 }
 
 fn decode_struct(schemas: &Schemas, root: StructId, text: &str) -> Result<Decoded, DecodeError> {
-    let mut decoder = Decoder {
-        schemas,
-        scan: Scanner::new(text),
-        strict: Vec::new(),
-        saved: None,
-        fatal: None,
-        interpret: None,
-    };
+    let mut decoder =
+        Decoder { schemas, scan: Scanner::new(text), strict: Vec::new(), saved: None, fatal: None, interpret: None };
     let value = decoder.whole(root).map_err(|e| DecodeError::Interpret(e.0))?;
     if let Some(error) = decoder.interpret {
         return Err(DecodeError::Interpret(error));
@@ -233,7 +227,7 @@ impl<'a> Decoder<'a> {
             (Kind::String, Start::String) => Value::String(self.scan.string()?.into_owned()),
             (Kind::Raw, _) => self.any(start)?,
             (Kind::Int32 | Kind::Int64 | Kind::Float64, Start::Number) => return self.number(node, path),
-            (Kind::Bytes, Start::String) => return self.bytes(path),
+            (Kind::Bytes, Start::String) => return self.bytes(),
             (Kind::Time | Kind::MicroTime | Kind::Quantity | Kind::IntOrString, _) => {
                 return self.special(node, start, path);
             }
@@ -293,8 +287,7 @@ impl<'a> Decoder<'a> {
         Ok((value.is_some(), value.unwrap_or_default()))
     }
 
-    fn bytes(&mut self, path: &Path<'_>) -> Result<(bool, Value), SyntaxError> {
-        let _ = path;
+    fn bytes(&mut self) -> Result<(bool, Value), SyntaxError> {
         let text = self.scan.string()?;
         match leaf::base64(&text) {
             Ok(clean) => Ok((true, Value::String(clean.into_owned()))),
@@ -343,7 +336,9 @@ impl<'a> Decoder<'a> {
             Start::String => Value::String(self.scan.string()?.into_owned()),
             Start::Number => {
                 let literal = self.scan.number()?;
-                literal.parse::<i64>().map_or_else(|_| Value::from(literal.parse::<f64>().unwrap_or(f64::MAX)), Value::from)
+                literal
+                    .parse::<i64>()
+                    .map_or_else(|_| Value::from(literal.parse::<f64>().unwrap_or(f64::MAX)), Value::from)
             }
             Start::Array => {
                 let mut out = Vec::new();
@@ -405,6 +400,8 @@ fn lay_over(before: &mut Value, after: Value) {
         (Value::Object(old), Value::Object(new)) => {
             for (key, value) in new {
                 match old.get_mut(&key) {
+                    // Written only because the type says so.
+                    Some(_) if value.is_null() => {}
                     Some(inner) => lay_over(inner, value),
                     None => {
                         old.insert(key, value);

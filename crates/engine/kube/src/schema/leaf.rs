@@ -127,7 +127,11 @@ impl TimeReader<'_> {
         what: &str,
     ) -> Result<i64, String> {
         let value = self.digits(count, element)?;
-        if range.contains(&value) { Ok(value) } else { Err(format!("parsing time {:?}: {what} out of range", self.text)) }
+        if range.contains(&value) {
+            Ok(value)
+        } else {
+            Err(format!("parsing time {:?}: {what} out of range", self.text))
+        }
     }
 
     /// Nanoseconds after the point; the layout with microseconds asks for six digits.

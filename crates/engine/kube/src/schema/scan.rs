@@ -8,7 +8,7 @@ pub(super) const MAX_DEPTH: u32 = 400;
 /// The input is not JSON. The text is upstream's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct SyntaxError(pub(super) String);
+pub(super) struct SyntaxError(pub(super) String);
 
 /// What a value begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

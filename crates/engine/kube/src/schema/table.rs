@@ -13,9 +13,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::types::{
-    Field, Kind, ListType, Node, PatchRule, Schemas, Struct, StructId, is_struct_like, zero,
-};
+use super::types::{Field, Kind, ListType, Node, PatchRule, Schemas, Struct, StructId, is_struct_like, zero};
 
 /// The table is not well formed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -272,7 +270,8 @@ fn mark_defaulted(all: &mut Schemas) {
         let mut changed = false;
         for at in 0..all.structs.len() {
             let one = &all.structs[at];
-            let below = |f: &Field| f.default.is_some() || inner(&f.node.kind).is_some_and(|i| all.structs[i].defaulted);
+            let below =
+                |f: &Field| f.default.is_some() || inner(&f.node.kind).is_some_and(|i| all.structs[i].defaulted);
             if !one.defaulted && one.fields.iter().any(below) {
                 all.structs[at].defaulted = true;
                 changed = true;

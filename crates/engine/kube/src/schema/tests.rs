@@ -9,7 +9,10 @@ use super::*;
 pub(crate) fn builtin() -> &'static Arc<Schemas> {
     static TABLE: OnceLock<Arc<Schemas>> = OnceLock::new();
     TABLE.get_or_init(|| {
-        Arc::new(Schemas::parse(include_str!("../../../../cluster/kinds/data/schema.txt")).expect("the table is well formed"))
+        Arc::new(
+            Schemas::parse(include_str!("../../../../cluster/kinds/data/schema.txt"))
+                .expect("the table is well formed"),
+        )
     })
 }
 
@@ -110,10 +113,7 @@ fn types_are_refused_in_upstreams_words() {
         refuse("core.v1.Pod", r#"{"metadata":{"creationTimestamp":5}}"#),
         "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string"
     );
-    assert_eq!(
-        refuse("core.v1.Secret", r#"{"data":{"a":"*"}}"#),
-        "illegal base64 data at input byte 0"
-    );
+    assert_eq!(refuse("core.v1.Secret", r#"{"data":{"a":"*"}}"#), "illegal base64 data at input byte 0");
     assert_eq!(
         refuse("core.v1.Pod", r#"{"apiVersion":1}"#),
         "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .apiVersion of type string"
@@ -139,7 +139,11 @@ fn what_is_not_json_is_refused_in_upstreams_words() {
         ("{} x", "invalid character 'x' after top-level value"),
     ];
     for (body, expected) in cases {
-        assert_eq!(refuse("core.v1.Pod", body), format!("couldn't get version/kind; json parse error: {expected}"), "{body}");
+        assert_eq!(
+            refuse("core.v1.Pod", body),
+            format!("couldn't get version/kind; json parse error: {expected}"),
+            "{body}"
+        );
     }
     let deep = format!("{{\"a\":{}", "[".repeat(100_000));
     assert!(refuse("core.v1.Pod", &deep).ends_with("exceeded max depth"));
@@ -154,23 +158,58 @@ fn times_become_utc_with_their_precision() {
     assert_eq!(wrong("x"), r#"parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006""#);
     assert_eq!(wrong("2024-13-02T03:04:05Z"), r#"parsing time "2024-13-02T03:04:05Z": month out of range"#);
     assert_eq!(wrong("2024-02-30T03:04:05Z"), r#"parsing time "2024-02-30T03:04:05Z": day out of range"#);
-    let lease = decode("coordination.v1.Lease", r#"{"spec":{"renewTime":"2024-01-02T03:04:05.1234567Z"}}"#);
-    let _ = lease;
+    let lease =
+        |t: &str| schema("coordination.v1.Lease").decode(json!({"spec": {"renewTime": t}}).to_string().as_bytes());
+    let value = lease("2024-01-02T03:04:05.123456+01:00").expect("valid").value;
+    assert_eq!(value["spec"]["renewTime"], "2024-01-02T02:04:05.123456Z");
+    assert_eq!(
+        lease("2024-01-02T03:04:05Z").expect_err("refused").to_string(),
+        r#"parsing time "2024-01-02T03:04:05Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000""#
+    );
 }
 
 #[test]
 fn quantities_become_canonical() {
     let cases = [
-        ("0.5", "500m"), ("1000m", "1"), ("1024Mi", "1Gi"), ("1Gi", "1Gi"), ("1.5Gi", "1536Mi"), ("100m", "100m"),
-        ("1e3", "1e3"), ("1e4", "10e3"), ("12000", "12k"), ("0.1m", "100u"), ("1n", "1n"), ("0.1n", "1n"), ("-1.5", "-1500m"),
-        ("1.1Ki", "1126400m"), ("0.5Ki", "512"), ("2000Ki", "2000Ki"), ("2048Ki", "2Mi"), ("9Ei", "9223372036854775807"),
-        ("007", "007"), ("0", "0"), ("0Mi", "0"), ("m", "0"), ("1.", "1."), ("1000000000000000000000", "1"),
-        ("123456789012345678901", "123456789012345678901"), ("64", "64"), ("4.5k", "4500"), ("1E", "1E"), ("1e-10", "1e-9"),
+        ("0.5", "500m"),
+        ("1000m", "1"),
+        ("1024Mi", "1Gi"),
+        ("1Gi", "1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("100m", "100m"),
+        ("1e3", "1e3"),
+        ("1e4", "10e3"),
+        ("12000", "12k"),
+        ("0.1m", "100u"),
+        ("1n", "1n"),
+        ("0.1n", "1n"),
+        ("-1.5", "-1500m"),
+        ("1.1Ki", "1126400m"),
+        ("0.5Ki", "512"),
+        ("2000Ki", "2000Ki"),
+        ("2048Ki", "2Mi"),
+        ("9Ei", "9223372036854775807"),
+        ("007", "007"),
+        ("0", "0"),
+        ("0Mi", "0"),
+        ("m", "0"),
+        ("1.", "1."),
+        ("1000000000000000000000", "1"),
+        ("123456789012345678901", "123456789012345678901"),
+        ("64", "64"),
+        ("4.5k", "4500"),
+        ("1E", "1E"),
+        ("1e-10", "1e-9"),
     ];
     for (text, expected) in cases {
         assert_eq!(text.parse::<Quantity>().expect(text).to_string(), expected, "{text}");
     }
-    for (text, expected) in [("", QuantityError::Format), ("abc", QuantityError::Format), ("1x", QuantityError::Format), ("1mm", QuantityError::Suffix)] {
+    for (text, expected) in [
+        ("", QuantityError::Format),
+        ("abc", QuantityError::Format),
+        ("1x", QuantityError::Format),
+        ("1mm", QuantityError::Suffix),
+    ] {
         assert_eq!(text.parse::<Quantity>().expect_err(text), expected, "{text}");
     }
 }
@@ -178,7 +217,8 @@ fn quantities_become_canonical() {
 #[test]
 fn defaults_are_filled_in_lists() {
     let pod = schema("core.v1.Pod");
-    let mut value = decode("core.v1.Pod", r#"{"spec":{"containers":[{"name":"a","ports":[{"containerPort":1}]}]}}"#).value;
+    let mut value =
+        decode("core.v1.Pod", r#"{"spec":{"containers":[{"name":"a","ports":[{"containerPort":1}]}]}}"#).value;
     pod.default(&mut value);
     assert_eq!(value["spec"]["containers"][0]["ports"][0]["protocol"], "TCP");
 }
@@ -186,7 +226,11 @@ fn defaults_are_filled_in_lists() {
 fn any_json() -> impl Strategy<Value = String> {
     let key = prop_oneof![Just("metadata"), Just("spec"), Just("containers"), Just("name"), Just("labels"), Just("x")];
     let leaf = prop_oneof![
-        Just("null".to_owned()), Just("1".to_owned()), Just("\"a\"".to_owned()), Just("true".to_owned()), Just("1.5".to_owned())
+        Just("null".to_owned()),
+        Just("1".to_owned()),
+        Just("\"a\"".to_owned()),
+        Just("true".to_owned()),
+        Just("1.5".to_owned())
     ];
     leaf.prop_recursive(5, 40, 5, move |inner| {
         prop_oneof![

@@ -217,8 +217,5 @@ pub(super) fn zero(schemas: &Schemas, node: &Node) -> Value {
 
 /// Types that Go's encoder writes even when they are empty and marked `omitempty`.
 pub(super) fn is_struct_like(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Struct(_) | Kind::Time | Kind::MicroTime | Kind::Quantity | Kind::IntOrString | Kind::Raw
-    )
+    matches!(kind, Kind::Struct(_) | Kind::Time | Kind::MicroTime | Kind::Quantity | Kind::IntOrString | Kind::Raw)
 }
