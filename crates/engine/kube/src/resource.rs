@@ -271,6 +271,8 @@ pub struct Resource {
     pub verbs: Vec<Verb>,
     /// Name of the type in the schema table.
     pub schema: Arc<str>,
+    /// How every stored object begins: `{"kind":K,"apiVersion":V,`.
+    pub head: Arc<str>,
     /// Key of the whole collection in the store: `/registry/[GROUP/]PLURAL/`.
     pub prefix: Arc<str>,
     /// False for reviews.
@@ -293,7 +295,9 @@ impl Resource {
         };
         let (group, plural) = row.stored_as.unwrap_or((row.group, row.plural));
         let singular = if row.singular.is_empty() { row.kind.to_ascii_lowercase() } else { row.singular.to_owned() };
+        let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{api_version}\",", row.kind);
         Self {
+            head: head.into(),
             group: row.group.into(),
             version: row.version.into(),
             api_version: api_version.into(),
