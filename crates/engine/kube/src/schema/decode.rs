@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::leaf;
+use super::untyped;
 use super::scan::{Scanner, Start, SyntaxError};
 use super::types::{Field, Kind, Node, Schema, Schemas, Struct, StructId, is_struct_like, zero};
 
@@ -334,12 +335,7 @@ impl<'a> Decoder<'a> {
             }
             Start::Bool => Value::Bool(self.scan.bool()?),
             Start::String => Value::String(self.scan.string()?.into_owned()),
-            Start::Number => {
-                let literal = self.scan.number()?;
-                literal
-                    .parse::<i64>()
-                    .map_or_else(|_| Value::from(literal.parse::<f64>().unwrap_or(f64::MAX)), Value::from)
-            }
+            Start::Number => untyped::number(self.scan.number()?),
             Start::Array => {
                 let mut out = Vec::new();
                 self.scan.open()?;

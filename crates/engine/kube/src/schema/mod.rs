@@ -9,11 +9,14 @@ mod quantity;
 mod scan;
 mod table;
 mod types;
+mod untyped;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decode::{DecodeError, Decoded};
 pub use quantity::{Quantity, QuantityError};
 pub use table::TableError;
 pub use types::{Field, Kind, ListType, Node, PatchRule, Schema, Schemas, Struct, StructId};
+pub use untyped::Untyped;
+pub(crate) use untyped::shape;
