@@ -172,7 +172,7 @@ pub async fn replace(
     current: &Current,
     mut new: Value,
     options: &WriteOptions,
-    tracking: Tracking,
+    _tracking: Tracking,
 ) -> Result<Done, StatusError> {
     let strategy = call.resource.strategy;
     let old = &current.object;
