@@ -1,1 +1,5 @@
-//! The kubelet of a node, its runtime and the shim of each container.
+//! The kubelet of a node, its container runtime, and the shim that stands beside each container.
+
+pub mod cgroup;
+pub mod runtime;
+pub mod shim;
