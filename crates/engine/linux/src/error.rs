@@ -1,5 +1,7 @@
 use std::io;
 
+use nix::libc;
+
 /// What the kernel, or a program that speaks to it, refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -52,5 +54,3 @@ impl Error {
         self.errno() == Some(libc::EEXIST)
     }
 }
-
-use nix::libc;

@@ -14,6 +14,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::{FsType, statfs};
 
 use crate::Error;
+use crate::netlink::Netlink;
 
 /// Where named namespaces are bind-mounted, in the world's mount namespace.
 pub const DIRECTORY: &str = "/run/eksile/netns";
@@ -52,7 +53,7 @@ impl Namespace {
         statfs(&self.path).is_ok_and(|s| s.filesystem_type() == NSFS)
     }
 
-    /// Makes it, if it is not there: a new namespace, bind-mounted at the path.
+    /// Makes it, if it is not there: a new namespace with `lo` up, bind-mounted at the path.
     ///
     /// # Errors
     /// When the kernel refuses (no privilege, no memory), or the directory is missing.
@@ -64,6 +65,7 @@ impl Namespace {
         aside(|| {
             unshare(CloneFlags::CLONE_NEWNET).map_err(Error::at("unshare network namespace"))?;
             let target = self.path.as_path();
+            Netlink::here()?.set_up("lo")?;
             mount(Some("/proc/thread-self/ns/net"), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)
                 .map_err(Error::at(format!("bind {}", target.display())))
         })
@@ -128,10 +130,8 @@ pub fn list() -> Result<Vec<String>, Error> {
 /// Runs `f` on a thread of its own.
 fn aside<T: Send>(f: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
     thread::scope(|scope| {
-        let thread = thread::Builder::new()
-            .name("place".into())
-            .spawn_scoped(scope, f)
-            .map_err(Error::at("start a thread"))?;
+        let thread =
+            thread::Builder::new().name("place".into()).spawn_scoped(scope, f).map_err(Error::at("start a thread"))?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

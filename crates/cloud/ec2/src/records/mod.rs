@@ -14,9 +14,7 @@ mod vpc;
 
 pub use address::Address;
 pub use gateway::{InternetGateway, NatGateway, NatGatewayState};
-pub use instance::{
-    Instance, InstanceProfileRef, InstanceRole, InstanceState, ObservedInstance, WantedInstanceState,
-};
+pub use instance::{Instance, InstanceProfileRef, InstanceRole, InstanceState, ObservedInstance, WantedInstanceState};
 pub use interface::{Attachment, NetworkInterface};
 pub use route_table::{Association, Route, RouteTable, RouteTarget};
 pub use security_group::{Peer, Rule, SecurityGroup};
