@@ -1,1 +1,3 @@
 //! IAM and STS: principals, policies, keys, credentials.
+
+pub mod sts;

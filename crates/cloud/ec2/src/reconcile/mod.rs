@@ -1,0 +1,5 @@
+//! What follows from instances ending and time passing.
+
+mod departure;
+
+pub use departure::{Action, Departures, plan};
