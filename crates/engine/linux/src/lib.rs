@@ -11,7 +11,9 @@ pub mod netlink;
 pub mod netns;
 pub mod process;
 pub mod reap;
+pub mod signal;
 pub mod socket;
+pub mod terminal;
 pub mod world;
 
 pub use action::{Action, Effects, Host, Script, What};
