@@ -116,6 +116,7 @@ impl Door {
             scope: eksile_store::Scope { account: caller.account.clone(), region: scope.to_owned() },
             region,
             now: self.clock.now(),
+            wall: self.clock.now_wall(),
             vantage: from,
             mint: &*self.mint,
         }
