@@ -22,6 +22,8 @@ pub struct Call<'a> {
     pub wall: Timestamp,
     /// From where.
     pub vantage: &'a Vantage,
+    /// `HOST[:PORT]` under which the caller reached the door.
+    pub host: &'a str,
     /// Ids and chance.
     pub mint: &'a dyn Mint,
 }
