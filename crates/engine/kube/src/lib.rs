@@ -1,6 +1,8 @@
 //! The Kubernetes door: locate, authenticate, authorize, admit, the nine verbs, watch, discovery, tables.
 
 pub mod field;
+pub mod managed;
+pub mod patch;
 pub mod resource;
 pub mod schema;
 pub mod status;

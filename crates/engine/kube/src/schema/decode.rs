@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::leaf;
-use super::untyped;
 use super::scan::{Scanner, Start, SyntaxError};
 use super::types::{Field, Kind, Node, Schema, Schemas, Struct, StructId, is_struct_like, zero};
+use super::untyped;
 
 /// A decoded object, and what a strict reader has against it.
 #[derive(Debug)]
@@ -121,6 +121,10 @@ impl Path<'_> {
         }
     }
 
+    fn is_metadata(&self) -> bool {
+        matches!((&self.step, self.up), (Step::Field(_, "metadata"), Some(Path { up: None, .. })))
+    }
+
     /// `apiVersion` or `kind` of the object itself.
     fn interpreted(&self) -> Option<&str> {
         match (&self.step, self.up) {
@@ -129,6 +133,9 @@ impl Path<'_> {
         }
     }
 }
+
+/// An empty list here means "forget them", so an object's own are kept even when empty.
+const MANAGED_FIELDS: &str = "managedFields";
 
 struct Decoder<'a> {
     schemas: &'a Schemas,
@@ -207,6 +214,10 @@ impl<'a> Decoder<'a> {
             seen |= 1 << index;
             let inner = Path { up: Some(path), step: Step::Field(one, &field.name) };
             let (given, value) = self.value(&field.node, &inner)?;
+            if given && &*field.name == MANAGED_FIELDS && path.is_metadata() && value == Value::Array(Vec::new()) {
+                fields.insert(MANAGED_FIELDS.to_owned(), value);
+                continue;
+            }
             store(&mut fields, field, given, value, again);
         }
         complete(schemas, one, &mut fields);
