@@ -158,7 +158,7 @@ impl Job<'_> {
         let last = entries.iter().position(|e| e.same_manager(&own)).map(|at| entries.remove(at));
         own.time = last.as_ref().and_then(|l| l.time.clone());
         let pruned = match last.filter(|l| !l.set.is_empty()) {
-            Some(last) => self.prune(merged, &entries, &own, &last.set).map_err(internal("failed to prune fields"))?,
+            Some(last) => self.prune(&merged, &entries, &own, &last.set).map_err(internal("failed to prune fields"))?,
             None => merged,
         };
         let comparison = compare(self.schema, self.live, &pruned).map_err(internal("failed to compare objects"))?;
@@ -191,24 +191,24 @@ impl Job<'_> {
     }
 
     /// Removes what this manager applied last time and not now, unless somebody else manages it.
-    fn prune(&self, merged: Value, others: &[Entry], own: &Entry, last: &Set) -> Result<Value, String> {
+    fn prune(&self, merged: &Value, others: &[Entry], own: &Entry, last: &Set) -> Result<Value, String> {
         let (schemas, root) = (self.schema.types(), self.schema.root());
         let named = |set: &Set| set.with_named_fields(schemas, root);
         let all = |value: &Value| field_set(self.schema, value).map(|s| named(&s));
         let last = named(last);
-        let pruned = remove(self.schema, &merged, &last);
-        let merged_set = all(&merged)?;
+        let pruned = remove(self.schema, merged, &last);
+        let merged_set = all(merged)?;
         let mut owned = own.set.clone();
         others.iter().for_each(|e| owned.union(&e.set));
         let mut keep = all(&pruned)?;
         keep.union(&named(&owned));
         let mut gone = merged_set.clone();
         gone.subtract(&keep);
-        let pruned = remove(self.schema, &merged, &gone);
+        let pruned = remove(self.schema, merged, &gone);
         // Only what this manager applied may go.
         let mut dangling = merged_set;
         dangling.subtract(&all(&pruned)?);
-        Ok(remove(self.schema, &merged, &dangling.intersection(&last)))
+        Ok(remove(self.schema, merged, &dangling.intersection(&last)))
     }
 
     fn finish(&self, merged: &Value, about: &str) -> Result<Value, ApplyError> {
