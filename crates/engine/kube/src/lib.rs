@@ -20,6 +20,7 @@ pub mod door;
 pub mod field;
 pub mod listen;
 pub mod locate;
+pub mod managed;
 mod metadata;
 pub mod names;
 pub mod negotiate;
