@@ -210,6 +210,20 @@ pub trait Strategy: Send + Sync + 'static {
         Grace::Now
     }
 
+    /// Whether a delete answers with the object (upstream's `ReturnDeletedObject`) rather than a `Status`.
+    fn returns_deleted(&self) -> bool {
+        false
+    }
+
+    /// Whether the object keeps a deleted one from going, beside `metadata.finalizers` (`spec.finalizers` of
+    /// namespaces).
+    fn blocks_deletion(&self, _object: &Value) -> bool {
+        false
+    }
+
+    /// Called when a deletion timestamp has just been set (a namespace's phase becomes `Terminating`).
+    fn mark_deleted(&self, _object: &mut Value) {}
+
     /// Whether a PUT (or apply) to a name that does not exist creates it.
     fn create_on_update(&self) -> bool {
         false
