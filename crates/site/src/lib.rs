@@ -3,6 +3,7 @@
 //! Knows: the records of EC2, EKS and Outposts, and how to make them true on this machine.
 //! Must not know: the AWS door, IAM, the insides of a control plane.
 
+pub mod instance;
 pub mod link;
 pub mod outbox;
 pub mod replica;
