@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use eksile_aws::{Door, Place, Service};
 use eksile_base::Clock;
-use eksile_iam::Iam;
+use eksile_iam::IamDirectory;
 use eksile_linux::{Namespace, socket};
 use eksile_registry::Registry;
 use eksile_site::{
@@ -35,8 +35,8 @@ use crate::{
 static SERVICES: &[&Service] = &[
     &eksile_ec2::SERVICE,
     &eksile_eks::SERVICE,
-    &eksile_iam::IAM,
-    &eksile_iam::STS,
+    &eksile_iam::SERVICE,
+    &eksile_iam::sts::SERVICE,
     &eksile_outposts::SERVICE,
     &eksile_registry::SERVICE,
 ];
@@ -47,7 +47,7 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let clock = Clock::system();
     let store = Store::open(&layout.region().join("store.db"), Options::default()).context("opening the Region's store")?;
     seed::seed(&store, &clock, layout, &config).await?;
-    let iam = Arc::new(Iam);
+    let iam = Arc::new(IamDirectory);
     let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam));
     let registry = Arc::new(Registry::open(layout.region().join("blobs"), store.clone(), clock.clone())?);
     let endpoints = serve::Endpoints { door, registry };

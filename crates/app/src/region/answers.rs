@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use eksile_aws::{Reads, SystemMint};
 use eksile_base::Clock;
 use eksile_ec2::records::Instance;
 use eksile_site::link::{Answerer, Question};
@@ -38,15 +39,20 @@ impl Answers {
         let now = self.clock.now_wall();
         let written = self
             .store
-            .write(|txn| eksile_iam::instance_credentials(txn, &scope.account, &profile.arn, instance_id, now))
+            .write(|txn| {
+                let role = eksile_iam::role_of_profile(Reads::of(txn), &scope.account, &profile.arn)
+                    .map_err(|error| error.to_string())?;
+                let issued = eksile_iam::instance_credentials(txn, &SystemMint, now, &profile.arn, instance_id);
+                Ok((role.and_then(|(_, role)| role).map(|role| role.name), issued.map_err(|error| error.to_string())?))
+            })
             .await;
-        let issued = match written {
+        let (role, issued) = match written {
             Ok(committed) => committed.value,
-            Err(WriteError::Refused(error)) => return Err(error.to_string()),
+            Err(WriteError::Refused(reason)) => return Err(reason),
             Err(WriteError::Failed(error)) => return Err(error.to_string()),
         };
         Ok(json!({
-            "RoleName": issued.role_name,
+            "RoleName": role,
             "Code": "Success",
             "LastUpdated": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "Type": "AWS-HMAC",

@@ -1,6 +1,7 @@
 //! What an account has before anybody asks: the user `admin`, the default VPC, the Outposts.
 
 use anyhow::{Context, Result, anyhow};
+use eksile_aws::SystemMint;
 use eksile_base::Clock;
 use eksile_store::{Scope, Store, WriteError};
 
@@ -13,7 +14,8 @@ pub(super) async fn seed(store: &Store, clock: &Clock, layout: &Layout, config: 
     let written = store
         .write(|txn| {
             for key in &keys {
-                eksile_iam::seed(txn, &key.account, &key.access_key_id, &key.secret_access_key, now)?;
+                let pair = (key.access_key_id.clone(), key.secret_access_key.clone());
+                eksile_iam::seed(txn, &SystemMint, now, &key.account, Some(pair))?;
                 let scope = Scope::new(key.account.clone(), config.region.clone());
                 eksile_ec2::seed(txn, &scope, now)?;
             }

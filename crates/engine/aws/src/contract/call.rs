@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use eksile_store::Scope;
 use jiff::Timestamp;
 
-use super::{Caller, Mint};
+use super::{Caller, Mint, Principal};
+use crate::policy::Context;
 
 /// What an operation knows besides its input and the records: who calls, where, when.
 pub struct Call<'a> {
@@ -15,10 +16,14 @@ pub struct Call<'a> {
     pub scope: Scope,
     /// The Region of the caller's signature, also where the service is global.
     pub region: &'a str,
-    /// Product time.
+    /// Product time: lifetimes of resources.
     pub now: Timestamp,
+    /// Wall time: what foreign clients compare with their own clocks, such as the end of credentials.
+    pub wall: Timestamp,
     /// From where.
     pub vantage: &'a Vantage,
+    /// `HOST[:PORT]` under which the caller reached the door.
+    pub host: &'a str,
     /// Ids and chance.
     pub mint: &'a dyn Mint,
 }
@@ -28,6 +33,34 @@ impl Call<'_> {
     #[must_use]
     pub fn id(&self, prefix: &str) -> String {
         self.mint.id(prefix)
+    }
+
+    /// The condition keys that every request has.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let caller = self.caller;
+        let mut context = Context::default();
+        context.set("aws:PrincipalArn", caller.iam_arn());
+        context.set("aws:PrincipalAccount", &*caller.account);
+        context.set("aws:userid", &*caller.user_id);
+        context.set("aws:RequestedRegion", self.region);
+        context.set("aws:SecureTransport", self.vantage.tls.to_string());
+        context.set("aws:CurrentTime", self.wall.to_string());
+        context.set("aws:EpochTime", self.wall.as_second().to_string());
+        if let Some(address) = self.vantage.address {
+            context.set("aws:SourceIp", address.to_string());
+        }
+        let kind = match &caller.principal {
+            Principal::Root => "Account",
+            Principal::User { name } => {
+                context.set("aws:username", &**name);
+                "User"
+            }
+            Principal::Role { .. } => "AssumedRole",
+        };
+        context.set("aws:PrincipalType", kind);
+        context
     }
 
     /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE` in the call's Region and account.

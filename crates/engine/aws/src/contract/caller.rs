@@ -1,7 +1,9 @@
 //! Who calls.
 
+use serde::{Deserialize, Serialize};
+
 /// The authenticated caller of an operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// Twelve digits.
     pub account: String,
@@ -17,7 +19,7 @@ pub struct Caller {
 }
 
 /// The kinds of principals.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
     /// The account itself: every action is allowed.
     Root,

@@ -6,7 +6,7 @@ use http::Request;
 use super::Door;
 use super::decode::Decoded;
 use super::locate::Located;
-use crate::contract::{Call, Fault, Guard, Principal, Reads};
+use crate::contract::{Call, Fault, Guard, Reads};
 use crate::policy::{Context, Decision, decide};
 
 /// Every resource that the call acts on must be allowed, and every role that it passes.
@@ -23,7 +23,10 @@ pub(crate) fn authorize(
         return Ok(());
     }
     let policies = door.directory.policies(state, call.caller)?;
-    let mut context = surroundings(door, call, request);
+    let mut context = call.context();
+    if let Some(agent) = request.headers().get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
+        context.set("aws:UserAgent", agent);
+    }
     for (key, values) in decoded.input.conditions(call) {
         context.set_all(&key, values);
     }
@@ -43,36 +46,4 @@ pub(crate) fn authorize(
         check("iam:PassRole", &passed.role_arn, &context, false)?;
     }
     Ok(())
-}
-
-/// The condition keys that every request has.
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
-fn surroundings(door: &Door, call: &Call<'_>, request: &Request<Bytes>) -> Context {
-    let (caller, now) = (call.caller, door.clock.now_wall());
-    let mut context = Context::default();
-    context.set("aws:PrincipalArn", caller.iam_arn());
-    context.set("aws:PrincipalAccount", &*caller.account);
-    context.set("aws:userid", &*caller.user_id);
-    context.set("aws:RequestedRegion", call.region);
-    context.set("aws:SecureTransport", call.vantage.tls.to_string());
-    context.set("aws:CurrentTime", now.to_string());
-    context.set("aws:EpochTime", now.as_second().to_string());
-    if let Some(address) = call.vantage.address {
-        context.set("aws:SourceIp", address.to_string());
-    }
-    if let Some(agent) = request.headers().get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
-        context.set("aws:UserAgent", agent);
-    }
-    context.set(
-        "aws:PrincipalType",
-        match &caller.principal {
-            Principal::Root => "Account",
-            Principal::User { .. } => "User",
-            Principal::Role { .. } => "AssumedRole",
-        },
-    );
-    if let Principal::User { name } = &caller.principal {
-        context.set("aws:username", &**name);
-    }
-    context
 }

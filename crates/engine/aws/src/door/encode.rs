@@ -71,8 +71,12 @@ fn success(dialect: &Dialect, reply: &Reply, id: &str) -> String {
             format!(r#"{{"{name}Response":{{"{name}Result":{fragment},"ResponseMetadata":{{"RequestId":"{id}"}}}}}}"#)
         }
         Protocol::Query => {
-            let result =
-                if fragment.is_empty() { String::new() } else { format!("<{name}Result>{fragment}</{name}Result>") };
+            // An empty result is written all the same: clients look for it where the operation has an output.
+            let result = if fragment.is_empty() {
+                format!("<{name}Result/>")
+            } else {
+                format!("<{name}Result>{fragment}</{name}Result>")
+            };
             format!(
                 "<{name}Response xmlns=\"{namespace}\">{result}\
                  <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{name}Response>"

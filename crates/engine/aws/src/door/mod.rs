@@ -98,7 +98,7 @@ impl Door {
         let state = crate::Reads::of(&view);
         let caller = verify::verify(self, request, &located, from, state)?;
         let decoded = decode::decode(request, &located)?;
-        let call = self.call(&caller, &located, from);
+        let call = self.call(&caller, &located, request, from);
         authorize::authorize(self, &call, &decoded, &located, request, state)?;
         run::run(self, &call, decoded, &located, &view).await
     }
@@ -107,6 +107,7 @@ impl Door {
         &'a self,
         caller: &'a crate::Caller,
         located: &'a locate::Located<'_>,
+        request: &'a Request<Bytes>,
         from: &'a Vantage,
     ) -> crate::Call<'a> {
         let region = located.claim.region.as_str();
@@ -116,7 +117,9 @@ impl Door {
             scope: eksile_store::Scope { account: caller.account.clone(), region: scope.to_owned() },
             region,
             now: self.clock.now(),
+            wall: self.clock.now_wall(),
             vantage: from,
+            host: sigv4::host(request).unwrap_or_default(),
             mint: &*self.mint,
         }
     }

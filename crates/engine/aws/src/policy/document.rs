@@ -70,6 +70,27 @@ impl Document {
         parse(text, Use::Trust)
     }
 
+    /// A policy that neither allows nor denies anything.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { statements: Vec::new() }
+    }
+
+    /// A policy that denies everything.
+    #[must_use]
+    pub fn denial() -> Self {
+        let everything = || Named { not: false, what: vec!["*".to_owned()] };
+        let statement = Statement {
+            allow: false,
+            principals: None,
+            actions: everything(),
+            resources: Some(everything()),
+            conditions: Vec::new(),
+            variables: false,
+        };
+        Self { statements: vec![statement] }
+    }
+
     /// Every principal that an allowing statement names.
     pub fn principals(&self) -> impl Iterator<Item = &Principals> {
         let allowing = self.statements.iter().filter(|statement| statement.allow);

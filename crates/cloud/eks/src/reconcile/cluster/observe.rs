@@ -1,8 +1,11 @@
+use eksile_aws::Reads;
 use eksile_ec2::network::Network;
 use eksile_ec2::records::{InstanceState, Subnet, WantedInstanceState};
 use eksile_outposts::records::Outpost;
+use eksile_store::{RecordError, Scope, Txn};
 
-use crate::records::{Cluster, ControlPlaneMember, ObservedCluster};
+use crate::records::{AccessEntry, Cluster, ControlPlaneMember, ObservedCluster};
+pub use crate::role::Role;
 
 /// All that a plan looks at.
 #[derive(Debug, Clone)]
@@ -21,20 +24,25 @@ pub struct Observation {
     pub access_entries: Vec<String>,
 }
 
-/// How a cluster's IAM role stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// As it should.
-    Able,
-    /// There is none of that name.
-    Missing,
-    /// Control-plane instances may not assume it.
-    Distrustful,
-    /// It lacks the policy.
-    Unprivileged,
-}
-
 impl Observation {
+    /// Reads all of it; `None` when there is no cluster of that name.
+    ///
+    /// # Errors
+    /// A stored record cannot be read.
+    pub(crate) fn read(txn: &Txn<'_>, scope: &Scope, name: &str) -> Result<Option<Self>, RecordError> {
+        let Some(cluster) = txn.record::<Cluster>(scope, name)? else { return Ok(None) };
+        let entries = txn.records::<AccessEntry>(scope)?.into_iter();
+        let own = entries.filter(|entry| entry.cluster_id == cluster.id).map(|entry| entry.id);
+        Ok(Some(Self {
+            network: Network::read(Reads::of(txn), scope)?,
+            outpost: txn.record(scope, &cluster.site)?,
+            role: Role::of(Reads::of(txn), &cluster.role_arn)?,
+            observed: txn.record::<ObservedCluster>(&Scope::observed(&cluster.site), &cluster.id)?,
+            access_entries: own.collect(),
+            cluster,
+        }))
+    }
+
     /// The cluster's subnets, those that exist.
     #[must_use]
     pub fn subnets(&self) -> Vec<&Subnet> {
