@@ -26,14 +26,45 @@ impl Signer<'_> {
     /// When a header is no header.
     #[must_use]
     pub fn post(&self, headers: &[(&str, &str)], body: &str) -> Request<Bytes> {
-        let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        self.post_at(Timestamp::now(), headers, body)
+    }
+
+    /// A signed `POST /` of a body with these headers, stamped with a time.
+    ///
+    /// # Panics
+    /// When a header is no header.
+    #[must_use]
+    pub fn post_at(&self, now: Timestamp, headers: &[(&str, &str)], body: &str) -> Request<Bytes> {
+        self.request(now, "POST", "/", headers, body)
+    }
+
+    /// A signed `GET` of a path without a query string, or of one whose query string is in canonical form.
+    ///
+    /// # Panics
+    /// When the path is none.
+    #[must_use]
+    pub fn get_at(&self, now: Timestamp, path: &str) -> Request<Bytes> {
+        self.request(now, "GET", path, &[], "")
+    }
+
+    fn request(
+        &self,
+        now: Timestamp,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Request<Bytes> {
+        let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let mut all: Vec<(&str, &str)> = headers.to_vec();
         all.extend([("host", "127.0.0.1"), ("x-amz-date", &stamp)]);
         all.sort_unstable();
         let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: String = all.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let hash = |text: &str| hex::encode(digest(&SHA256, text.as_bytes()));
-        let canonical = format!("POST\n/\n\n{lines}\n{names}\n{}", hash(body));
+        let (bare, query) = path.split_once('?').unwrap_or((path, ""));
+        let bare = bare.replace('%', "%25");
+        let canonical = format!("{method}\n{bare}\n{query}\n{lines}\n{names}\n{}", hash(body));
         let scope = format!("{}/{}/{}/aws4_request", &stamp[..8], self.region, self.service);
         let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hash(&canonical));
         let first = Key::new(HMAC_SHA256, format!("AWS4{}", self.secret).as_bytes());
@@ -43,7 +74,7 @@ impl Signer<'_> {
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
             self.access_key_id
         );
-        let mut request = Request::post("/").header("authorization", authorization);
+        let mut request = Request::builder().method(method).uri(path).header("authorization", authorization);
         for (name, value) in all {
             request = request.header(name, value);
         }
