@@ -235,7 +235,7 @@ impl World {
 
     /// Status and body of an EC2 call.
     pub(crate) async fn ec2(&self, parameters: &str) -> (u16, String) {
-        told(self.door.handle(self.ec2_request(parameters), Vantage::host()).await)
+        told(&self.door.handle(self.ec2_request(parameters), Vantage::host()).await)
     }
 
     /// Status and body of an ECR call.
@@ -243,7 +243,7 @@ impl World {
         let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", &*target)];
         let request = Self::signer("ecr").post_at(self.clock.now_wall(), &headers, body);
-        told(self.door.handle(request, Vantage::host()).await)
+        told(&self.door.handle(request, Vantage::host()).await)
     }
 
     /// Status, error type and body of `GET PATH` at EKS.
@@ -251,12 +251,12 @@ impl World {
         let request = Self::signer("eks").get_at(self.clock.now_wall(), path);
         let response = self.door.handle(request, Vantage::host()).await;
         let kind = response.headers().get("x-amzn-errortype").map(|kind| kind.to_str().unwrap().to_owned());
-        let (status, body) = told(response);
+        let (status, body) = told(&response);
         (status, kind.unwrap_or_default(), body)
     }
 }
 
-fn told(response: Response<Bytes>) -> (u16, String) {
+fn told(response: &Response<Bytes>) -> (u16, String) {
     (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
 }
 
