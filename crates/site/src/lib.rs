@@ -3,12 +3,13 @@
 //! Knows: the records of EC2, EKS and Outposts, and how to make them true on this machine.
 //! Must not know: the AWS door, IAM, the insides of a control plane.
 
-pub mod link;
-pub mod outbox;
-pub mod replica;
 pub mod control_plane;
+pub mod fabric;
+pub mod link;
 pub mod metadata;
 pub mod names;
+pub mod outbox;
+pub mod replica;
 
 /// What a pass over a kind of things found.
 #[derive(Debug, Default)]

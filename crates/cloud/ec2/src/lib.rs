@@ -11,11 +11,13 @@ pub mod private_names;
 pub mod reconcile;
 pub mod records;
 pub mod resource;
-pub mod seed;
+mod seed;
 mod shown;
 pub mod subnet_space;
 mod vpcs;
 pub mod zones;
+
+pub use seed::seed;
 
 use eksile_aws::{Protocol, Service};
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use eksile_aws::{Fault, Mint};
+use eksile_aws::{Fault, Mint, SystemMint};
 use eksile_store::{Scope, Txn};
 
 use crate::block::Block;
@@ -14,7 +14,8 @@ use crate::{vpcs, zones};
 ///
 /// # Errors
 /// The store refused.
-pub fn default_vpc(txn: &mut Txn<'_>, scope: &Scope, mint: &dyn Mint) -> Result<(), Fault> {
+pub fn seed(txn: &mut Txn<'_>, scope: &Scope) -> Result<(), Fault> {
+    let mint = &SystemMint;
     if txn.records::<Vpc>(scope)?.iter().any(|vpc| vpc.is_default) {
         return Ok(());
     }

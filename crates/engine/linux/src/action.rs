@@ -32,8 +32,6 @@ pub enum What {
     Up(String),
     /// Removes an interface.
     Unlink(String),
-    /// Moves an interface to a device group.
-    Group(String, u32),
     /// Gives an interface an address.
     Address(String, Cidr),
     /// Takes an address away.
@@ -116,7 +114,6 @@ fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result
         }
         What::Up(name) => netlink.set_up(name),
         What::Unlink(name) => absent(netlink.delete_link(name)),
-        What::Group(name, group) => netlink.set_group(name, *group),
         What::Address(name, address) => netlink.index(name).and_then(|i| netlink.add_address(i, *address)),
         What::Unaddress(name, address) => {
             absent(netlink.index(name).and_then(|index| netlink.delete_address(index, *address)))
@@ -155,7 +152,11 @@ fn present(done: Result<(), Error>) -> Result<(), Error> {
 fn set(place: &Namespace, key: &str, value: &str) -> Result<(), Error> {
     // `/proc/sys/net` shows the namespace of the thread that opens it.
     let path = format!("/proc/sys/net/{key}");
-    place.enter(|| fs::write(&path, value))?.map_err(Error::at(path.as_str()))
+    match place.enter(|| fs::write(&path, value))? {
+        // A kernel without IPv6 has nothing to be switched off.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && key.starts_with("ipv6/") => Ok(()),
+        other => other.map_err(Error::at(path.as_str())),
+    }
 }
 
 /// Gives `script` to `nft` in `place`: one transaction, so all of it or nothing (nft(8)).
@@ -211,7 +212,6 @@ impl fmt::Display for What {
             }
             Self::Up(name) => write!(f, "up {name}"),
             Self::Unlink(name) => write!(f, "unlink {name}"),
-            Self::Group(name, group) => write!(f, "group {name} {group:#x}"),
             Self::Address(name, address) => write!(f, "address {address} on {name}"),
             Self::Unaddress(name, address) => write!(f, "no address {address} on {name}"),
             Self::Route(route) => write!(f, "route {route}"),

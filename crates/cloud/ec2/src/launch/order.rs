@@ -80,6 +80,17 @@ pub(crate) fn counts((least, most): (i32, i32), one_address: bool) -> Result<(u3
     Ok((least, most))
 }
 
+/// Besides the primary address; as many as the type's interface holds.
+pub(crate) fn secondary_addresses(kind: &InstanceType, asked: i32) -> Result<usize, Fault> {
+    let most = kind.ipv4_per_interface.saturating_sub(1) as usize;
+    let asked = usize::try_from(asked).map_err(|_| invalid_value("SecondaryPrivateIpAddressCount may not be negative"))?;
+    if asked > most {
+        let message = format!("Number of private addresses will exceed limit: {} holds {most} besides the primary one.", kind.name);
+        return Err(Fault::client("PrivateIpAddressLimitExceeded", 400, message));
+    }
+    Ok(asked)
+}
+
 pub(crate) fn user_data(encoded: &str) -> Result<Vec<u8>, Fault> {
     let lines: String = encoded.split_whitespace().collect();
     let bytes = STANDARD.decode(lines).map_err(|_| invalid_value("Invalid BASE64 encoding of user data."))?;

@@ -267,12 +267,15 @@ fn ends_as_wanted(instance: &Instance, state: InstanceState) -> bool {
 }
 
 fn reason(instance: &Instance, state: InstanceState, observed: Option<&ObservedInstance>) -> String {
+    if let Some(told) = observed.and_then(|observed| observed.reason.clone()) {
+        return told;
+    }
     if ends_as_wanted(instance, state) {
         let when = observed.filter(|observed| observed.state == InstanceState::Terminated);
         let at = |observed: &ObservedInstance| time(observed.since).strftime("%Y-%m-%d %H:%M:%S GMT").to_string();
         return when.map_or_else(|| "User initiated".to_owned(), |o| format!("User initiated ({})", at(o)));
     }
-    observed.and_then(|observed| observed.reason.clone()).unwrap_or_default()
+    String::new()
 }
 
 fn state_reason(instance: &Instance, state: InstanceState, observed: Option<&ObservedInstance>) -> Option<StateReason> {

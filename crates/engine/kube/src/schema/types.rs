@@ -33,7 +33,7 @@ pub struct Struct {
     /// Fields that are written even when nothing was given.
     pub(super) always: Vec<u16>,
     /// What is written when nothing was given.
-    pub(super) zero: Value,
+    pub(crate) zero: Value,
     /// Whether a default of the table is set here or below.
     pub(super) defaulted: bool,
 }
@@ -55,8 +55,12 @@ pub struct Field {
     pub default: Option<Value>,
     /// How server-side apply merges a list.
     pub list: ListType,
+    /// The list type, where upstream names one.
+    pub list_given: Option<ListType>,
     /// One owner holds the whole map or struct.
     pub atomic: bool,
+    /// Upstream says in so many words that every entry has an owner.
+    pub granular: bool,
     /// How a strategic merge patch merges.
     pub patch: PatchRule,
     /// The values allowed, when upstream says so.

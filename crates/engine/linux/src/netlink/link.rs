@@ -112,17 +112,6 @@ impl Netlink {
         self.change(&format!("set {name} up"), message)
     }
 
-    /// Moves an interface to another device group.
-    ///
-    /// # Errors
-    /// When there is none of that name.
-    pub fn set_group(&mut self, name: &str, group: u32) -> Result<(), Error> {
-        // With a name in the message the kernel changes that interface, not all of a group.
-        let mut message = Message::new(libc::RTM_SETLINK, 0, &link_body(0, 0, 0));
-        message.put_text(libc::IFLA_IFNAME, name).put_u32(libc::IFLA_GROUP, group);
-        self.change(&format!("set group of {name}"), message)
-    }
-
     /// Removes an interface (both ends of a veth pair), with its addresses, routes and neighbours.
     ///
     /// # Errors

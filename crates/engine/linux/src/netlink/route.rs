@@ -146,7 +146,8 @@ impl Netlink {
         self.change(&format!("delete route {}", route.to), route_message(libc::RTM_DELROUTE, 0, route, index))
     }
 
-    /// Routes of every table but the kernel's own (`local`), those of kinds that [`RouteKind`] has.
+    /// Routes of every table but `local`, those of kinds that [`RouteKind`] has, without the ones that
+    /// the kernel made itself for addresses.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -246,7 +247,7 @@ fn parse_route(body: &[u8], name: impl Fn(u32) -> Option<String>) -> Option<Rout
     let (length, action) = (*body.get(1)?, *body.get(7)?);
     let rest = body.get(12..)?;
     let table = attribute(rest, libc::RTA_TABLE).and_then(|v| number(v, 0))?;
-    if table == u32::from(libc::RT_TABLE_LOCAL) {
+    if table == u32::from(libc::RT_TABLE_LOCAL) || body.get(5) == Some(&libc::RTPROT_KERNEL) {
         return None;
     }
     let address = |kind| attribute(rest, kind).and_then(octets).map(Ipv4Addr::from);
