@@ -3,6 +3,7 @@
 mod bootstrap;
 pub mod config;
 mod material;
+mod rows;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -92,8 +93,8 @@ fn parts(config: &Config, material: &Material, store: Store, accounts: &Arc<Serv
     authenticators.push(Box::new(accounts.clone()));
     Ok(Parts {
         store,
-        resources: Resources::from_rows(eksile_kinds::table::ROWS),
-        schemas: eksile_kinds::schemas::builtin(),
+        resources: Resources::from_rows(rows::ROWS),
+        schemas: eksile_kinds::schemas::builtin().clone(),
         clock: Clock::system(),
         settings: Settings {
             version: Version {
