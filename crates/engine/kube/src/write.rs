@@ -57,6 +57,7 @@ pub async fn create(call: &Call<'_>, mut object: Value, options: &WriteOptions) 
         let mut errors = FieldErrors::new();
         metadata::validate(&object, call.resource, &mut errors);
         strategy.validate(&object, &call.context(), &mut errors);
+        strategy.validate_create(&object, &call.context(), &mut errors);
         if !errors.is_empty() {
             return Err(invalid(call, &object, &errors));
         }
