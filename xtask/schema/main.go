@@ -195,8 +195,10 @@ func (t *table) fields(out *strings.Builder, typ reflect.Type, def spec.Schema) 
 		}
 		text, _ := t.expr(field.Type)
 		out.WriteString(" " + tag[0] + " " + text)
+		omitted := false
 		for _, option := range tag[1:] {
 			if option == "omitempty" {
+				omitted = true
 				out.WriteString(" o")
 			} else if option != "" && option != "inline" {
 				must(fmt.Errorf("%s.%s: json option %q", typ, field.Name, option))
@@ -209,14 +211,14 @@ func (t *table) fields(out *strings.Builder, typ reflect.Type, def spec.Schema) 
 		}
 		prop, ok := def.Properties[tag[0]]
 		if ok {
-			out.WriteString(propFlags(prop))
+			out.WriteString(propFlags(prop, omitted))
 		}
 		out.WriteString("\n")
 	}
 }
 
 // What OpenAPI adds: list and map types, patch strategy, a default that is not the zero value, an enumeration.
-func propFlags(prop spec.Schema) string {
+func propFlags(prop spec.Schema, omitted bool) string {
 	var out strings.Builder
 	ext := prop.Extensions
 	if v, ok := ext.GetString("x-kubernetes-list-type"); ok {
@@ -240,7 +242,12 @@ func propFlags(prop spec.Schema) string {
 		text, err := json.Marshal(prop.Default)
 		must(err)
 		switch string(text) {
-		case `""`, "0", "false", "{}", "null", "[]":
+		case "{}", "null", "[]":
+		case `""`, "0", "false":
+			// The zero value says something only where it would not be written: as part of a list's key.
+			if omitted {
+				out.WriteString(" default:" + string(text))
+			}
 		default:
 			out.WriteString(" default:" + string(text))
 		}

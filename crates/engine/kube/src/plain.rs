@@ -32,12 +32,33 @@ pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, Statu
         ["api", version] => one_version(&door.resources, "", version),
         ["apis", group] => one_group(&door.resources, group),
         ["apis", group, version] => one_version(&door.resources, group, version),
+        ["openid", "v1", "jwks"] => keys(door)?,
+        [".well-known", "openid-configuration"] => Some(openid(door)),
         ["version"] => Some(version(door)),
         [endpoint @ ("healthz" | "livez" | "readyz"), ref checks @ ..] => health(door, endpoint, checks, request).await,
         [] | [""] => Some(paths(door)),
         _ => None,
     };
     Ok(found.unwrap_or_else(not_found))
+}
+
+/// The keys that sign service-account tokens.
+fn keys(door: &Door) -> Result<Option<Answer>, StatusError> {
+    let Some(issuer) = &door.issuer else { return Ok(None) };
+    let mut answer = Answer::value(200, &issuer.keys().map_err(StatusError::internal)?);
+    answer.content = "application/jwk-set+json";
+    Ok(Some(answer))
+}
+
+fn openid(door: &Door) -> Answer {
+    let issuer = &door.settings.issuer;
+    Answer::value(
+        200,
+        &json!({
+            "issuer": issuer, "jwks_uri": format!("{issuer}/openid/v1/jwks"), "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"]
+        }),
+    )
 }
 
 fn version(door: &Door) -> Answer {

@@ -185,6 +185,16 @@ pub trait Strategy: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Fields that a write through the object (`sub` empty) or a subresource cannot set, so that nobody manages them
+    /// through it (upstream's `GetResetFields`).
+    fn reset_fields(&self, sub: &str) -> &'static [&'static [&'static str]] {
+        match sub {
+            "" => &[&["status"]],
+            "status" => &[&["spec"]],
+            _ => &[],
+        }
+    }
+
     /// Field selectors beyond `metadata.name` and `metadata.namespace`.
     fn selectable(&self) -> &'static [&'static str] {
         &[]

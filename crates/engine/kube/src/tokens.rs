@@ -73,12 +73,18 @@ pub trait TokenIssuer: Send + Sync {
     /// # Errors
     /// A message when signing fails.
     fn issue(&self, issuer: &str, claims: &Claims) -> Result<String, String>;
+
+    /// The public keys as a JSON Web Key Set, for `/openid/v1/jwks`.
+    ///
+    /// # Errors
+    /// A message when they cannot be shown.
+    fn keys(&self) -> Result<Value, String>;
 }
 
 /// Verifies signatures of tokens; gives the claims.
 pub trait TokenVerifier: Send + Sync {
-    /// The claims of a token of ours whose signature holds; `None` for any other token.
-    fn verify(&self, token: &str) -> Option<Value>;
+    /// The claims of a token that we signed and that holds at wall time `now`; `None` for any other token.
+    fn verify(&self, token: &str, now: jiff::Timestamp) -> Option<Value>;
 }
 
 /// Tells the bearers of service-account tokens.
@@ -104,8 +110,8 @@ impl ServiceAccounts {
         if token.split('.').count() != 3 {
             return Verdict::NotMine;
         }
-        let Some(claims) = self.verifier.verify(token) else { return Verdict::NotMine };
         let Some(door) = self.door.read().upgrade() else { return Verdict::NotMine };
+        let Some(claims) = self.verifier.verify(token, door.clock.now_wall()) else { return Verdict::NotMine };
         match known(&door, &claims, &self.issuer) {
             Ok(known) => Verdict::Known(known),
             Err(why) => Verdict::Refused(why.to_owned()),

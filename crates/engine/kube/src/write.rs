@@ -8,6 +8,7 @@ use crate::admit;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::field::FieldErrors;
+use crate::managed::{self, Manager};
 use crate::metadata;
 use crate::negotiate;
 use crate::object::{Encoded, meta};
@@ -42,12 +43,46 @@ fn invalid(call: &Call<'_>, object: &Value, errors: &FieldErrors) -> StatusError
     StatusError::invalid(&call.resource.group, &call.resource.kind, meta(object, "name"), errors)
 }
 
+/// Records the writer in the managed fields.
+fn track(call: &Call<'_>, live: Option<&Value>, new: &mut Value, options: &WriteOptions) -> Result<(), StatusError> {
+    let name = manager_name(call, options);
+    managed::update(call.schema()?, live, new, &manager(call, &name));
+    Ok(())
+}
+
+/// The name of the manager: `fieldManager`, or the user agent's first part, printable characters only.
+#[must_use]
+pub fn manager_name(call: &Call<'_>, options: &WriteOptions) -> String {
+    let name = managed::name_of(&options.field_manager, call.head.user_agent);
+    name.chars().filter(|c| !c.is_control()).take(128).collect()
+}
+
+/// The manager of this name in this call.
+#[must_use]
+pub fn manager<'a>(call: &'a Call<'_>, name: &'a str) -> Manager<'a> {
+    Manager {
+        name,
+        subresource: &call.at.sub,
+        api_version: &call.resource.api_version,
+        time: call.now,
+        reset: call.resource.strategy.reset_fields(&call.at.sub),
+    }
+}
+
 /// Creates `object` (decoded, defaulted, placed).
 ///
 /// # Errors
 /// What admission, validation or the store have against it.
-pub async fn create(call: &Call<'_>, mut object: Value, options: &WriteOptions) -> Result<Done, StatusError> {
+pub async fn create(
+    call: &Call<'_>,
+    mut object: Value,
+    options: &WriteOptions,
+    tracking: Tracking,
+) -> Result<Done, StatusError> {
     let strategy = call.resource.strategy;
+    if tracking == Tracking::Compare {
+        track(call, None, &mut object, options)?;
+    }
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
     for _ in 0..TRIES {
@@ -157,6 +192,7 @@ impl Current {
 }
 
 /// How the managed fields of a change come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tracking {
     /// By comparing old and new.
     Compare,
@@ -178,6 +214,9 @@ pub async fn replace(
     let strategy = call.resource.strategy;
     let old = &current.object;
     metadata::carry(&mut new, old);
+    if tracking == Tracking::Compare {
+        track(call, Some(old), &mut new, options)?;
+    }
     admit::update(call, &mut new, old)?;
     strategy.prepare_update(&mut new, old, &call.context());
     let mut errors = FieldErrors::new();
@@ -188,27 +227,10 @@ pub async fn replace(
         return Err(invalid(call, &new, &errors));
     }
     strategy.authorize(&new, Some(old), &call.context())?;
-    if same(&new, old) {
+    if new == *old || managed::restore_times(old, &mut new) {
         return Ok(Done { bytes: current.entry.value.clone(), revision: current.entry.modified.0 });
     }
     store_change(call, current, new, options.dry_run).await
-}
-
-/// Whether nothing changed but the times in the managed fields.
-fn same(new: &Value, old: &Value) -> bool {
-    if new == old {
-        return true;
-    }
-    let bare = |object: &Value| {
-        let mut copy = object.clone();
-        let entries = copy.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
-        for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
-            entry.remove("time");
-        }
-        copy
-    };
-    new.get("metadata").and_then(|m| m.get("managedFields")) != old.get("metadata").and_then(|m| m.get("managedFields"))
-        && bare(new) == bare(old)
 }
 
 /// Stores a change of `current`: an object that waits only for its finalizers goes when the last one does.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// `map[a:1 b:[x y]]`.
-pub(super) fn format(value: &Value) -> String {
+pub(crate) fn format(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(b) => b.to_string(),
@@ -18,7 +18,7 @@ pub(super) fn format(value: &Value) -> String {
 }
 
 /// The Go type of an untyped value.
-pub(super) fn type_name(value: &Value) -> &'static str {
+pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "%!s(<nil>)",
         Value::Bool(_) => "bool",
@@ -31,7 +31,7 @@ pub(super) fn type_name(value: &Value) -> &'static str {
 }
 
 /// Its kind, in the sense of Go's `reflect`.
-pub(super) fn kind_name(value: &Value) -> &'static str {
+pub(crate) fn kind_name(value: &Value) -> &'static str {
     match value {
         Value::Array(_) => "slice",
         Value::Object(_) => "map",

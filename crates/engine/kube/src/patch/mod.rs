@@ -16,6 +16,8 @@ mod tests;
 
 use serde_json::Value;
 
+pub(crate) use go::{format as go_format, type_name as go_type_name};
+
 use crate::schema::{DecodeError, Schema, Untyped};
 
 /// Operations that one JSON patch may have.

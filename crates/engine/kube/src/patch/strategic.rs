@@ -167,9 +167,7 @@ impl<'a> Place<'a> {
                 (None, None) => continue,
                 (Some(before), None) => before.clone(),
                 (None, Some(given)) => given.into_iter().filter_map(without_directives).collect(),
-                (Some(before), Some(given)) if rule.merge => {
-                    inner.merge_list(before.clone(), given, rule, false)?
-                }
+                (Some(before), Some(given)) if rule.merge => inner.merge_list(before.clone(), given, rule, false)?,
                 (Some(_), Some(given)) => given,
             };
             let (patched, server_only) = partition(merged, &order, key)?;
@@ -320,7 +318,9 @@ fn special_elements(
             Some(Some("delete")) if item.get(key).is_some() => original.retain(|o| !same(o, &item, Some(key))),
             Some(Some("delete")) => return Err(no_merge_key(&item, key)),
             Some(Some("replace")) => replace = true,
-            Some(Some("merge")) => return Err(internal("merging lists cannot yet be specified in the patch".to_owned())),
+            Some(Some("merge")) => {
+                return Err(internal("merging lists cannot yet be specified in the patch".to_owned()));
+            }
             Some(_) => {
                 let directive = go::format(item.get(DIRECTIVE).unwrap_or(&Value::Null));
                 return Err(internal(format!("unknown patch type: {directive} in map: {}", go::format(&item))));

@@ -46,16 +46,24 @@ fn json_patch_takes_its_steps() {
 #[test]
 fn json_patch_fails_in_upstreams_words() {
     let cases = [
-        (json!([{"op": "remove", "path": "/data/absent"}]),
-            "error in remove for path: '/data/absent': Unable to remove nonexistent key: absent: missing value"),
-        (json!([{"op": "add", "path": "/no/such/path", "value": 1}]),
-            "add operation does not apply: doc is missing path: \"/no/such/path\": missing value"),
+        (
+            json!([{"op": "remove", "path": "/data/absent"}]),
+            "error in remove for path: '/data/absent': Unable to remove nonexistent key: absent: missing value",
+        ),
+        (
+            json!([{"op": "add", "path": "/no/such/path", "value": 1}]),
+            "add operation does not apply: doc is missing path: \"/no/such/path\": missing value",
+        ),
         (json!([{"op": "test", "path": "/data/k", "value": "z"}]), "testing value /data/k failed: test failed"),
         (json!([{"op": "frob", "path": "/data"}]), "Unexpected kind: frob"),
-        (json!([{"op": "remove", "path": "/metadata/finalizers/9"}]),
-            "error in remove for path: '/metadata/finalizers/9': Unable to access invalid index: 9: invalid index referenced"),
-        (json!([{"op": "add", "path": "/metadata/finalizers/x", "value": 1}]),
-            "error in add for path: '/metadata/finalizers/x': value was not a proper array index: 'x': strconv.Atoi: parsing \"x\": invalid syntax"),
+        (
+            json!([{"op": "remove", "path": "/metadata/finalizers/9"}]),
+            "error in remove for path: '/metadata/finalizers/9': Unable to access invalid index: 9: invalid index referenced",
+        ),
+        (
+            json!([{"op": "add", "path": "/metadata/finalizers/x", "value": 1}]),
+            "error in add for path: '/metadata/finalizers/x': value was not a proper array index: 'x': strconv.Atoi: parsing \"x\": invalid syntax",
+        ),
         (json!([{"op": "add", "value": 1}]), "add operation failed to decode path: missing value"),
     ];
     for (patch, expected) in cases {
@@ -63,10 +71,15 @@ fn json_patch_fails_in_upstreams_words() {
     }
     assert_eq!(
         patched_json(&json!({"op": "add"})).expect_err("fails"),
-        PatchError::Bad("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp".to_owned())
+        PatchError::Bad(
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+                .to_owned()
+        )
     );
     let many = Value::Array(vec![json!({"op": "test", "path": "/kind", "value": "ConfigMap"}); MAX_OPERATIONS + 1]);
-    assert!(matches!(patched_json(&many).expect_err("fails"), PatchError::TooLarge(t) if t.ends_with("is 10000, got 10001")));
+    assert!(
+        matches!(patched_json(&many).expect_err("fails"), PatchError::TooLarge(t) if t.ends_with("is 10000, got 10001"))
+    );
 }
 
 #[test]
@@ -79,14 +92,18 @@ fn a_result_of_the_wrong_type_quotes_it() {
 
 #[test]
 fn merge_patch_follows_the_rfc() {
-    let body = br#"{"data":{"k":null,"absent":null,"new":"x"},"metadata":{"annotations":{"a":null,"b":"1"}},"foo":1,"foo":2}"#;
+    let body =
+        br#"{"data":{"k":null,"absent":null,"new":"x"},"metadata":{"annotations":{"a":null,"b":"1"}},"foo":1,"foo":2}"#;
     let patched = super::merge(&schema("core.v1.ConfigMap"), &config_map(), body).expect("applies");
     assert_eq!(patched.value["data"], json!({"n": "1", "new": "x"}));
     assert_eq!(patched.value["metadata"]["annotations"], json!({"b": "1"}));
     assert_eq!(patched.strict, ["duplicate field \"foo\"", "unknown field \"foo\""]);
     assert!(matches!(patched.strict_error(), Some(PatchError::Invalid { .. })));
     let error = super::merge(&schema("core.v1.ConfigMap"), &config_map(), b"[]").expect_err("fails");
-    assert_eq!(error.to_string(), "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}");
+    assert_eq!(
+        error.to_string(),
+        "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+    );
 }
 
 #[test]
@@ -95,7 +112,12 @@ fn strategic_patch_merges_lists_by_key() {
         "tolerations": [{"key": "y"}], "nodeSelector": {"c": "d"}}});
     let value = strategic_pod(&patch).expect("applies");
     let names = |v: &Value| -> Vec<String> {
-        v["spec"]["containers"].as_array().expect("list").iter().map(|c| format!("{}={}", c["name"], c["image"])).collect()
+        v["spec"]["containers"]
+            .as_array()
+            .expect("list")
+            .iter()
+            .map(|c| format!("{}={}", c["name"], c["image"]))
+            .collect()
     };
     assert_eq!(names(&value), [r#""a"="one""#, r#""b"="three""#, r#""c"="new""#]);
     assert_eq!(value["spec"]["tolerations"], json!([{"key": "y"}]), "atomic lists are replaced");
@@ -104,7 +126,8 @@ fn strategic_patch_merges_lists_by_key() {
     let value = strategic_pod(&patch).expect("applies");
     assert_eq!(names(&value), [r#""b"="two""#]);
     assert_eq!(value["spec"]["nodeSelector"], json!({"x": "y"}));
-    let patch = json!({"spec": {"containers": [{"$patch": "replace"}, {"name": "z"}], "nodeSelector": {"$patch": "delete"}}});
+    let patch =
+        json!({"spec": {"containers": [{"$patch": "replace"}, {"name": "z"}], "nodeSelector": {"$patch": "delete"}}});
     let value = strategic_pod(&patch).expect("applies");
     assert_eq!(names(&value), [r#""z"=null"#]);
     assert!(value["spec"].get("nodeSelector").is_none());
@@ -115,15 +138,18 @@ fn strategic_patch_obeys_order_retain_keys_and_primitive_lists() {
     let patch = json!({"spec": {"$setElementOrder/containers": [{"name": "c"}, {"name": "b"}, {"name": "a"}],
         "containers": [{"name": "c", "image": "i"}]}});
     let value = strategic_pod(&patch).expect("applies");
-    let names: Vec<&str> = value["spec"]["containers"].as_array().expect("list").iter().filter_map(|c| c["name"].as_str()).collect();
+    let names: Vec<&str> =
+        value["spec"]["containers"].as_array().expect("list").iter().filter_map(|c| c["name"].as_str()).collect();
     assert_eq!(names, ["c", "b", "a"]);
     let cm = |patch: Value| {
         strategic(&schema("core.v1.ConfigMap"), &config_map(), patch.to_string().as_bytes()).map(|p| p.value)
     };
-    let value = cm(json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["x/a"], "finalizers": ["x/c"]}})).expect("applies");
-    assert_eq!(value["metadata"]["finalizers"], json!(["x/b", "x/c"]));
-    let value = cm(json!({"metadata": {"$setElementOrder/finalizers": ["x/c", "x/b"], "finalizers": ["x/c"]}})).expect("applies");
-    assert_eq!(value["metadata"]["finalizers"], json!(["x/a", "x/c", "x/b"]));
+    let value = cm(json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["x/a"], "finalizers": ["x/c"]}}))
+        .expect("applies");
+    assert_eq!(value["metadata"]["finalizers"], json!(["x/c", "x/b"]), "upstream puts the patch's first");
+    let value = cm(json!({"metadata": {"$setElementOrder/finalizers": ["x/c", "x/b"], "finalizers": ["x/c"]}}))
+        .expect("applies");
+    assert_eq!(value["metadata"]["finalizers"], json!(["x/c", "x/a", "x/b"]));
     let value = cm(json!({"data": {"$retainKeys": ["new"], "new": "1"}})).expect("applies");
     assert_eq!(value["data"], json!({"new": "1"}));
     let error = cm(json!({"data": {"$retainKeys": ["other"], "new": "1"}})).expect_err("fails");
@@ -133,8 +159,10 @@ fn strategic_patch_obeys_order_retain_keys_and_primitive_lists() {
 #[test]
 fn strategic_patch_fails_in_upstreams_words() {
     let cases = [
-        (json!({"spec": {"containers": [{"image": "three"}]}}),
-            "map: map[image:three] does not contain declared merge key: name"),
+        (
+            json!({"spec": {"containers": [{"image": "three"}]}}),
+            "map: map[image:three] does not contain declared merge key: name",
+        ),
         (json!({"spec": {"nodeSelector": {"$patch": "frob"}}}), "unknown patch type: frob in map: map[$patch:frob]"),
     ];
     for (patch, expected) in cases {
@@ -144,7 +172,10 @@ fn strategic_patch_fails_in_upstreams_words() {
         PatchError::Invalid { shown, detail } => (shown, detail),
         other => panic!("{other}"),
     };
-    assert_eq!(invalid(json!({"metadata": {"labels": "x"}})), ("map[metadata:map[labels:x]]".to_owned(), "cannot restore map from string".to_owned()));
+    assert_eq!(
+        invalid(json!({"metadata": {"labels": "x"}})),
+        ("map[metadata:map[labels:x]]".to_owned(), "cannot restore map from string".to_owned())
+    );
     assert_eq!(invalid(json!({"spec": {"priority": "x"}})).1, "unrecognized type: int32");
     assert_eq!(invalid(json!({"spec": {"hostname": 5}})).1, "cannot convert int64 to string");
     let patched = strategic(&schema("core.v1.Pod"), &pod(), br#"{"spec":{"foo":1},"bar":2}"#).expect("applies");
@@ -152,9 +183,26 @@ fn strategic_patch_fails_in_upstreams_words() {
 }
 
 fn any_patch() -> impl Strategy<Value = Value> {
-    let key = prop_oneof![Just("metadata"), Just("data"), Just("labels"), Just("finalizers"), Just("ownerReferences"),
-        Just("uid"), Just("$patch"), Just("$retainKeys"), Just("$setElementOrder/finalizers"), Just("$deleteFromPrimitiveList/finalizers")];
-    let leaf = prop_oneof![Just(Value::Null), Just(json!(1)), Just(json!("a")), Just(json!("delete")), Just(json!("replace")), Just(json!(["x/a"]))];
+    let key = prop_oneof![
+        Just("metadata"),
+        Just("data"),
+        Just("labels"),
+        Just("finalizers"),
+        Just("ownerReferences"),
+        Just("uid"),
+        Just("$patch"),
+        Just("$retainKeys"),
+        Just("$setElementOrder/finalizers"),
+        Just("$deleteFromPrimitiveList/finalizers")
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!(1)),
+        Just(json!("a")),
+        Just(json!("delete")),
+        Just(json!("replace")),
+        Just(json!(["x/a"]))
+    ];
     leaf.prop_recursive(4, 30, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),

@@ -9,9 +9,10 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::leaf;
-use super::untyped;
+use super::path::{Path, Step};
 use super::scan::{Scanner, Start, SyntaxError};
 use super::types::{Field, Kind, Node, Schema, Schemas, Struct, StructId, is_struct_like, zero};
+use super::untyped;
 
 /// A decoded object, and what a strict reader has against it.
 #[derive(Debug)]
@@ -65,70 +66,8 @@ fn decode_struct(schemas: &Schemas, root: StructId, text: &str) -> Result<Decode
     }
 }
 
-/// Where in the input we are; lives on the stack.
-struct Path<'p> {
-    up: Option<&'p Path<'p>>,
-    step: Step<'p>,
-}
-
-enum Step<'p> {
-    Root,
-    Field(&'p Struct, &'p str),
-    Key(&'p str),
-    Index(usize),
-}
-
-impl Path<'_> {
-    /// As strict errors show it: `spec.containers[0].name`.
-    fn strict(&self, out: &mut String) {
-        if let Some(up) = self.up {
-            up.strict(out);
-        }
-        match self.step {
-            Step::Root => {}
-            Step::Field(_, name) | Step::Key(name) => {
-                if !out.is_empty() {
-                    out.push('.');
-                }
-                out.push_str(name);
-            }
-            Step::Index(index) => out.push_str(&format!("[{index}]")),
-        }
-    }
-
-    /// As type errors show it: the fields alone, and the innermost struct before them.
-    fn context(&self) -> (Option<&str>, String) {
-        let mut innermost = None;
-        let mut fields = Vec::new();
-        let mut here = Some(self);
-        while let Some(path) = here {
-            if let Step::Field(one, name) = path.step {
-                innermost = innermost.or(Some(one.go_name()));
-                fields.push(name);
-            }
-            here = path.up;
-        }
-        fields.reverse();
-        (innermost, fields.join("."))
-    }
-
-    fn mismatch(&self, value: &str, go: &str) -> String {
-        match self.context() {
-            (Some(one), fields) => {
-                format!("json: cannot unmarshal {value} into Go struct field {one}.{fields} of type {go}")
-            }
-            (None, _) => format!("json: cannot unmarshal {value} into Go value of type {go}"),
-        }
-    }
-
-    /// `apiVersion` or `kind` of the object itself.
-    fn interpreted(&self) -> Option<&str> {
-        match (&self.step, self.up) {
-            (Step::Field(_, name @ ("apiVersion" | "kind")), Some(Path { up: None, .. })) => Some(name),
-            _ => None,
-        }
-    }
-}
+/// An empty list here means "forget them", so an object's own are kept even when empty.
+const MANAGED_FIELDS: &str = "managedFields";
 
 struct Decoder<'a> {
     schemas: &'a Schemas,
@@ -207,6 +146,10 @@ impl<'a> Decoder<'a> {
             seen |= 1 << index;
             let inner = Path { up: Some(path), step: Step::Field(one, &field.name) };
             let (given, value) = self.value(&field.node, &inner)?;
+            if given && &*field.name == MANAGED_FIELDS && path.is_metadata() && value == Value::Array(Vec::new()) {
+                fields.insert(MANAGED_FIELDS.to_owned(), value);
+                continue;
+            }
             store(&mut fields, field, given, value, again);
         }
         complete(schemas, one, &mut fields);

@@ -26,6 +26,7 @@ fn default_struct(schemas: &Schemas, id: StructId, value: &mut Value) {
     let Some(fields) = value.as_object_mut() else { return };
     for field in &one.fields {
         if let Some(default) = &field.default
+            && !omitted(field, default)
             && fields.get(&*field.name).is_none_or(Value::is_null)
         {
             fields.insert(String::from(&*field.name), default.clone());

@@ -5,6 +5,7 @@
 mod decode;
 mod default;
 mod leaf;
+mod path;
 mod quantity;
 mod scan;
 mod table;

@@ -33,7 +33,7 @@ pub struct Struct {
     /// Fields that are written even when nothing was given.
     pub(super) always: Vec<u16>,
     /// What is written when nothing was given.
-    pub(super) zero: Value,
+    pub(crate) zero: Value,
     /// Whether a default of the table is set here or below.
     pub(super) defaulted: bool,
 }

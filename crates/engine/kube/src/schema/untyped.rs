@@ -34,10 +34,9 @@ impl Untyped {
         match read.value {
             Value::Object(fields) => Ok((fields, read.strict)),
             Value::Null => Ok((Map::new(), read.strict)),
-            other => Err(format!(
-                "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-                shape(&other)
-            )),
+            other => {
+                Err(format!("json: cannot unmarshal {} into Go value of type map[string]interface {{}}", shape(&other)))
+            }
         }
     }
 }

@@ -19,6 +19,6 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         return Err(StatusError::internal("resourceVersion should not be set on objects to be created"));
     }
     warnings.extend(call.resource.strategy.warnings(&object, None));
-    let done = write::create(call, object, &options).await?;
+    let done = write::create(call, object, &options, write::Tracking::Compare).await?;
     write::answer(call, 201, &done, warnings)
 }

@@ -25,6 +25,7 @@ const PAGE: usize = 500;
 const PIECE: usize = 128 * 1024;
 
 /// What a list or watch selects.
+#[derive(Default)]
 pub(crate) struct Filter {
     labels: LabelSelector,
     fields: FieldSelector,

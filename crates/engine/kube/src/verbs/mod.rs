@@ -1,5 +1,6 @@
 //! The nine verbs, one file each.
 
+mod apply;
 mod connect;
 mod create;
 mod delete;
@@ -9,10 +10,13 @@ mod patch;
 mod update;
 mod watch;
 
+pub(crate) use list::Filter;
+pub(crate) use watch::{Events, Item, Kind as EventKind};
+
 use crate::actions;
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::resource::{SubKind, Verb};
+use crate::resource::SubKind;
 use crate::status::StatusError;
 
 /// Runs the verb of a call.
@@ -45,10 +49,4 @@ pub async fn run(verb: &str, call: &Call<'_>) -> Result<Answer, StatusError> {
         "deletecollection" => delete::all(call).await,
         _ => Err(StatusError::method_not_allowed()),
     }
-}
-
-/// The verb of this name.
-#[must_use]
-pub fn named(name: &str) -> Option<Verb> {
-    crate::resource::ALL_VERBS.iter().copied().find(|v| v.name() == name)
 }

@@ -23,7 +23,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         let current = match Current::read(call) {
             Err(error) if error.code() == 404 && creates(call) => {
                 warnings.extend(call.resource.strategy.warnings(&object, None));
-                let done = write::create(call, object, &options).await?;
+                let done = write::create(call, object, &options, write::Tracking::Compare).await?;
                 return write::answer(call, 201, &done, warnings);
             }
             other => other?,
