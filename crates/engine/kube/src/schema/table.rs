@@ -123,7 +123,9 @@ impl<'a> Reader<'a> {
             required: false,
             default: None,
             list: ListType::Atomic,
+            list_given: None,
             atomic: false,
+            granular: false,
             patch: PatchRule::default(),
             values: Vec::new(),
         };
@@ -174,12 +176,19 @@ fn read_flag(field: &mut Field, word: &str) -> Result<(), String> {
         "o" => field.omit_empty = true,
         "r" => field.required = true,
         "map:atomic" => field.atomic = true,
-        "map:granular" | "list:atomic" => {}
-        "list:set" => field.list = ListType::Set,
+        "map:granular" => field.granular = true,
+        "list:atomic" => field.list_given = Some(ListType::Atomic),
+        "list:set" => {
+            field.list = ListType::Set;
+            field.list_given = Some(ListType::Set);
+        }
         _ => {
             let (name, value) = word.split_once(':').ok_or_else(|| format!("unknown word {word}"))?;
             match name {
-                "list" => field.list = ListType::Map(arguments(value, "map")?),
+                "list" => {
+                    field.list = ListType::Map(arguments(value, "map")?);
+                    field.list_given = Some(field.list.clone());
+                }
                 "patch" => field.patch = read_patch(value)?,
                 "default" => field.default = Some(serde_json::from_str(value).map_err(|e| e.to_string())?),
                 "enum" => field.values = value.split('|').map(Into::into).collect(),

@@ -55,8 +55,12 @@ pub struct Field {
     pub default: Option<Value>,
     /// How server-side apply merges a list.
     pub list: ListType,
+    /// The list type, where upstream names one.
+    pub list_given: Option<ListType>,
     /// One owner holds the whole map or struct.
     pub atomic: bool,
+    /// Upstream says in so many words that every entry has an owner.
+    pub granular: bool,
     /// How a strategic merge patch merges.
     pub patch: PatchRule,
     /// The values allowed, when upstream says so.
