@@ -76,6 +76,8 @@ pub struct LinkState {
     pub mtu: u32,
     /// Whether it is up.
     pub up: bool,
+    /// Whether it is up and its other end too: before that, packets are lost.
+    pub running: bool,
     /// IPv4 addresses.
     pub addresses: Vec<Cidr>,
 }
@@ -88,7 +90,8 @@ impl Netlink {
     pub fn add_veth(&mut self, veth: &Veth, far: &Namespace) -> Result<(), Error> {
         let what = format!("add veth {} to {}", veth.near.name, far.path().display());
         let far = File::open(far.path()).map_err(Error::at(what.as_str()))?;
-        let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &link_body(0, 0, 0));
+        let head = link_body(distinct_index(&veth.near), 0, 0);
+        let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &head);
         put_end(&mut message, &veth.near);
         message.nest(libc::IFLA_LINKINFO, &[], |m| {
             m.put_text(libc::IFLA_INFO_KIND, "veth").nest(libc::IFLA_INFO_DATA, &[], |m| {
@@ -168,6 +171,16 @@ impl Netlink {
     }
 }
 
+/// An interface number that the far end will not have, made from the hardware address.
+///
+/// Numbers are per namespace, so both ends of a pair may get the same one, and then the kernel
+/// takes the interface for a real one and may wait a second before it believes that its link is up
+/// (`linkwatch_urgent_event` compares an interface's number with its peer's): packets are lost.
+fn distinct_index(end: &VethEnd) -> u32 {
+    let Some(Mac([_, _, a, b, c, d])) = end.mac else { return 0 };
+    u32::from_be_bytes([a, b, c, d]) & 0x3fff_ffff | 0x4000_0000
+}
+
 /// `struct ifinfomsg`.
 fn link_body(index: u32, flags: u32, mask: u32) -> [u8; 16] {
     let mut body = [0; 16];
@@ -205,6 +218,7 @@ fn parse_link(body: &[u8]) -> Option<(String, LinkState)> {
         group: of(libc::IFLA_GROUP),
         mtu: of(libc::IFLA_MTU),
         up: flags & libc::IFF_UP.cast_unsigned() != 0,
+        running: flags & libc::IFF_RUNNING.cast_unsigned() != 0,
         addresses: Vec::new(),
     };
     Some((text(attribute(rest, libc::IFLA_IFNAME)?), state))
