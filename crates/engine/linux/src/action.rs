@@ -121,7 +121,7 @@ fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result
             netlink.set_up(&veth.near.name)
         }
         What::Up(name) => netlink.set_up(name),
-        What::Await(name) => running(netlink, name),
+        What::Await(name) => carries(netlink, name),
         What::Unlink(name) => absent(netlink.delete_link(name)),
         What::Address(name, address) => netlink.index(name).and_then(|i| netlink.add_address(i, *address)),
         What::Unaddress(name, address) => {
@@ -142,9 +142,9 @@ fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result
     }
 }
 
-fn running(netlink: &mut Netlink, name: &str) -> Result<(), Error> {
+fn carries(netlink: &mut Netlink, name: &str) -> Result<(), Error> {
     let start = Instant::now();
-    while !netlink.links()?.get(name).is_some_and(|link| link.running) {
+    while !netlink.link(name)?.carries {
         if start.elapsed() > CARRIES {
             return Err(Error::at(format!("wait for {name}"))(std::io::Error::from(std::io::ErrorKind::TimedOut)));
         }
