@@ -9,7 +9,7 @@ mod image;
 mod init;
 mod layout;
 mod leftovers;
-mod public_pki;
+mod trust;
 mod quickstart;
 mod region;
 mod site;

@@ -3,6 +3,7 @@
 use std::{future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use anyhow::{Context, Result};
+use eksile_base::Clock;
 use eksile_linux::{Namespace, socket};
 use eksile_site::{
     control_plane::Loopback,
@@ -21,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use crate::{
     control::{self, Forwarded, Request},
     layout::Layout,
-    public_pki,
+    leftovers, trust,
     world_config::WorldConfig,
 };
 
@@ -31,18 +32,23 @@ pub(crate) async fn run(layout: &Layout, site: &str) -> Result<()> {
     let dir = layout.site(site);
     let store = Store::open(&dir.join("store.db"), Options::default()).context("opening the site's store")?;
     let (link, asks) = LinkClient::new(site, store.clone(), Timing::default());
-    let dial = Dial { tls: TlsConnector::from(public_pki::link_client(layout, site)?), way: way(layout, &config, site) };
+    let dial = Dial { tls: TlsConnector::from(trust::link_client(layout, site)?), way: way(layout, &config, site) };
     let running = link.clone();
     tokio::spawn(async move { running.run(&dial, asks).await });
+    let run = layout.run().join(site);
+    std::fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
     let host = Host {
         site: site.to_owned(),
         region: config.region,
         store,
         dir,
+        run,
+        cgroup: leftovers::cgroup(layout),
+        clock: Clock::system(),
         program: std::env::current_exe()?,
         link,
         loopback: Arc::new(World { socket: layout.world_socket() }),
-        public_ca: public_pki::authority(layout),
+        public_ca: trust::authority(layout),
         endpoints: fabric::REGION_ENDPOINTS,
     };
     let role = format!("site {site}");
@@ -83,7 +89,7 @@ struct Dial {
 impl Connect for Dial {
     fn connect(&self) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send + '_>> {
         Box::pin(async move {
-            let region = ServerName::try_from(public_pki::REGION).map_err(io::Error::other)?;
+            let region = ServerName::try_from(trust::REGION).map_err(io::Error::other)?;
             let connection: Box<dyn Connection> = match &self.way {
                 Way::Local(path) => Box::new(self.tls.connect(region, UnixStream::connect(path).await?).await?),
                 Way::Link(place, address) => {

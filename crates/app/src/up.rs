@@ -93,6 +93,7 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     let mut config = WorldConfig::settle(layout, &wishes)?;
     credentials::remember(layout, &config, &arguments.credentials)?;
     leftovers::remove(layout)?;
+    forget_pids(layout)?;
     let door = TcpListener::bind(config.listen).with_context(|| format!("listening on {}", config.listen))?;
     config.listen = door.local_addr()?;
     let desk = Desk::open(layout, door)?;
@@ -143,6 +144,17 @@ fn make_folders(layout: &Layout) -> Result<()> {
     builder.recursive(true).mode(0o700);
     for folder in [layout.root().to_path_buf(), layout.run(), layout.region(), layout.pki()] {
         builder.create(&folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Pid files of an earlier run: what they name ended with its world.
+fn forget_pids(layout: &Layout) -> Result<()> {
+    for entry in std::fs::read_dir(layout.run())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
     }
     Ok(())
 }

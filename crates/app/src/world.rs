@@ -18,6 +18,7 @@ use crate::{
     forward::Forwards,
     layout::Layout,
     supervise::{Role, Supervisor},
+    trust,
     up::{self, HostRequest},
     world_config::WorldConfig,
 };
@@ -33,6 +34,7 @@ struct World {
 pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let config = WorldConfig::load(layout)?;
     let mut terminate = signal(SignalKind::terminate())?;
+    trust::prepare(layout)?;
     fabric::base(&config.outposts).context("building the fabric's places")?;
     let mut roles = vec![Role::Region, Role::Site(config.region.clone())];
     roles.extend(config.outposts.iter().cloned().map(Role::Site));

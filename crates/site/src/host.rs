@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use eksile_base::Clock;
 use eksile_linux::process::Identity;
 use eksile_store::{Store, WatchItem};
 use tokio::{task::JoinSet, time::sleep};
@@ -39,6 +40,12 @@ pub struct Host {
     pub store: Store,
     /// Its folder.
     pub dir: PathBuf,
+    /// Pid files of this run.
+    pub run: PathBuf,
+    /// Control group below which the instances' lie, as a path inside each hierarchy.
+    pub cgroup: String,
+    /// Time.
+    pub clock: Clock,
     /// This program.
     pub program: PathBuf,
     /// The way to the Region.

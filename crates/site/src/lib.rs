@@ -19,3 +19,6 @@ pub struct Outcome {
     /// Something has been started and is not there yet: look again soon.
     pub waiting: bool,
 }
+pub mod host;
+pub mod instances;
+pub mod services;

@@ -15,6 +15,8 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -29,6 +31,9 @@ use crate::{
 };
 
 const FORMAT: i64 = 1;
+
+/// A process that the last owner was just starting holds the lock too, until it becomes its own program.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -57,7 +62,7 @@ pub(crate) struct Sqlite {
 /// Opens the file and reads everything back.
 pub(crate) fn open(path: &Path) -> Result<(Sqlite, Content), OpenError> {
     if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        make_folder(folder)?;
     }
     let lock = lock(path)?;
     // SQLite gives its side files the mode of the database.
@@ -69,10 +74,28 @@ pub(crate) fn open(path: &Path) -> Result<(Sqlite, Content), OpenError> {
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.set_prepared_statement_cache_capacity(16);
     prepare(&mut connection)?;
+    // Before the log took over there was a rollback journal. Should its removal be lost with the power, SQLite would
+    // take the file back to what it was then, and the log with it.
+    sync_folder(path)?;
     let (content, outdated) = read(&connection)?;
     let mut sqlite = Sqlite { connection, oldest: content.oldest, _lock: lock };
     sqlite.commit(&[], &Forgotten { oldest: content.oldest, rows: outdated })?;
     Ok((sqlite, content))
+}
+
+/// Makes a folder and what leads to it, and has the disk know.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.exists() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make_folder(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_folder(folder),
+    }
 }
 
 /// A lock file beside the database, so that looking into the database does not get in the way.
@@ -80,10 +103,14 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = private(Path::new(&name))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
 }
 
@@ -92,6 +119,11 @@ fn private(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(file)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 fn prepare(connection: &mut Connection) -> Result<(), OpenError> {

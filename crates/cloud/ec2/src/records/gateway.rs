@@ -40,6 +40,9 @@ pub struct NatGateway {
     pub state: NatGatewayState,
     /// Seconds since the epoch.
     pub create_time: i64,
+    /// Seconds since the epoch; set with [`NatGatewayState::Deleted`].
+    #[serde(default)]
+    pub delete_time: Option<i64>,
     /// User tags.
     pub tags: Tags,
 }

@@ -49,6 +49,15 @@ pub struct Attachment {
     pub attach_time: i64,
 }
 
+impl NetworkInterface {
+    /// A locally administered MAC address made of the interface id's last ten digits.
+    #[must_use]
+    pub fn mac_address_of(network_interface_id: &str) -> String {
+        let digits: Vec<char> = network_interface_id.chars().rev().filter(char::is_ascii_hexdigit).take(10).collect();
+        digits.chunks(2).fold("02".to_owned(), |mac, pair| mac + ":" + &pair.iter().rev().collect::<String>())
+    }
+}
+
 impl Record for NetworkInterface {
     const SERVICE: &'static str = "ec2";
     const KIND: &'static str = "network-interface";

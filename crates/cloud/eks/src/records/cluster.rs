@@ -44,6 +44,9 @@ pub struct Cluster {
     pub health: Vec<HealthIssue>,
     /// Seconds since the epoch.
     pub created_at: i64,
+    /// When the Region first saw the control plane ready with nothing in its way; ACTIVE from then on.
+    #[serde(default)]
+    pub activated_at: Option<i64>,
     /// Idempotency token of the call.
     pub client_request_token: Option<String>,
     /// User tags.

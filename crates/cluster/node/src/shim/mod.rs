@@ -11,6 +11,7 @@ pub mod protocol;
 mod runtime;
 mod serve;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,7 +52,7 @@ impl ShimError {
 ///
 /// Prints one line, a [`Birth`] as JSON, then works until the container has ended.
 #[must_use]
-pub fn main(arguments: &[String]) -> ExitCode {
+pub fn main(arguments: &[OsString]) -> ExitCode {
     let [directory] = arguments else {
         eprintln!("usage: eksile shim DIRECTORY");
         return ExitCode::from(2);

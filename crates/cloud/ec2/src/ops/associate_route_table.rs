@@ -1,0 +1,59 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::records::{Association, RouteTable, Subnet};
+use crate::resource::{self, find, invalid_value, missing};
+use crate::shown::AssociationState;
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html>
+#[derive(Shape)]
+pub(super) struct AssociateRouteTable {
+    route_table_id: String,
+    subnet_id: Option<String>,
+    gateway_id: Option<String>,
+}
+
+/// The association.
+#[derive(Shape)]
+pub(super) struct Output {
+    association_id: String,
+    association_state: AssociationState,
+}
+
+impl Command for AssociateRouteTable {
+    type Output = Output;
+
+    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        vec![
+            resource::arn::<RouteTable>(call, Some(&self.route_table_id)),
+            resource::arn::<Subnet>(call, self.subnet_id.as_deref()),
+        ]
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
+        if self.gateway_id.is_some() {
+            return Err(Fault::not_implemented("Associating a gateway with a route table"));
+        }
+        let mut table: RouteTable = find(Reads::of(txn), &call.scope, &self.route_table_id)?;
+        let subnet_id = self.subnet_id.ok_or_else(|| missing("subnetId"))?;
+        let subnet: Subnet = find(Reads::of(txn), &call.scope, &subnet_id)?;
+        let id = &table.route_table_id;
+        if subnet.vpc_id != table.vpc_id {
+            let message = format!("Route table {id} and subnet {subnet_id} belong to different networks");
+            return Err(invalid_value(message));
+        }
+        let association_state = AssociationState::associated();
+        for other in txn.records::<RouteTable>(&call.scope)? {
+            let Some(there) = other.associations.iter().find(|a| a.subnet_id == subnet_id) else { continue };
+            if other.route_table_id == *id {
+                return Ok(Output { association_id: there.association_id.clone(), association_state });
+            }
+            let message = format!("the specified association for route table {id} conflicts with an existing association");
+            return Err(Fault::client("Resource.AlreadyAssociated", 400, message));
+        }
+        let association_id = call.id("rtbassoc");
+        table.associations.push(Association { association_id: association_id.clone(), subnet_id });
+        txn.put_record(&call.scope, &table)?;
+        Ok(Output { association_id, association_state })
+    }
+}

@@ -1,0 +1,63 @@
+use eksile_aws::inputs::{TagSpecification, specified_tags};
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::block::Block;
+use crate::records::Vpc;
+use crate::resource::{self, invalid_value, missing};
+use crate::shown::VpcShown;
+use crate::vpcs;
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
+#[derive(Shape)]
+pub(super) struct CreateVpc {
+    cidr_block: Option<String>,
+    instance_tenancy: Option<String>,
+    amazon_provided_ipv6_cidr_block: Option<bool>,
+    ipv4_ipam_pool_id: Option<String>,
+    #[shape(input = "TagSpecification")]
+    tag_specifications: Vec<TagSpecification>,
+}
+
+/// The VPC.
+#[derive(Shape)]
+pub(super) struct Output {
+    vpc: VpcShown,
+}
+
+/// A block of a VPC or subnet: /16 to /28.
+pub(super) fn network_block(text: &str, out_of_range: &'static str) -> Result<Block, Fault> {
+    let message = || format!("Value ({text}) for parameter cidrBlock is invalid. This is not a valid CIDR block.");
+    let block: Block = text.parse().map_err(|_| invalid_value(message()))?;
+    if (16..=28).contains(&block.prefix()) {
+        return Ok(block);
+    }
+    Err(Fault::client(out_of_range, 400, format!("The CIDR '{text}' is invalid.")))
+}
+
+impl Command for CreateVpc {
+    type Output = Output;
+
+    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        vec![resource::arn::<Vpc>(call, None)]
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
+        if self.amazon_provided_ipv6_cidr_block == Some(true) {
+            return Err(Fault::not_implemented("AmazonProvidedIpv6CidrBlock"));
+        }
+        if self.ipv4_ipam_pool_id.is_some() {
+            return Err(Fault::not_implemented("Ipv4IpamPoolId"));
+        }
+        match self.instance_tenancy.as_deref() {
+            None | Some("default") => {}
+            Some("dedicated") => return Err(Fault::not_implemented("InstanceTenancy=dedicated")),
+            Some(other) => return Err(invalid_value(format!("Invalid value '{other}' for instanceTenancy"))),
+        }
+        let text = self.cidr_block.ok_or_else(|| missing("cidrBlock"))?;
+        let block = network_block(&text, "InvalidVpc.Range")?;
+        let tags = specified_tags(&self.tag_specifications, "vpc")?;
+        let vpc = vpcs::make(txn, &call.scope, call.mint, block, false, tags)?;
+        Ok(Output { vpc: VpcShown::of(call, &vpc) })
+    }
+}

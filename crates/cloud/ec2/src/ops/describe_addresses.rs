@@ -1,0 +1,60 @@
+use std::collections::BTreeMap;
+
+use eksile_aws::inputs::Filter;
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_store::View;
+
+use crate::records::{Address, NetworkInterface};
+use crate::resource::select;
+use crate::shown::AddressShown;
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAddresses.html>
+#[derive(Shape)]
+pub(super) struct DescribeAddresses {
+    #[shape(input = "AllocationId")]
+    allocation_ids: Vec<String>,
+    #[shape(input = "PublicIp")]
+    public_ips: Vec<String>,
+    #[shape(input = "Filter")]
+    filters: Vec<Filter>,
+}
+
+/// Addresses by allocation id.
+#[derive(Shape)]
+pub(super) struct Output {
+    addresses_set: Vec<AddressShown>,
+}
+
+fn values(address: &Address, interface: Option<&NetworkInterface>, name: &str) -> Option<Vec<String>> {
+    let attachment = interface.and_then(|interface| interface.attachment.as_ref());
+    let value = match name {
+        "allocation-id" => Some(address.allocation_id.clone()),
+        "public-ip" => Some(address.public_ip.clone()),
+        "domain" => Some("vpc".to_owned()),
+        "association-id" => address.association_id.clone(),
+        "network-interface-id" => address.network_interface_id.clone(),
+        "private-ip-address" => interface.map(|interface| interface.private_ip.clone()),
+        "instance-id" => attachment.map(|attachment| attachment.instance_id.clone()),
+        _ => return None,
+    };
+    Some(value.into_iter().collect())
+}
+
+impl Lookup for DescribeAddresses {
+    type Output = Output;
+
+    fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
+        let interfaces = view.records::<NetworkInterface>(&call.scope)?;
+        let interfaces: BTreeMap<_, _> = interfaces.iter().map(|i| (&i.network_interface_id, i)).collect();
+        let held = |address: &Address| address.network_interface_id.as_ref().and_then(|id| interfaces.get(id).copied());
+        let Self { allocation_ids, public_ips, filters } = self;
+        let mut addresses = select(Reads::of(view), &call.scope, &allocation_ids, &filters, |address: &Address, name| {
+            values(address, held(address), name)
+        })?;
+        if let Some(missing) = public_ips.iter().find(|ip| !addresses.iter().any(|a| a.public_ip == **ip)) {
+            return Err(Fault::client("InvalidAddress.NotFound", 400, format!("Address '{missing}' not found.")));
+        }
+        addresses.retain(|address| public_ips.is_empty() || public_ips.contains(&address.public_ip));
+        Ok(Output { addresses_set: addresses.iter().map(|a| AddressShown::of(call, a, held(a))).collect() })
+    }
+}

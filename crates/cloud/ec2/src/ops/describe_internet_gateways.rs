@@ -1,0 +1,43 @@
+use eksile_aws::inputs::Filter;
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_store::View;
+
+use crate::records::InternetGateway;
+use crate::resource::select;
+use crate::shown::InternetGatewayShown;
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInternetGateways.html>
+#[derive(Shape)]
+pub(super) struct DescribeInternetGateways {
+    #[shape(input = "InternetGatewayId")]
+    internet_gateway_ids: Vec<String>,
+    #[shape(input = "Filter")]
+    filters: Vec<Filter>,
+}
+
+/// Gateways by id.
+#[derive(Shape)]
+pub(super) struct Output {
+    internet_gateway_set: Vec<InternetGatewayShown>,
+}
+
+fn values(call: &Call<'_>, gateway: &InternetGateway, name: &str) -> Option<Vec<String>> {
+    let attached = gateway.vpc_id.clone().into_iter();
+    match name {
+        "internet-gateway-id" => Some(vec![gateway.internet_gateway_id.clone()]),
+        "owner-id" => Some(vec![call.scope.account.clone()]),
+        "attachment.vpc-id" => Some(attached.collect()),
+        "attachment.state" => Some(attached.map(|_| "available".to_owned()).collect()),
+        _ => None,
+    }
+}
+
+impl Lookup for DescribeInternetGateways {
+    type Output = Output;
+
+    fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
+        let Self { internet_gateway_ids: ids, filters } = self;
+        let gateways = select(Reads::of(view), &call.scope, &ids, &filters, |g, name| values(call, g, name))?;
+        Ok(Output { internet_gateway_set: gateways.iter().map(|g| InternetGatewayShown::of(call, g)).collect() })
+    }
+}

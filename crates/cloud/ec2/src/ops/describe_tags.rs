@@ -1,0 +1,58 @@
+use eksile_aws::inputs::{Filter, filtered};
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_store::View;
+
+use super::taggable;
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeTags.html>
+#[derive(Shape)]
+pub(super) struct DescribeTags {
+    #[shape(input = "Filter")]
+    filters: Vec<Filter>,
+}
+
+/// Tags by kind of resource, id and key.
+#[derive(Shape)]
+pub(super) struct Output {
+    tag_set: Vec<TagDescription>,
+}
+
+/// `TagDescription` of the EC2 API.
+#[derive(Shape)]
+pub(super) struct TagDescription {
+    key: String,
+    resource_id: String,
+    resource_type: String,
+    value: String,
+}
+
+fn values(tag: &TagDescription, name: &str) -> Option<Vec<String>> {
+    let value = match name {
+        "key" => &tag.key,
+        "value" => &tag.value,
+        "resource-id" => &tag.resource_id,
+        "resource-type" => &tag.resource_type,
+        _ => {
+            let key = name.strip_prefix("tag:")?;
+            return Some((tag.key == key).then(|| tag.value.clone()).into_iter().collect());
+        }
+    };
+    Some(vec![value.clone()])
+}
+
+impl Lookup for DescribeTags {
+    type Output = Output;
+
+    fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
+        let mut tags = Vec::new();
+        for tagged in taggable::all(Reads::of(view), &call.scope)? {
+            tags.extend(tagged.tags.into_iter().map(|(key, value)| TagDescription {
+                key,
+                resource_id: tagged.id.clone(),
+                resource_type: tagged.kind.to_owned(),
+                value,
+            }));
+        }
+        Ok(Output { tag_set: filtered(tags, &self.filters, values)? })
+    }
+}

@@ -1,0 +1,35 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::records::Address;
+use crate::resource::{self, find, invalid_value, missing};
+use crate::shown::Done;
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReleaseAddress.html>
+#[derive(Shape)]
+pub(super) struct ReleaseAddress {
+    allocation_id: Option<String>,
+    public_ip: Option<String>,
+}
+
+impl Command for ReleaseAddress {
+    type Output = Done;
+
+    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        vec![resource::arn::<Address>(call, self.allocation_id.as_deref())]
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {
+        let Some(id) = self.allocation_id else {
+            let message = "You must specify an allocation id when releasing a VPC elastic IP address";
+            return Err(if self.public_ip.is_some() { invalid_value(message) } else { missing("allocationId") });
+        };
+        let address: Address = find(Reads::of(txn), &call.scope, &id)?;
+        if address.association_id.is_some() {
+            let message = format!("Address {} is in use.", address.public_ip);
+            return Err(Fault::client("InvalidIPAddress.InUse", 400, message));
+        }
+        txn.delete_record::<Address>(&call.scope, &id);
+        Ok(Done::TRUE)
+    }
+}

@@ -1,0 +1,194 @@
+use eksile_aws::inputs::{TagSpecification, specified_tags};
+use eksile_aws::{Call, Command, Fault, Passed, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::launch::{self, Order, ProfileSpecification};
+use crate::network::Network;
+use crate::records::{Instance, Subnet};
+use crate::resource::{self, invalid_value, missing};
+use crate::shown::{InstanceShown, ReservationShown};
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html>
+#[derive(Shape)]
+pub(super) struct RunInstances {
+    image_id: Option<String>,
+    instance_type: Option<String>,
+    min_count: i32,
+    max_count: i32,
+    key_name: Option<String>,
+    #[shape(input = "SecurityGroupId")]
+    security_group_ids: Vec<String>,
+    #[shape(input = "SecurityGroup")]
+    security_groups: Vec<String>,
+    subnet_id: Option<String>,
+    user_data: Option<String>,
+    private_ip_address: Option<String>,
+    client_token: Option<String>,
+    iam_instance_profile: Option<ProfileSpecification>,
+    #[shape(input = "NetworkInterface")]
+    network_interfaces: Vec<InterfaceSpecification>,
+    #[shape(input = "TagSpecification")]
+    tag_specifications: Vec<TagSpecification>,
+    metadata_options: Option<MetadataOptions>,
+    placement: Option<Placement>,
+    launch_template: Option<LaunchTemplate>,
+    #[shape(input = "BlockDeviceMapping")]
+    block_device_mappings: Vec<BlockDeviceMapping>,
+    instance_market_options: Option<InstanceMarketOptions>,
+}
+
+/// The interface of the new instance, spelt out.
+#[derive(Shape)]
+pub(super) struct InterfaceSpecification {
+    device_index: Option<i32>,
+    subnet_id: Option<String>,
+    #[shape(input = "SecurityGroupId")]
+    groups: Vec<String>,
+    private_ip_address: Option<String>,
+    network_interface_id: Option<String>,
+    associate_public_ip_address: Option<bool>,
+    delete_on_termination: Option<bool>,
+    description: Option<String>,
+    secondary_private_ip_address_count: Option<i32>,
+}
+
+#[derive(Shape)]
+struct MetadataOptions {
+    http_tokens: Option<String>,
+    http_endpoint: Option<String>,
+}
+
+#[derive(Shape)]
+struct Placement {
+    availability_zone: Option<String>,
+    group_name: Option<String>,
+    tenancy: Option<String>,
+}
+
+#[derive(Shape)]
+struct LaunchTemplate {}
+
+#[derive(Shape)]
+struct BlockDeviceMapping {}
+
+#[derive(Shape)]
+struct InstanceMarketOptions {}
+
+impl Command for RunInstances {
+    type Output = ReservationShown;
+
+    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        let image = self.image_id.as_deref().unwrap_or("*");
+        vec![
+            resource::arn::<Instance>(call, None),
+            format!("arn:aws:ec2:{}::image/{image}", call.region),
+            resource::arn::<Subnet>(call, self.subnet_id.as_deref()),
+        ]
+    }
+
+    fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed> {
+        let roles = self.iam_instance_profile.as_ref().map(|profile| profile.roles(call, state)).unwrap_or_default();
+        roles.into_iter().map(|role_arn| Passed { role_arn, to_service: "ec2.amazonaws.com" }).collect()
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<ReservationShown, Fault> {
+        self.refuse_what_is_not_built()?;
+        let network = Network::read(Reads::of(txn), &call.scope)?;
+        let order = self.order(call, txn, &network)?;
+        let launched = launch::launch(call, txn, &network, &order)?;
+        let network = Network::read(Reads::of(txn), &call.scope)?;
+        Ok(ReservationShown {
+            reservation_id: launched.first().map(|instance| instance.reservation_id.clone()).unwrap_or_default(),
+            owner_id: call.scope.account.clone(),
+            group_set: Vec::new(),
+            instances_set: launched.iter().map(|i| InstanceShown::of(call, i, &network, &[])).collect(),
+        })
+    }
+}
+
+impl RunInstances {
+    fn refuse_what_is_not_built(&self) -> Result<(), Fault> {
+        let options = self.metadata_options.as_ref();
+        let placement = self.placement.as_ref();
+        let differs = |value: Option<&String>, built: &str| value.is_some_and(|value| value != built);
+        let unbuilt = [
+            ("LaunchTemplate", self.launch_template.is_some()),
+            ("InstanceMarketOptions", self.instance_market_options.is_some()),
+            ("BlockDeviceMappings", !self.block_device_mappings.is_empty()),
+            ("HttpTokens other than optional", differs(options.and_then(|o| o.http_tokens.as_ref()), "optional")),
+            ("HttpEndpoint other than enabled", differs(options.and_then(|o| o.http_endpoint.as_ref()), "enabled")),
+            ("Tenancy other than default", differs(placement.and_then(|p| p.tenancy.as_ref()), "default")),
+            ("More than one network interface at launch", self.network_interfaces.len() > 1),
+            ("Security groups by name", !self.security_groups.is_empty()),
+        ];
+        if let Some((what, _)) = unbuilt.iter().find(|(_, asked)| *asked) {
+            return Err(Fault::not_implemented(what));
+        }
+        if let Some(name) = &self.key_name {
+            let message = format!("The key pair '{name}' does not exist");
+            return Err(Fault::client("InvalidKeyPair.NotFound", 400, message));
+        }
+        if let Some(name) = placement.and_then(|p| p.group_name.as_ref()).filter(|name| !name.is_empty()) {
+            let message = format!("The placement group '{name}' is unknown.");
+            return Err(Fault::client("InvalidPlacementGroup.Unknown", 400, message));
+        }
+        Ok(())
+    }
+
+    fn order(&self, call: &Call<'_>, txn: &Txn<'_>, network: &Network) -> Result<Order, Fault> {
+        let interface = self.interface()?;
+        let (subnet_id, groups, private_ip) = match interface {
+            Some(spec) => (&spec.subnet_id, &spec.groups, &spec.private_ip_address),
+            None => (&self.subnet_id, &self.security_group_ids, &self.private_ip_address),
+        };
+        let zone = self.placement.as_ref().and_then(|placement| placement.availability_zone.as_deref());
+        let subnet = launch::subnet(network, subnet_id.as_deref(), zone)?;
+        let public = interface.and_then(|spec| spec.associate_public_ip_address);
+        if public.unwrap_or(subnet.map_public_ip_on_launch) {
+            return Err(Fault::not_implemented("A public address at launch (MapPublicIpOnLaunch, AssociatePublicIpAddress)"));
+        }
+        let secondary = interface.and_then(|spec| spec.secondary_private_ip_address_count).unwrap_or(0);
+        let instance_type = launch::instance_type(self.instance_type.as_deref())?;
+        let profile = self.iam_instance_profile.as_ref();
+        let counts = (self.min_count, self.max_count);
+        Ok(Order {
+            image_id: launch::image(call, self.image_id.as_deref())?,
+            secondary_addresses: launch::secondary_addresses(instance_type, secondary)?,
+            instance_type,
+            groups: launch::groups(network, &subnet, groups)?,
+            subnet,
+            private_ip: private_ip.clone(),
+            description: interface.and_then(|spec| spec.description.clone()).unwrap_or_default(),
+            delete_on_termination: interface.and_then(|spec| spec.delete_on_termination).unwrap_or(true),
+            counts: launch::counts(counts, private_ip.is_some())?,
+            user_data: self.user_data.as_deref().map(launch::user_data).transpose()?,
+            profile: profile.map(|profile| profile.find(call, Reads::of(txn))).transpose()?,
+            client_token: self.client_token.clone(),
+            tags: specified_tags(&self.tag_specifications, "instance")?,
+            interface_tags: specified_tags(&self.tag_specifications, "network-interface")?,
+        })
+    }
+
+    /// The spelt-out interface, if any; then nothing may be said of it elsewhere.
+    fn interface(&self) -> Result<Option<&InterfaceSpecification>, Fault> {
+        let Some(spec) = self.network_interfaces.first() else { return Ok(None) };
+        let elsewhere = [
+            (self.subnet_id.is_some(), "subnet ID"),
+            (!self.security_group_ids.is_empty(), "security groups"),
+            (self.private_ip_address.is_some(), "private address"),
+        ];
+        if let Some((_, what)) = elsewhere.iter().find(|(said, _)| *said) {
+            let message = format!("Network interfaces and an instance-level {what} may not be specified on the same request");
+            return Err(Fault::client("InvalidParameterCombination", 400, message));
+        }
+        match spec.device_index {
+            None => return Err(missing("networkInterface.1.deviceIndex")),
+            Some(0) => {}
+            Some(other) => return Err(invalid_value(format!("The first network interface must have index 0, not {other}"))),
+        }
+        if spec.network_interface_id.is_some() {
+            return Err(Fault::not_implemented("An existing interface at launch"));
+        }
+        Ok(Some(spec))
+    }
+}

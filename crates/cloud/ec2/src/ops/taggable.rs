@@ -1,0 +1,79 @@
+//! Resources of every kind, as far as tags go.
+
+use eksile_aws::{Call, Fault, Reads};
+use eksile_store::{Scope, Txn};
+
+use crate::records::{
+    Address, Instance, InternetGateway, NatGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Tags, Vpc,
+};
+use crate::resource::{self, Resource, find};
+
+macro_rules! each_kind {
+    ($then:ident) => {
+        $then!(Address, Instance, InternetGateway, NatGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc)
+    };
+}
+
+fn change_one<R: Resource>(
+    txn: &mut Txn<'_>,
+    scope: &Scope,
+    id: &str,
+    change: &dyn Fn(&mut Tags) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut record: R = find(Reads::of(txn), scope, id)?;
+    change(record.tags_mut())?;
+    txn.put_record(scope, &record)?;
+    Ok(())
+}
+
+/// Changes the tags of the resource with that id, whatever its kind.
+pub(super) fn change(
+    call: &Call<'_>,
+    txn: &mut Txn<'_>,
+    id: &str,
+    change: &dyn Fn(&mut Tags) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    macro_rules! by_prefix {
+        ($($kind:ty),*) => {$(
+            if id.starts_with(<$kind>::PREFIX) {
+                return change_one::<$kind>(txn, &call.scope, id, change);
+            }
+        )*};
+    }
+    each_kind!(by_prefix);
+    Err(Fault::client("InvalidID", 400, format!("The ID '{id}' is not valid")))
+}
+
+/// ARN of the resource with that id, for policies.
+pub(super) fn arn(call: &Call<'_>, id: &str) -> String {
+    macro_rules! by_prefix {
+        ($($kind:ty),*) => {$(
+            if id.starts_with(<$kind>::PREFIX) {
+                return resource::arn::<$kind>(call, Some(id));
+            }
+        )*};
+    }
+    each_kind!(by_prefix);
+    "*".to_owned()
+}
+
+/// A resource's id, type and tags.
+pub(super) struct Tagged {
+    pub(super) id: String,
+    pub(super) kind: &'static str,
+    pub(super) tags: Tags,
+}
+
+/// Every resource of a scope, by kind, then id.
+pub(super) fn all(reads: Reads<'_>, scope: &Scope) -> Result<Vec<Tagged>, Fault> {
+    let mut tagged = Vec::new();
+    macro_rules! read {
+        ($($kind:ty),*) => {$(
+            for record in reads.records::<$kind>(scope)? {
+                tagged.push(Tagged { id: eksile_store::Record::id(&record).to_owned(), kind: <$kind>::TYPE, tags: record.tags });
+            }
+        )*};
+    }
+    each_kind!(read);
+    Ok(tagged)
+}

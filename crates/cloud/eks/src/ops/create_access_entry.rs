@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use eksile_aws::inputs::{TagRules, merge_tags};
+use eksile_aws::{Call, Command, Fault, Passed, Reads, Shape};
+use eksile_iam::records::{Role, User};
+use eksile_store::{Scope, Txn};
+
+use super::describe_cluster::named;
+use crate::access::{Asked, EntryType, identity, principal};
+use crate::fault::{in_use, invalid_parameter, invalid_request};
+use crate::names::{Principal, access_entry_arn, cluster_arn};
+use crate::records::{AccessEntry, AuthenticationMode, Cluster};
+use crate::shown::AccessEntryShown;
+
+/// <https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAccessEntry.html>
+#[derive(Shape)]
+pub(super) struct CreateAccessEntry {
+    #[shape(input = "name")]
+    cluster_name: String,
+    principal_arn: String,
+    kubernetes_groups: Vec<String>,
+    tags: BTreeMap<String, String>,
+    username: Option<String>,
+    #[shape(name = "type")]
+    entry_type: Option<String>,
+}
+
+/// The entry.
+#[derive(Shape)]
+pub(super) struct Output {
+    access_entry: AccessEntryShown,
+}
+
+/// Entries exist only where the cluster's mode has the API.
+pub(super) fn with_api(cluster: &Cluster) -> Result<(), Fault> {
+    if cluster.authentication_mode != AuthenticationMode::ConfigMap {
+        return Ok(());
+    }
+    let message = "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this \
+                   operation.";
+    Err(invalid_request(message).with("clusterName", cluster.name.clone()))
+}
+
+/// The unique id of a principal: the same ARN made anew is another one.
+fn principal_id(txn: &Txn<'_>, arn: &str, principal: &Principal<'_>) -> Result<String, Fault> {
+    let scope = Scope::new(principal.account, "global");
+    let found = match principal.kind {
+        "role" => {
+            let role = txn.record::<Role>(&scope, principal.name)?;
+            role.filter(|role| role.arn(principal.account) == arn).map(|role| role.role_id)
+        }
+        _ => {
+            let user = txn.record::<User>(&scope, principal.name)?;
+            user.filter(|user| user.arn(principal.account) == arn).map(|user| user.user_id)
+        }
+    };
+    found.ok_or_else(|| invalid_parameter("The specified principalArn is invalid: invalid principal."))
+}
+
+impl Command for CreateAccessEntry {
+    type Output = Output;
+
+    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        vec![cluster_arn(call.region, &call.scope.account, &self.cluster_name)]
+    }
+
+    fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
+        let kind = EntryType::read(self.entry_type.as_deref()).map_or("", EntryType::name);
+        vec![
+            ("eks:principalArn".to_owned(), vec![self.principal_arn.clone()]),
+            ("eks:accessEntryType".to_owned(), vec![kind.to_owned()]),
+            ("eks:kubernetesGroups".to_owned(), self.kubernetes_groups.clone()),
+            ("eks:username".to_owned(), self.username.clone().into_iter().collect()),
+        ]
+    }
+
+    fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {
+        let handed = EntryType::read(self.entry_type.as_deref()).is_ok_and(EntryType::passes_role);
+        let passed = Passed { role_arn: self.principal_arn.clone(), to_service: "ec2.amazonaws.com" };
+        handed.then_some(passed).into_iter().collect()
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
+        let cluster = named(Reads::of(txn), &call.scope, &self.cluster_name)?;
+        with_api(&cluster)?;
+        let kind = EntryType::read(self.entry_type.as_deref())?;
+        let (username, kubernetes_groups) = identity(&Asked {
+            principal_arn: &self.principal_arn,
+            kind,
+            username: self.username.as_deref(),
+            groups: &self.kubernetes_groups,
+            account: &call.scope.account,
+        })?;
+        let mut tags = BTreeMap::new();
+        merge_tags(&mut tags, self.tags, TagRules::EKS)?;
+        let id = entry_id(&cluster.name, &self.principal_arn);
+        if txn.record::<AccessEntry>(&call.scope, &id)?.is_some() {
+            return Err(in_use("The specified access entry resource is already in use on this cluster."));
+        }
+        let principal = principal(&self.principal_arn)?;
+        let now = call.now.as_second();
+        let entry = AccessEntry {
+            id,
+            cluster_id: cluster.id,
+            cluster_name: cluster.name,
+            principal_id: principal_id(txn, &self.principal_arn, &principal)?,
+            access_entry_arn: access_entry_arn(&cluster.arn, &principal, &call.mint.uuid()),
+            principal_arn: self.principal_arn,
+            entry_type: kind.name().to_owned(),
+            username,
+            kubernetes_groups,
+            created_at: now,
+            modified_at: now,
+            tags,
+        };
+        txn.put_record(&call.scope, &entry)?;
+        Ok(Output { access_entry: entry.into() })
+    }
+}
+
+/// The record's id.
+pub(super) fn entry_id(cluster: &str, principal_arn: &str) -> String {
+    format!("{cluster}/{principal_arn}")
+}

@@ -1,0 +1,38 @@
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_store::View;
+
+use super::create_access_entry::with_api;
+use super::describe_cluster::named;
+use crate::names::cluster_arn;
+use crate::records::AccessEntry;
+
+/// <https://docs.aws.amazon.com/eks/latest/APIReference/API_ListAccessEntries.html>
+#[derive(Shape)]
+pub(super) struct ListAccessEntries {
+    #[shape(input = "name")]
+    cluster_name: String,
+    associated_policy_arn: Option<String>,
+}
+
+/// Principals' ARNs, sorted.
+#[derive(Shape)]
+pub(super) struct Output {
+    access_entries: Vec<String>,
+}
+
+impl Lookup for ListAccessEntries {
+    type Output = Output;
+
+    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        vec![cluster_arn(call.region, &call.scope.account, &self.cluster_name)]
+    }
+
+    fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
+        let cluster = named(Reads::of(view), &call.scope, &self.cluster_name)?;
+        with_api(&cluster)?;
+        let entries = view.records::<AccessEntry>(&call.scope)?.into_iter();
+        // No policy can be associated with an entry yet, so none matches one.
+        let matching = entries.filter(|e| e.cluster_name == cluster.name && self.associated_policy_arn.is_none());
+        Ok(Output { access_entries: matching.map(|entry| entry.principal_arn).collect() })
+    }
+}

@@ -1,0 +1,118 @@
+//! Credentials and policies, for the door.
+
+use eksile_aws::policy::{Document, MalformedPolicy};
+use eksile_aws::{Caller, Credential, Directory, Policies, Principal, Reads};
+use eksile_store::{RecordError, Scope};
+use jiff::Timestamp;
+
+use crate::managed::Managed;
+use crate::records::{AccessKey, Grants, KeyOwner, Policy, Role, Session, User};
+
+/// The door's view of IAM.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct IamDirectory;
+
+impl Directory for IamDirectory {
+    fn credential(&self, state: Reads<'_>, access_key_id: &str) -> Result<Option<Credential>, RecordError> {
+        let Some(owner) = state.record::<KeyOwner>(&KeyOwner::scope(), access_key_id)? else { return Ok(None) };
+        let scope = Scope::new(owner.account, "global");
+        match state.record::<AccessKey>(&scope, access_key_id)? {
+            Some(key) => long_term(state, &scope, key),
+            None => match state.record::<Session>(&scope, access_key_id)? {
+                Some(session) => temporary(state, &scope, session),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn policies(&self, state: Reads<'_>, caller: &Caller) -> Result<Policies, RecordError> {
+        let scope = Scope::new(&*caller.account, "global");
+        match &caller.principal {
+            Principal::Root => Ok(Policies::default()),
+            Principal::User { name } => match state.record::<User>(&scope, name)? {
+                Some(user) => granted(state, &user.grants),
+                None => Ok(Policies::default()),
+            },
+            Principal::Role { name, policies, .. } => {
+                let Some(role) = state.record::<Role>(&scope, name)? else { return Ok(Policies::default()) };
+                let mut granted = granted(state, &role.grants)?;
+                granted.session = policies.iter().map(|text| parsed(text)).collect();
+                Ok(granted)
+            }
+        }
+    }
+}
+
+fn long_term(state: Reads<'_>, scope: &Scope, key: AccessKey) -> Result<Option<Credential>, RecordError> {
+    let Some(user) = state.record::<User>(scope, &key.user)?.filter(|_| key.active) else { return Ok(None) };
+    let caller = Caller {
+        account: scope.account.clone(),
+        arn: user.arn(&scope.account),
+        user_id: user.user_id,
+        access_key_id: key.access_key_id,
+        principal: Principal::User { name: user.name },
+    };
+    Ok(Some(Credential { secret: key.secret, session_token: None, expires: None, caller }))
+}
+
+fn temporary(state: Reads<'_>, scope: &Scope, session: Session) -> Result<Option<Credential>, RecordError> {
+    let role = state.record::<Role>(scope, &session.role)?.filter(|role| role.role_id == session.role_id);
+    let (Some(role), Ok(expires)) = (role, Timestamp::from_second(session.expires)) else { return Ok(None) };
+    let caller = Caller {
+        account: scope.account.clone(),
+        arn: format!("arn:aws:sts::{}:assumed-role/{}/{}", scope.account, role.name, session.name),
+        user_id: format!("{}:{}", role.role_id, session.name),
+        access_key_id: session.access_key_id,
+        principal: Principal::Role {
+            role_arn: role.arn(&scope.account),
+            name: role.name,
+            session: session.name,
+            policies: session.policies,
+        },
+    };
+    let (secret, session_token) = (session.secret, Some(session.token));
+    Ok(Some(Credential { secret, session_token, expires: Some(expires), caller }))
+}
+
+fn granted(state: Reads<'_>, grants: &Grants) -> Result<Policies, RecordError> {
+    let mut policies = Policies::default();
+    policies.identity.extend(grants.inline.values().map(|text| parsed(text)));
+    for arn in &grants.attached {
+        policies.identity.extend(managed(state, arn)?);
+    }
+    if let Some(arn) = &grants.boundary {
+        // A boundary that is gone bounds everything.
+        policies.boundary = Some(managed(state, arn)?.unwrap_or_else(Document::nothing));
+    }
+    Ok(policies)
+}
+
+/// The document in force of a managed policy; `None` when there is no such policy.
+fn managed(state: Reads<'_>, arn: &str) -> Result<Option<Document>, RecordError> {
+    Ok(text_in_force(state, arn)?.map(|text| parsed(&text)))
+}
+
+/// The text in force of an AWS- or customer-managed policy.
+pub(crate) fn text_in_force(state: Reads<'_>, arn: &str) -> Result<Option<String>, RecordError> {
+    if let Some(managed) = Managed::by_arn(arn) {
+        return Ok(Some(managed.text()));
+    }
+    let Some((scope, name)) = customer_managed(arn) else { return Ok(None) };
+    let policy = state.record::<Policy>(&scope, name)?.filter(|policy| policy.arn(&scope.account) == arn);
+    Ok(policy.and_then(|policy| policy.version(policy.default_version).map(|version| version.document.clone())))
+}
+
+/// Scope and name of `arn:aws:iam::A:policy/PATH/NAME`.
+pub(crate) fn customer_managed(arn: &str) -> Option<(Scope, &str)> {
+    let (account, rest) = arn.strip_prefix("arn:aws:iam::")?.split_once(':')?;
+    let name = rest.strip_prefix("policy/")?.rsplit('/').next()?;
+    Some((Scope::new(account, "global"), name))
+}
+
+/// Documents are checked when they come in. One that no longer parses denies everything, rather than be left out.
+fn parsed(text: &str) -> Document {
+    Document::identity(text).unwrap_or_else(|error: MalformedPolicy| {
+        tracing::error!(%error, "a stored policy does not parse; it denies everything");
+        Document::denial()
+    })
+}

@@ -1,0 +1,179 @@
+//! Finding entities by name or ARN.
+
+use eksile_aws::policy::Document;
+use eksile_aws::{Call, Fault, Principal, Reads};
+use eksile_store::{Record, RecordError, Scope};
+
+use crate::directory;
+use crate::managed::Managed;
+use crate::records::{AccessKey, Grants, InstanceProfile, Policy, PolicyVersion, Role, User};
+
+pub(crate) fn user(state: Reads<'_>, scope: &Scope, name: &str) -> Result<User, Fault> {
+    state.record(scope, name)?.ok_or_else(|| missing(format!("The user with name {name} cannot be found.")))
+}
+
+pub(crate) fn role(state: Reads<'_>, scope: &Scope, name: &str) -> Result<Role, Fault> {
+    state.record(scope, name)?.ok_or_else(|| missing(format!("The role with name {name} cannot be found.")))
+}
+
+pub(crate) fn instance_profile(state: Reads<'_>, scope: &Scope, name: &str) -> Result<InstanceProfile, Fault> {
+    state.record(scope, name)?.ok_or_else(|| missing(format!("Instance Profile {name} cannot be found.")))
+}
+
+/// The caller's own account's policy of that ARN; those of AWS are not records.
+pub(crate) fn policy(state: Reads<'_>, scope: &Scope, arn: &str) -> Result<Policy, Fault> {
+    let found = match directory::customer_managed(arn).filter(|(owner, _)| owner == scope) {
+        Some((_, name)) => state.record::<Policy>(scope, name)?.filter(|policy| policy.arn(&scope.account) == arn),
+        None => None,
+    };
+    found.ok_or_else(|| missing(format!("Policy {arn} was not found.")))
+}
+
+/// Whether a managed policy can be attached by this account.
+pub(crate) fn attachable(state: Reads<'_>, scope: &Scope, arn: &str) -> Result<(), Fault> {
+    if Managed::by_arn(arn).is_some() {
+        return Ok(());
+    }
+    let attachable = policy(state, scope, arn).map(|_| ());
+    attachable.map_err(|_| missing(format!("Policy {arn} does not exist or is not attachable.")))
+}
+
+/// Refuses a second entity of the same name; names do not depend on case.
+pub(crate) fn unused<R: Record>(state: Reads<'_>, scope: &Scope, kind: &str, name: &str) -> Result<(), Fault> {
+    if state.records::<R>(scope)?.iter().any(|record| record.id().eq_ignore_ascii_case(name)) {
+        return Err(Fault::client("EntityAlreadyExists", 409, format!("{kind} with name {name} already exists.")));
+    }
+    Ok(())
+}
+
+/// `NoSuchEntity`.
+pub(crate) fn missing(message: impl Into<String>) -> Fault {
+    Fault::client("NoSuchEntity", 404, message)
+}
+
+/// `DeleteConflict`: what must be done first.
+pub(crate) fn conflict(first: &str) -> Fault {
+    Fault::client("DeleteConflict", 409, format!("Cannot delete entity, must {first} first."))
+}
+
+/// Refuses to delete who still has policies.
+pub(crate) fn without_policies(grants: &Grants) -> Result<(), Fault> {
+    if !grants.attached.is_empty() {
+        return Err(conflict("detach all policies"));
+    }
+    if !grants.inline.is_empty() {
+        return Err(conflict("delete policies"));
+    }
+    Ok(())
+}
+
+/// Checks a policy for identities.
+pub(crate) fn document(text: &str) -> Result<(), Fault> {
+    let checked = Document::identity(text).map(|_| ());
+    checked.map_err(|error| Fault::client("MalformedPolicyDocument", 400, error.to_string()))
+}
+
+/// The ARN of an entity of this account for policies, with its path where the entity exists.
+pub(crate) fn arn<R: Record>(
+    call: &Call<'_>,
+    state: Reads<'_>,
+    name: &str,
+    arn: impl Fn(&R, &str) -> String,
+) -> Vec<String> {
+    let account = &call.scope.account;
+    let found = state.record::<R>(&call.scope, name).ok().flatten();
+    vec![found.map_or_else(|| format!("arn:aws:iam::{account}:{}/{name}", R::KIND), |record| arn(&record, account))]
+}
+
+/// The role of an ARN, in whichever account, with that account's scope.
+///
+/// # Errors
+/// A stored record is not readable.
+pub fn role_by_arn(state: Reads<'_>, arn: &str) -> Result<Option<(Scope, Role)>, RecordError> {
+    let Some((account, rest)) = arn.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(':')) else {
+        return Ok(None);
+    };
+    let Some(name) = rest.strip_prefix("role/").and_then(|rest| rest.rsplit('/').next()) else { return Ok(None) };
+    let scope = Scope::new(account, "global");
+    let role = state.record::<Role>(&scope, name)?.filter(|role| role.arn(account) == arn);
+    Ok(role.map(|role| (scope, role)))
+}
+
+/// The instance profile of a name or an ARN in an account, and its role, if it has one.
+///
+/// # Errors
+/// A stored record is not readable.
+pub fn role_of_profile(
+    state: Reads<'_>,
+    account: &str,
+    name_or_arn: &str,
+) -> Result<Option<(InstanceProfile, Option<Role>)>, RecordError> {
+    let scope = Scope::new(account, "global");
+    let name = name_or_arn.rsplit('/').next().unwrap_or(name_or_arn);
+    let is_arn = name_or_arn.starts_with("arn:");
+    let profile = state.record::<InstanceProfile>(&scope, name)?;
+    let Some(profile) = profile.filter(|profile| !is_arn || profile.arn(account) == name_or_arn) else {
+        return Ok(None);
+    };
+    let role = match &profile.role {
+        Some(name) => state.record::<Role>(&scope, name)?,
+        None => None,
+    };
+    Ok(Some((profile, role)))
+}
+
+/// The name of the user meant: the one given, else the caller.
+pub(crate) fn user_or_caller<'a>(given: Option<&'a str>, call: &'a Call<'_>) -> Result<&'a str, Fault> {
+    match (given, &call.caller.principal) {
+        (Some(name), _) => Ok(name),
+        (None, Principal::User { name }) => Ok(name),
+        (None, _) => {
+            let message = "Must specify userName when calling with non-User credentials";
+            Err(Fault::client("ValidationError", 400, message))
+        }
+    }
+}
+
+/// The ARN of the user given, else of the caller.
+pub(crate) fn user_arn(call: &Call<'_>, state: Reads<'_>, given: Option<&str>) -> Vec<String> {
+    match given {
+        Some(name) => arn(call, state, name, User::arn),
+        None => vec![call.caller.iam_arn().to_owned()],
+    }
+}
+
+/// A user's key.
+pub(crate) fn access_key(
+    state: Reads<'_>,
+    call: &Call<'_>,
+    user_name: Option<&str>,
+    id: &str,
+) -> Result<AccessKey, Fault> {
+    let name = user_or_caller(user_name, call)?;
+    let key = state.record::<AccessKey>(&call.scope, id)?.filter(|key| key.user == name);
+    key.ok_or_else(|| missing(format!("The Access Key with id {id} cannot be found.")))
+}
+
+/// A user's or role's inline policy.
+pub(crate) fn inline<'a>(grants: &'a Grants, kind: &str, name: &str) -> Result<&'a str, Fault> {
+    let document = grants.inline.get(name).map(String::as_str);
+    document.ok_or_else(|| missing(format!("The {kind} policy with name {name} cannot be found.")))
+}
+
+/// A policy that the account may change: not one of AWS's.
+pub(crate) fn own_policy(state: Reads<'_>, scope: &Scope, arn: &str) -> Result<Policy, Fault> {
+    if Managed::by_arn(arn).is_some() {
+        return Err(Fault::client("AccessDenied", 403, format!("{arn} is managed by AWS and cannot be changed.")));
+    }
+    policy(state, scope, arn)
+}
+
+/// A version of a policy by its id, `vN`.
+pub(crate) fn version<'a>(policy: &'a Policy, arn: &str, id: &str) -> Result<&'a PolicyVersion, Fault> {
+    let number = id.strip_prefix('v').and_then(|number| number.parse().ok());
+    number.and_then(|number| policy.version(number)).ok_or_else(|| no_version(arn, id))
+}
+
+pub(crate) fn no_version(arn: &str, id: &str) -> Fault {
+    missing(format!("Policy {arn} version {id} does not exist or is not attachable."))
+}

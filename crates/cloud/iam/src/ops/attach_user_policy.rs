@@ -1,0 +1,34 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::find;
+use crate::records::User;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachUserPolicy.html>
+#[derive(Shape)]
+pub(super) struct AttachUserPolicy {
+    user_name: String,
+    policy_arn: String,
+}
+
+impl Command for AttachUserPolicy {
+    type Output = shapes::Nothing;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.user_name, User::arn)
+    }
+
+    fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
+        vec![("iam:PolicyARN".to_owned(), vec![self.policy_arn.clone()])]
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
+        let state = Reads::of(txn);
+        let mut user = find::user(state, &call.scope, &self.user_name)?;
+        find::attachable(state, &call.scope, &self.policy_arn)?;
+        user.grants.attach(self.policy_arn)?;
+        txn.put_record(&call.scope, &user)?;
+        Ok(shapes::Nothing {})
+    }
+}

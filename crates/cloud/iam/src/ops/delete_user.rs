@@ -1,0 +1,31 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::find;
+use crate::records::{AccessKey, User};
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html>
+#[derive(Shape)]
+pub(super) struct DeleteUser {
+    user_name: String,
+}
+
+impl Command for DeleteUser {
+    type Output = shapes::Nothing;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.user_name, User::arn)
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
+        let state = Reads::of(txn);
+        let user = find::user(state, &call.scope, &self.user_name)?;
+        find::without_policies(&user.grants)?;
+        if state.records::<AccessKey>(&call.scope)?.iter().any(|key| key.user == user.name) {
+            return Err(find::conflict("delete access keys"));
+        }
+        txn.delete_record::<User>(&call.scope, &user.name);
+        Ok(shapes::Nothing {})
+    }
+}

@@ -1,0 +1,32 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::find;
+use crate::records::Role;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DetachRolePolicy.html>
+#[derive(Shape)]
+pub(super) struct DetachRolePolicy {
+    role_name: String,
+    policy_arn: String,
+}
+
+impl Command for DetachRolePolicy {
+    type Output = shapes::Nothing;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.role_name, Role::arn)
+    }
+
+    fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
+        vec![("iam:PolicyARN".to_owned(), vec![self.policy_arn.clone()])]
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
+        let mut role = find::role(Reads::of(txn), &call.scope, &self.role_name)?;
+        role.grants.detach(&self.policy_arn)?;
+        txn.put_record(&call.scope, &role)?;
+        Ok(shapes::Nothing {})
+    }
+}

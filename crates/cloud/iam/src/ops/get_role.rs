@@ -1,0 +1,30 @@
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_store::View;
+
+use crate::find;
+use crate::records::Role;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html>
+#[derive(Shape)]
+pub(super) struct GetRole {
+    role_name: String,
+}
+
+#[derive(Shape)]
+pub(super) struct Output {
+    role: shapes::Role,
+}
+
+impl Lookup for GetRole {
+    type Output = Output;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.role_name, Role::arn)
+    }
+
+    fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
+        let role = find::role(Reads::of(view), &call.scope, &self.role_name)?;
+        Ok(Output { role: shapes::Role::of(&role, call) })
+    }
+}

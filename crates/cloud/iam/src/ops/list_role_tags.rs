@@ -1,0 +1,31 @@
+use eksile_aws::inputs::Tag;
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_store::View;
+
+use crate::find;
+use crate::records::Role;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoleTags.html>
+#[derive(Shape)]
+pub(super) struct ListRoleTags {
+    role_name: String,
+}
+
+#[derive(Shape)]
+pub(super) struct Output {
+    tags: Vec<Tag>,
+}
+
+impl Lookup for ListRoleTags {
+    type Output = Output;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.role_name, Role::arn)
+    }
+
+    fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
+        let role = find::role(Reads::of(view), &call.scope, &self.role_name)?;
+        Ok(Output { tags: shapes::tags(&role.tags) })
+    }
+}

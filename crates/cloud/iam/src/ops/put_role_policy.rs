@@ -1,0 +1,32 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::find;
+use crate::names;
+use crate::records::Role;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html>
+#[derive(Shape)]
+pub(super) struct PutRolePolicy {
+    role_name: String,
+    policy_name: String,
+    policy_document: String,
+}
+
+impl Command for PutRolePolicy {
+    type Output = shapes::Nothing;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.role_name, Role::arn)
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
+        names::name("policyName", &self.policy_name, 128)?;
+        let mut role = find::role(Reads::of(txn), &call.scope, &self.role_name)?;
+        find::document(&self.policy_document)?;
+        role.grants.inline.insert(self.policy_name, self.policy_document);
+        txn.put_record(&call.scope, &role)?;
+        Ok(shapes::Nothing {})
+    }
+}

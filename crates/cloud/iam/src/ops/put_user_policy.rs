@@ -1,0 +1,32 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::find;
+use crate::names;
+use crate::records::User;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPolicy.html>
+#[derive(Shape)]
+pub(super) struct PutUserPolicy {
+    user_name: String,
+    policy_name: String,
+    policy_document: String,
+}
+
+impl Command for PutUserPolicy {
+    type Output = shapes::Nothing;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.user_name, User::arn)
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
+        names::name("policyName", &self.policy_name, 128)?;
+        let mut user = find::user(Reads::of(txn), &call.scope, &self.user_name)?;
+        find::document(&self.policy_document)?;
+        user.grants.inline.insert(self.policy_name, self.policy_document);
+        txn.put_record(&call.scope, &user)?;
+        Ok(shapes::Nothing {})
+    }
+}

@@ -1,0 +1,31 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::find;
+use crate::records::InstanceProfile;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_RemoveRoleFromInstanceProfile.html>
+#[derive(Shape)]
+pub(super) struct RemoveRoleFromInstanceProfile {
+    instance_profile_name: String,
+    role_name: String,
+}
+
+impl Command for RemoveRoleFromInstanceProfile {
+    type Output = shapes::Nothing;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.instance_profile_name, InstanceProfile::arn)
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
+        let mut profile = find::instance_profile(Reads::of(txn), &call.scope, &self.instance_profile_name)?;
+        if profile.role.as_ref() != Some(&self.role_name) {
+            return Err(find::missing(format!("The role with name {} cannot be found.", self.role_name)));
+        }
+        profile.role = None;
+        txn.put_record(&call.scope, &profile)?;
+        Ok(shapes::Nothing {})
+    }
+}

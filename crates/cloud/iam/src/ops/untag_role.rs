@@ -1,0 +1,28 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::find;
+use crate::records::Role;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UntagRole.html>
+#[derive(Shape)]
+pub(super) struct UntagRole {
+    role_name: String,
+    tag_keys: Vec<String>,
+}
+
+impl Command for UntagRole {
+    type Output = shapes::Nothing;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.role_name, Role::arn)
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
+        let mut role = find::role(Reads::of(txn), &call.scope, &self.role_name)?;
+        role.tags.retain(|key, _| !self.tag_keys.contains(key));
+        txn.put_record(&call.scope, &role)?;
+        Ok(shapes::Nothing {})
+    }
+}

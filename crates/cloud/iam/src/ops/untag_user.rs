@@ -1,0 +1,28 @@
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::find;
+use crate::records::User;
+use crate::shapes;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UntagUser.html>
+#[derive(Shape)]
+pub(super) struct UntagUser {
+    user_name: String,
+    tag_keys: Vec<String>,
+}
+
+impl Command for UntagUser {
+    type Output = shapes::Nothing;
+
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        find::arn(call, state, &self.user_name, User::arn)
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
+        let mut user = find::user(Reads::of(txn), &call.scope, &self.user_name)?;
+        user.tags.retain(|key, _| !self.tag_keys.contains(key));
+        txn.put_record(&call.scope, &user)?;
+        Ok(shapes::Nothing {})
+    }
+}

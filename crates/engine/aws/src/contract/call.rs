@@ -1,0 +1,111 @@
+//! What surrounds one call.
+
+use std::net::IpAddr;
+
+use eksile_store::Scope;
+use jiff::Timestamp;
+
+use super::{Caller, Mint, Principal};
+use crate::policy::Context;
+
+/// What an operation knows besides its input and the records: who calls, where, when.
+pub struct Call<'a> {
+    /// Who.
+    pub caller: &'a Caller,
+    /// Whose records: the caller's account, and the Region called (`global` for services without Regions).
+    pub scope: Scope,
+    /// The Region of the caller's signature, also where the service is global.
+    pub region: &'a str,
+    /// Product time: lifetimes of resources.
+    pub now: Timestamp,
+    /// Wall time: what foreign clients compare with their own clocks, such as the end of credentials.
+    pub wall: Timestamp,
+    /// From where.
+    pub vantage: &'a Vantage,
+    /// `HOST[:PORT]` under which the caller reached the door.
+    pub host: &'a str,
+    /// Ids and chance.
+    pub mint: &'a dyn Mint,
+}
+
+impl Call<'_> {
+    /// A fresh `PREFIX-` id of EC2's form.
+    #[must_use]
+    pub fn id(&self, prefix: &str) -> String {
+        self.mint.id(prefix)
+    }
+
+    /// The condition keys that every request has.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let caller = self.caller;
+        let mut context = Context::default();
+        context.set("aws:PrincipalArn", caller.iam_arn());
+        context.set("aws:PrincipalAccount", &*caller.account);
+        context.set("aws:userid", &*caller.user_id);
+        context.set("aws:RequestedRegion", self.region);
+        context.set("aws:SecureTransport", self.vantage.tls.to_string());
+        context.set("aws:CurrentTime", self.wall.to_string());
+        context.set("aws:EpochTime", self.wall.as_second().to_string());
+        if let Some(address) = self.vantage.address {
+            context.set("aws:SourceIp", address.to_string());
+        }
+        let kind = match &caller.principal {
+            Principal::Root => "Account",
+            Principal::User { name } => {
+                context.set("aws:username", &**name);
+                "User"
+            }
+            Principal::Role { .. } => "AssumedRole",
+        };
+        context.set("aws:PrincipalType", kind);
+        context
+    }
+
+    /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE` in the call's Region and account.
+    #[must_use]
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.scope.account)
+    }
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("caller", &self.caller.arn).field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vantage {
+    /// Which side of the loopback listener.
+    pub place: Place,
+    /// The peer's address, as policies see it in `aws:SourceIp`.
+    pub address: Option<IpAddr>,
+    /// Whether it came over TLS (`aws:SecureTransport`).
+    pub tls: bool,
+}
+
+/// Which world the caller lives in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The machine's own loopback: addresses of the fabric mean nothing there.
+    Host,
+    /// Inside the fabric: the internet, an instance, on premises.
+    Fabric,
+}
+
+impl Vantage {
+    /// A caller on the host, over plain loopback.
+    #[must_use]
+    pub fn host() -> Self {
+        Self { place: Place::Host, address: Some(IpAddr::from([127, 0, 0, 1])), tls: false }
+    }
+
+    /// A caller inside the fabric, over TLS.
+    #[must_use]
+    pub fn fabric(address: IpAddr) -> Self {
+        Self { place: Place::Fabric, address: Some(address), tls: true }
+    }
+}

@@ -1,0 +1,203 @@
+//! Operations as values.
+
+use eksile_store::{Txn, View};
+
+use super::{Call, Fault, Reads};
+use crate::shape::{Case, DecodeError, Shape, Tree, Value};
+
+/// An operation that changes records. Its fields are its input; the struct is named as the operation.
+pub trait Command: Shape + Send + 'static {
+    /// What it answers.
+    type Output: Shape;
+
+    /// ARNs of what it acts on, for the policies that guard the call; `*` when it acts on nothing in particular.
+    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        vec!["*".to_owned()]
+    }
+
+    /// Condition keys of this request and their values, such as `eks:accessEntryType`.
+    fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
+        Vec::new()
+    }
+
+    /// What guards it.
+    fn guard(&self, _call: &Call<'_>, _state: Reads<'_>) -> Guard {
+        Guard::Policies
+    }
+
+    /// Roles that the call hands to a service: the caller needs `iam:PassRole` on each.
+    fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {
+        Vec::new()
+    }
+
+    /// Runs alone, in the transaction that its changes become part of; must not wait.
+    ///
+    /// # Errors
+    /// The fault that AWS answers; nothing is changed then.
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Self::Output, Fault>;
+}
+
+/// An operation that only reads.
+pub trait Lookup: Shape + Send + 'static {
+    /// What it answers.
+    type Output: Shape;
+
+    /// As [`Command::resources`].
+    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        vec!["*".to_owned()]
+    }
+
+    /// As [`Command::conditions`].
+    fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
+        Vec::new()
+    }
+
+    /// As [`Command::guard`].
+    fn guard(&self, _call: &Call<'_>, _state: Reads<'_>) -> Guard {
+        Guard::Policies
+    }
+
+    /// Runs on a consistent view. Answer lists whole: the door pages them.
+    ///
+    /// # Errors
+    /// The fault that AWS answers.
+    fn run(self, call: &Call<'_>, view: &View) -> Result<Self::Output, Fault>;
+}
+
+/// What stands between a caller and an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The caller's policies must allow it.
+    Policies,
+    /// A resource-based policy grants it to this caller already; only a deny can stop it.
+    Granted,
+    /// Nothing: whoever is authenticated may.
+    Open,
+}
+
+/// A role handed to a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The role.
+    pub role_arn: String,
+    /// The service that will assume it, such as `ec2.amazonaws.com` (`iam:PassedToService`).
+    pub to_service: &'static str,
+}
+
+/// A row of a service's list. `ops/mod.rs`, written by `cargo xtask lists`, holds
+/// `pub(crate) static OPERATIONS: &[Operation] = &[Operation::command::<create_vpc::CreateVpc>(), …];`.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) decode: fn(&Tree, Case) -> Result<Box<dyn Erased>, DecodeError>,
+}
+
+/// Whether an operation writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Command,
+    Lookup,
+}
+
+impl Operation {
+    /// The row of a command.
+    #[must_use]
+    pub const fn command<C: Command>() -> Self {
+        fn decode<C: Command>(tree: &Tree, case: Case) -> Result<Box<dyn Erased>, DecodeError> {
+            Ok(Box::new(Writes(C::decode(tree, case)?)))
+        }
+        Self { name: C::NAME, kind: Kind::Command, decode: decode::<C> }
+    }
+
+    /// The row of a lookup.
+    #[must_use]
+    pub const fn lookup<L: Lookup>() -> Self {
+        fn decode<L: Lookup>(tree: &Tree, case: Case) -> Result<Box<dyn Erased>, DecodeError> {
+            Ok(Box::new(Looks(L::decode(tree, case)?)))
+        }
+        Self { name: L::NAME, kind: Kind::Lookup, decode: decode::<L> }
+    }
+
+    /// The operation's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl std::fmt::Debug for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operation").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// A decoded input, whatever its operation.
+pub(crate) trait Erased: Send {
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String>;
+    fn conditions(&self, call: &Call<'_>) -> Vec<(String, Vec<String>)>;
+    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard;
+    fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed>;
+    fn write(self: Box<Self>, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Value, Fault>;
+    fn look(self: Box<Self>, call: &Call<'_>, view: &View) -> Result<Value, Fault>;
+}
+
+struct Writes<C>(C);
+struct Looks<L>(L);
+
+/// The door asks an operation's kind before it runs it.
+#[derive(Debug, thiserror::Error)]
+#[error("the operation is of the other kind")]
+struct OtherKind;
+
+impl<C: Command> Erased for Writes<C> {
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        self.0.resources(call, state)
+    }
+
+    fn conditions(&self, call: &Call<'_>) -> Vec<(String, Vec<String>)> {
+        self.0.conditions(call)
+    }
+
+    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard {
+        self.0.guard(call, state)
+    }
+
+    fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed> {
+        self.0.passes(call, state)
+    }
+
+    fn write(self: Box<Self>, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Value, Fault> {
+        self.0.run(call, txn).map(Shape::encode)
+    }
+
+    fn look(self: Box<Self>, _call: &Call<'_>, _view: &View) -> Result<Value, Fault> {
+        Err(Fault::internal(&OtherKind))
+    }
+}
+
+impl<L: Lookup> Erased for Looks<L> {
+    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
+        self.0.resources(call, state)
+    }
+
+    fn conditions(&self, call: &Call<'_>) -> Vec<(String, Vec<String>)> {
+        self.0.conditions(call)
+    }
+
+    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard {
+        self.0.guard(call, state)
+    }
+
+    fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {
+        Vec::new()
+    }
+
+    fn write(self: Box<Self>, _call: &Call<'_>, _txn: &mut Txn<'_>) -> Result<Value, Fault> {
+        Err(Fault::internal(&OtherKind))
+    }
+
+    fn look(self: Box<Self>, call: &Call<'_>, view: &View) -> Result<Value, Fault> {
+        self.0.run(call, view).map(Shape::encode)
+    }
+}

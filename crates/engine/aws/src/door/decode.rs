@@ -1,0 +1,63 @@
+//! Station 3: the operation's input.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::Request;
+
+use super::locate::{Located, Pairs, Target};
+use crate::codec::{SyntaxError, form, json};
+use crate::contract::{Erased, Fault, Operation, Protocol};
+use crate::model::Facts;
+use crate::shape::Tree;
+
+/// An operation with its input.
+pub(crate) struct Decoded<'a> {
+    pub(crate) operation: &'static Operation,
+    pub(crate) facts: &'a Facts,
+    pub(crate) input: Box<dyn Erased>,
+    /// The request's members, for what the door itself reads: paging, dry run, tokens.
+    pub(crate) tree: Tree,
+}
+
+/// Decodes the input, or says that the operation is not there.
+pub(crate) fn decode<'a>(request: &Request<Bytes>, located: &'a Located<'_>) -> Result<Decoded<'a>, Fault> {
+    let dialect = &located.dialect;
+    let (operation, facts, labels) = match &located.target {
+        Target::Built { operation, facts, labels } => (*operation, *facts, labels),
+        Target::Unbuilt(name) => return Err(Fault::not_implemented(name)),
+        Target::Unknown(name) => return Err(dialect.unknown_operation(name, located.service.version)),
+    };
+    let tree = match located.service.protocol {
+        Protocol::Query | Protocol::Ec2 => parameters(located),
+        Protocol::Json { .. } => json::tree(request.body()),
+        Protocol::RestJson(_) => json::tree(request.body()).and_then(|body| merged(body, &located.query, labels)),
+    };
+    let tree = tree.map_err(|error| dialect.syntax(&error))?;
+    let case = located.service.protocol.input_case();
+    let input = (operation.decode)(&tree, case).map_err(|error| dialect.unfit(&error))?;
+    Ok(Decoded { operation, facts, input, tree })
+}
+
+/// A form's and a query string's parameters, those of the signature and the protocol apart.
+fn parameters(located: &Located<'_>) -> Result<Tree, SyntaxError> {
+    let own = |name: &str| name.starts_with("X-Amz-") || matches!(name, "Action" | "Version");
+    form::tree(located.query.iter().chain(&located.form).filter(|(name, _)| !own(name)).cloned())
+}
+
+/// REST: members of the body, beneath those of the query string, beneath those of the path.
+fn merged(body: Tree, query: &Pairs<'_>, labels: &[(&'static str, String)]) -> Result<Tree, SyntaxError> {
+    let Tree::Map(mut members) = body else { return Err(SyntaxError::Json("not an object".to_owned())) };
+    let mut lists: BTreeMap<&str, Vec<Tree>> = BTreeMap::new();
+    for (name, value) in query {
+        lists.entry(name).or_default().push(Tree::Raw(value.to_string()));
+    }
+    for (name, mut values) in lists {
+        let value = if values.len() == 1 { values.remove(0) } else { Tree::List(values) };
+        members.insert(name.to_owned(), value);
+    }
+    for (name, value) in labels {
+        members.insert((*name).to_owned(), Tree::Raw(value.clone()));
+    }
+    Ok(Tree::Map(members))
+}

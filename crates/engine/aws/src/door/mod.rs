@@ -1,0 +1,132 @@
+//! The door itself: six stations, in the order in which a request meets them.
+//!
+//! ```text
+//! locate ─► verify ─► decode ─► authorize ─► run ─► encode
+//! ```
+
+mod authorize;
+mod claim;
+mod decode;
+mod dialect;
+mod encode;
+mod locate;
+mod page;
+mod run;
+mod services;
+mod sigv4;
+mod token;
+mod verify;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use eksile_base::Clock;
+use eksile_store::Store;
+use http::{Request, Response};
+
+use crate::contract::{Fault, Mint, Service, SystemMint, Vantage};
+use crate::directory::Directory;
+use dialect::Dialect;
+use encode::Reply;
+use services::Services;
+
+/// The AWS door of one Region's store.
+pub struct Door {
+    services: Services,
+    store: Store,
+    clock: Clock,
+    directory: Arc<dyn Directory>,
+    mint: Arc<dyn Mint>,
+}
+
+/// Bodies beyond this many bytes are refused; the listener need not read further either.
+pub const BODY_LIMIT: usize = 4 << 20;
+
+impl Door {
+    /// A door to these services.
+    #[must_use]
+    pub fn new(services: Vec<&'static Service>, store: Store, clock: Clock, directory: Arc<dyn Directory>) -> Self {
+        Self { services: Services::new(services), store, clock, directory, mint: Arc::new(SystemMint) }
+    }
+
+    /// With another source of ids; for golden tests.
+    #[must_use]
+    pub fn with_mint(mut self, mint: Arc<dyn Mint>) -> Self {
+        self.mint = mint;
+        self
+    }
+
+    /// Answers one request. Every failure is an answer in the service's own protocol.
+    pub async fn handle(&self, request: Request<Bytes>, from: Vantage) -> Response<Bytes> {
+        let id = self.mint.uuid();
+        let dialect = Dialect::guessed(&request);
+        let (dialect, outcome) = match self.pass(&request, dialect, &from).await {
+            Ok((dialect, reply)) => (dialect, Ok(reply)),
+            Err((dialect, fault)) => (dialect, Err(fault)),
+        };
+        if let Err(fault) = &outcome {
+            tracing::debug!(%id, code = %fault.code, status = fault.status, "refused");
+        }
+        encode::response(&dialect, outcome, &id)
+    }
+
+    /// The stations. The dialect that is known by then goes along with a fault.
+    async fn pass(
+        &self,
+        request: &Request<Bytes>,
+        dialect: Dialect,
+        from: &Vantage,
+    ) -> Result<(Dialect, Reply), (Dialect, Fault)> {
+        let located = match locate::locate(&self.services, request, dialect) {
+            Ok(located) => located,
+            Err((dialect, fault)) => return Err((dialect, fault)),
+        };
+        let dialect = located.dialect.clone();
+        match self.serve(request, located, from).await {
+            Ok(reply) => Ok((dialect, reply)),
+            Err(fault) => Err((dialect, fault)),
+        }
+    }
+
+    async fn serve(
+        &self,
+        request: &Request<Bytes>,
+        located: locate::Located<'_>,
+        from: &Vantage,
+    ) -> Result<Reply, Fault> {
+        let view = self.store.view();
+        let state = crate::Reads::of(&view);
+        let caller = verify::verify(self, request, &located, from, state)?;
+        let decoded = decode::decode(request, &located)?;
+        let call = self.call(&caller, &located, request, from);
+        authorize::authorize(self, &call, &decoded, &located, request, state)?;
+        run::run(self, &call, decoded, &located, &view).await
+    }
+
+    fn call<'a>(
+        &'a self,
+        caller: &'a crate::Caller,
+        located: &'a locate::Located<'_>,
+        request: &'a Request<Bytes>,
+        from: &'a Vantage,
+    ) -> crate::Call<'a> {
+        let region = located.claim.region.as_str();
+        let scope = if located.service.global { "global" } else { region };
+        crate::Call {
+            caller,
+            scope: eksile_store::Scope { account: caller.account.clone(), region: scope.to_owned() },
+            region,
+            now: self.clock.now(),
+            wall: self.clock.now_wall(),
+            vantage: from,
+            host: sigv4::host(request).unwrap_or_default(),
+            mint: &*self.mint,
+        }
+    }
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").finish_non_exhaustive()
+    }
+}

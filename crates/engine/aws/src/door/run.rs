@@ -1,0 +1,60 @@
+//! Station 5: the operation itself, with all that operations share around it.
+
+use eksile_store::{View, WriteError};
+
+use super::decode::Decoded;
+use super::encode::{self, Reply};
+use super::locate::Located;
+use super::{Door, page, token};
+use crate::contract::{Call, Fault, Kind, Protocol};
+use crate::shape::Tree;
+
+/// Runs a lookup on the view, a command in a transaction.
+pub(crate) async fn run(
+    door: &Door,
+    call: &Call<'_>,
+    decoded: Decoded<'_>,
+    located: &Located<'_>,
+    view: &View,
+) -> Result<Reply, Fault> {
+    let dry = is_dry(&decoded, located);
+    if decoded.operation.kind == Kind::Lookup {
+        let (facts, tree) = (decoded.facts, decoded.tree);
+        let value = decoded.input.look(call, view)?;
+        if dry {
+            return Err(would_have());
+        }
+        let value = page::paged(value, facts.page.as_ref(), &tree, located)?;
+        return Ok(encode::reply(&value, &located.dialect));
+    }
+    let token = token::Token::of(&decoded, located);
+    let (input, dialect) = (decoded.input, &located.dialect);
+    let written = door.store.write(move |txn| {
+        if let Some(earlier) = token.as_ref().map(|token| token.earlier(call, txn)).transpose()?.flatten() {
+            return Ok(earlier);
+        }
+        let reply = encode::reply(&input.write(call, txn)?, dialect);
+        if dry {
+            return Err(would_have());
+        }
+        if let Some(token) = &token {
+            token.keep(call, txn, &reply)?;
+        }
+        Ok(reply)
+    });
+    match written.await {
+        Ok(committed) => Ok(committed.value),
+        Err(WriteError::Refused(fault)) => Err(fault),
+        Err(WriteError::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// EC2's `DryRun`.
+fn is_dry(decoded: &Decoded<'_>, located: &Located<'_>) -> bool {
+    let asked = matches!(decoded.tree.member("DryRun"), Some(Tree::Raw(text)) if text.eq_ignore_ascii_case("true"));
+    asked && located.service.protocol == Protocol::Ec2
+}
+
+fn would_have() -> Fault {
+    Fault::client("DryRunOperation", 412, "Request would have succeeded, but DryRun flag is set.")
+}

@@ -1,0 +1,7 @@
+//! Input structures that many operations share.
+
+mod filter;
+mod tags;
+
+pub use filter::{Filter, filtered};
+pub use tags::{Tag, TagRules, TagSpecification, merge_tags, specified_tags};
