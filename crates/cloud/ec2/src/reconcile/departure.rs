@@ -70,7 +70,8 @@ fn ended(seen: &Departures, instance: &Instance, since: i64, now: i64) -> Vec<Ac
         let Some(attachment) = attachment else { continue };
         if attachment.delete_on_termination {
             let bound = seen.addresses.iter().filter(|address| address.network_interface_id.as_ref() == Some(id));
-            let free = |address: &Address| Address { association_id: None, network_interface_id: None, ..address.clone() };
+            let free =
+                |address: &Address| Address { association_id: None, network_interface_id: None, ..address.clone() };
             actions.extend(bound.map(|address| Action::PutAddress(free(address))));
             actions.push(Action::DeleteInterface(id.clone()));
         } else {

@@ -1,6 +1,6 @@
 """CreateCluster: what is taken and what is refused, before anything runs."""
 
-from door import ACCOUNT, OUTPOST, eks, iam, outpost_vpc, refused, role, stranger
+from door import ACCOUNT, OUTPOST, eks, iam, outpost_vpc, raw, refused, role, stranger
 
 net = outpost_vpc()
 able = role("cluster", "ec2.amazonaws.com", "AmazonEKSLocalOutpostClusterPolicy")
@@ -65,8 +65,6 @@ BAD = [
     (PARAMETER, request(outpostConfig__controlPlaneInstanceType=None)),
     (PARAMETER, request(outpostConfig__controlPlaneInstanceType="large")),
     (PARAMETER, request(outpostConfig__controlPlanePlacement={"groupName": "spread"})),
-    (PARAMETER, request(outpostConfig__controlPlanePlacement={"spreadLevel": "host"})),
-    (PARAMETER, request(outpostConfig__etcdInstanceType="m5.large")),
     (PARAMETER, request(kubernetesNetworkConfig={"ipFamily": "ipv6"})),
     (PARAMETER, request(kubernetesNetworkConfig={"ipFamily": "ipv5"})),
     (PARAMETER, request(kubernetesNetworkConfig={"serviceIpv4Cidr": "10.0.8.0/24"})),
@@ -94,7 +92,19 @@ for code, bad in BAD:
     answer = refused(code, eks.create_cluster, **bad)
     status = answer["ResponseMetadata"]["HTTPStatusCode"]
     assert status == (501 if code == "NotImplemented" else 400), status
+for code, odd in (
+    (PARAMETER, request(outpostConfig__controlPlanePlacement={"spreadLevel": "host"})),
+    (PARAMETER, request(outpostConfig__etcdInstanceType="m5.large")),
+    ("SerializationException", request(name=1)),
+    ("SerializationException", request(tags="none")),
+    ("SerializationException", request(resourcesVpcConfig__subnetIds="one")),
+):
+    status, headers, body = raw("eks", "POST", "/clusters", odd)
+    assert (status, headers["x-amzn-ErrorType"]) == (400, code), (status, headers, body)
 assert eks.list_clusters()["clusters"] == []
+status, _, body = raw("eks", "POST", "/clusters", request(name="tomorrow", aMemberOfTomorrow={"x": 1}))
+assert status == 200 and body["cluster"]["name"] == "tomorrow", body
+eks.delete_cluster(name="tomorrow")
 
 # Taken: with everything that may be said, and with as little as possible.
 logs = {"clusterLogging": [{"types": ["api", "audit"], "enabled": True}, {"types": ["scheduler"], "enabled": False}]}
@@ -102,7 +112,7 @@ full = request(
     version="1.31", logging=logs, tags={"team": "a"}, clientRequestToken="token-1",
     kubernetesNetworkConfig={"serviceIpv4Cidr": "10.9.0.0/16", "ipFamily": "ipv4"},
     accessConfig={"authenticationMode": "API_AND_CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": False},
-    bootstrapSelfManagedAddons=True, aMemberOfTomorrow={"x": 1},
+    bootstrapSelfManagedAddons=True,
 )
 made = eks.create_cluster(**full)["cluster"]
 assert made["status"] == "CREATING" and made["version"] == "1.31" and len(made["id"]) == 36
@@ -127,9 +137,9 @@ assert [group["enabled"] for group in least["logging"]["clusterLogging"]] == [Fa
 taken = refused("ResourceInUseException", eks.create_cluster, **request(name="two"))
 assert taken["ResponseMetadata"]["HTTPStatusCode"] == 409 and taken["clusterName"] == "two"
 
-assert eks.list_clusters()["clusters"] == ["one", "two"]
+assert eks.list_clusters()["clusters"] == ["one", "tomorrow", "two"], "no reconciler runs here"
 pages = eks.get_paginator("list_clusters").paginate(PaginationConfig={"PageSize": 1})
-assert [page["clusters"] for page in pages] == [["one"], ["two"]]
+assert [page["clusters"] for page in pages] == [["one"], ["tomorrow"], ["two"]]
 assert eks.describe_cluster(name="one")["cluster"]["tags"] == {"team": "a"}
 other = stranger("eks")
 assert other.list_clusters()["clusters"] == []
