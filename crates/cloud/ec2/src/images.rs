@@ -105,7 +105,7 @@ mod tests {
         let ours = recommended("us-west-2", "1.33").unwrap();
         assert_eq!(find("us-west-2", &ours.image_id), Some(ours.clone()));
         assert_eq!(find("us-east-1", &ours.image_id), None);
-        assert_eq!(ours.image_id, "ami-0c5b1a2e1bbd6c7d1");
+        assert_eq!(ours.image_id, "ami-0e9b07739d212834b");
     }
 
     #[test]
