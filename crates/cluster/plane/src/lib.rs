@@ -3,7 +3,6 @@
 mod bootstrap;
 pub mod config;
 mod material;
-mod rows;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -93,7 +92,7 @@ fn parts(config: &Config, material: &Material, store: Store, accounts: &Arc<Serv
     authenticators.push(Box::new(accounts.clone()));
     Ok(Parts {
         store,
-        resources: Resources::from_rows(rows::ROWS),
+        resources: Resources::from_rows(eksile_kinds::table::ROWS),
         schemas: eksile_kinds::schemas::builtin().clone(),
         clock: Clock::system(),
         settings: Settings {
