@@ -154,7 +154,7 @@ pub async fn log(call: &Call<'_>) -> Result<Answer, StatusError> {
         };
         return Err(StatusError::new(code.as_u16(), reason, text));
     }
-    Ok(Answer { code: 200, content: "text/plain", body: Body::Passed(answer.into_body()), warnings: Vec::new() })
+    Ok(Answer { code: 200, content: "text/plain", body: Body::Passed(answer.into_body()), warnings: Vec::new(), etag: None })
 }
 
 /// Whether a request wants its connection upgraded for a stream.

@@ -51,7 +51,7 @@ impl Discovery {
                 "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
             };
             let bytes = if core { own } else { groups };
-            return Answer { code: 200, content, body: Body::Full(bytes.clone()), warnings: Vec::new() };
+            return Answer { code: 200, content, body: Body::Full(bytes.clone()), warnings: Vec::new(), etag: None };
         }
         Answer::json(200, if core { self.core.clone() } else { self.groups.clone() })
     }

@@ -1,7 +1,7 @@
 //! The door of one cluster: what all requests share, and the way through the stations.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use eksile_base::Clock;
@@ -17,6 +17,7 @@ use crate::caller::Caller;
 use crate::connect::KubeletDialer;
 use crate::discovery::Discovery;
 use crate::locate::{Located, locate};
+use crate::openapi::Documents;
 use crate::query::Query;
 use crate::resources::Resources;
 use crate::schema::{Schema, Schemas};
@@ -79,6 +80,7 @@ pub struct Door {
     pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
     pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
     pub(crate) discovery: Discovery,
+    pub(crate) documents: OnceLock<Documents>,
 }
 
 impl Door {
@@ -93,6 +95,7 @@ impl Door {
         let door = Arc::new(Self {
             rbac: Rbac::load(&parts.store),
             discovery: Discovery::new(&parts.resources),
+            documents: OnceLock::new(),
             store: parts.store,
             resources: parts.resources,
             schemas: parts.schemas,
@@ -155,6 +158,14 @@ impl Door {
     pub fn stored(&self, prefix: &str, rest: &str) -> Option<Value> {
         let entry = self.store.view().get(&format!("{prefix}{rest}"))?;
         serde_json::from_slice(&entry.value).inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object")).ok()
+    }
+
+    /// The OpenAPI documents, made when they are first asked for: most clusters' clients never do.
+    pub(crate) fn documents(&self) -> &Documents {
+        self.documents.get_or_init(|| {
+            let version = &self.settings.version;
+            Documents::new(&self.schemas, &self.resources, &format!("{}.{}", version.major, version.minor))
+        })
     }
 
     /// The cluster's clock.

@@ -256,6 +256,11 @@ fn encode(answer: Answer, retry_after: Option<u32>) -> Response<Body> {
             headers.append(WARNING, value);
         }
     }
+    if let Some(tag) = answer.etag
+        && let Ok(value) = HeaderValue::from_str(&format!("\"{tag}\""))
+    {
+        headers.insert(http::header::ETAG, value);
+    }
     if let Some(seconds) = retry_after {
         headers.insert(http::header::RETRY_AFTER, seconds.into());
     }

@@ -32,6 +32,8 @@ pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, Statu
         ["api", version] => one_version(&door.resources, "", version),
         ["apis", group] => one_group(&door.resources, group),
         ["apis", group, version] => one_version(&door.resources, group, version),
+        ["openapi", "v3"] => Some(Answer::json(200, door.documents().index())),
+        ["openapi", "v3", ..] => document(door, path),
         ["openid", "v1", "jwks"] => keys(door)?,
         [".well-known", "openid-configuration"] => Some(openid(door)),
         ["version"] => Some(version(door)),
@@ -40,6 +42,14 @@ pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, Statu
         _ => None,
     };
     Ok(found.unwrap_or_else(not_found))
+}
+
+/// One group version's OpenAPI document.
+fn document(door: &Door, path: &str) -> Option<Answer> {
+    let document = door.documents().get(path.strip_prefix("/openapi/v3/")?)?;
+    let mut answer = Answer::json(200, document.body.clone());
+    answer.etag = Some(document.hash.clone());
+    Some(answer)
 }
 
 /// The keys that sign service-account tokens.
@@ -80,7 +90,7 @@ fn paths(door: &Door) -> Answer {
             list.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
         }
     }
-    list.extend(["/healthz", "/livez", "/readyz", "/version"].map(str::to_owned));
+    list.extend(["/healthz", "/livez", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"].map(str::to_owned));
     list.sort();
     Answer::value(200, &json!({ "paths": list }))
 }

@@ -47,7 +47,7 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     drop(view);
     let mut items = Vec::new();
     for entry in entries.into_iter().filter(|e| filter.matches(call.resource, &e.value)) {
-        let current = Current::of(entry)?;
+        let current = Current::of(call.resource, entry)?;
         let at = ResourceRequest {
             namespace: meta(&current.object, "namespace").to_owned(),
             name: meta(&current.object, "name").to_owned(),

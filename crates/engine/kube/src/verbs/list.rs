@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
 use crate::negotiate::{self, Form};
-use crate::object::{item, labels, meta};
+use crate::object::{item, labels, meta, shown};
 use crate::resource::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::status::{Cause, Details, StatusError};
@@ -61,7 +61,8 @@ impl Filter {
         if self.is_empty() {
             return true;
         }
-        let Ok(object) = serde_json::from_slice::<Value>(stored) else { return false };
+        let Ok(mut object) = serde_json::from_slice::<Value>(stored) else { return false };
+        resource.strategy.from_stored(&mut object);
         (self.labels.is_empty() || self.labels.matches(&labels(&object)))
             && self.fields.matches(|field| match field {
                 "metadata.name" => Cow::Borrowed(meta(&object, "name")),
@@ -110,9 +111,9 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let after = start.as_ref().map(|s| format!("{prefix}{s}"));
     let page = page(&view, call.resource, &prefix, after, limit, &filter);
     let metadata = metadata(&view, &prefix, &page, &filter)?;
-    let stored: Vec<Bytes> = page.entries.into_iter().map(|e| e.value).collect();
+    let stored: Vec<Bytes> = page.entries.into_iter().map(|e| shown(call.resource, &e.value)).collect();
     if wanted.form == Form::Object && !wanted.yaml {
-        return Ok(Answer { code: 200, content: JSON, body: join(call.resource, &metadata, &stored), warnings: Vec::new() });
+        return Ok(Answer { code: 200, content: JSON, body: join(call.resource, &metadata, &stored), warnings: Vec::new(), etag: None });
     }
     let include = table::Include::read(call.query)?;
     let bytes = match wanted.form {

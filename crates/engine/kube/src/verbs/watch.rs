@@ -13,7 +13,7 @@ use super::list::{Filter, prefix, read_revision};
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
 use crate::negotiate::{self, Form, Wanted};
-use crate::object::at_revision;
+use crate::object::{at_revision, shown};
 use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::table::{self, Include};
@@ -78,7 +78,7 @@ impl Events {
     pub(crate) async fn next(&mut self) -> Result<Item, StatusError> {
         while let Some(entry) = self.initial.pop_front() {
             if self.filter.matches(&self.resource, &entry.value) {
-                return Ok(Item::Event(Kind::Added, entry.value));
+                return Ok(Item::Event(Kind::Added, shown(&self.resource, &entry.value)));
             }
         }
         loop {
@@ -87,7 +87,7 @@ impl Events {
                 Ok(WatchItem::Change(change)) if change.revision.0 <= self.after => {}
                 Ok(WatchItem::Change(change)) => {
                     if let Some((kind, object)) = self.event(&change) {
-                        return Ok(Item::Event(kind, object));
+                        return Ok(Item::Event(kind, shown(&self.resource, &object)));
                     }
                 }
                 Err(WatchError::Compacted) => return Err(too_old(self.after, 0)),
@@ -157,7 +157,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         Err(error) => stream.ready.push_back(error_line(&error)),
     }
     let body = futures::stream::unfold(stream, |mut stream| async move { stream.next().await.map(|bytes| (bytes, stream)) });
-    Ok(Answer { code: 200, content: JSON, body: Body::Stream(Box::pin(body)), warnings: Vec::new() })
+    Ok(Answer { code: 200, content: JSON, body: Body::Stream(Box::pin(body)), warnings: Vec::new(), etag: None })
 }
 
 fn initial_events(call: &Call<'_>) -> Result<Option<bool>, StatusError> {
