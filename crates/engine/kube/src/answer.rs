@@ -94,7 +94,13 @@ impl Answer {
     /// Plain text.
     #[must_use]
     pub fn text(code: u16, text: impl Into<String>) -> Self {
-        Self { code, content: "text/plain; charset=utf-8", body: Body::Full(text.into().into()), warnings: Vec::new(), etag: None }
+        Self {
+            code,
+            content: "text/plain; charset=utf-8",
+            body: Body::Full(text.into().into()),
+            warnings: Vec::new(),
+            etag: None,
+        }
     }
 
     /// A success without an object.

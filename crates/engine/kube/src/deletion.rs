@@ -49,7 +49,11 @@ impl Options {
             let supported = ["Foreground", "Background", "Orphan", "nil"];
             errors.not_supported("propagationPolicy", &options.propagation.as_str().into(), &supported);
         }
-        if errors.is_empty() { Ok(options) } else { Err(StatusError::invalid("meta.k8s.io", "DeleteOptions", "", &errors)) }
+        if errors.is_empty() {
+            Ok(options)
+        } else {
+            Err(StatusError::invalid("meta.k8s.io", "DeleteOptions", "", &errors))
+        }
     }
 
     fn from_body(call: &Call<'_>, errors: &mut FieldErrors) -> Result<Self, StatusError> {

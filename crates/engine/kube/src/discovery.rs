@@ -150,8 +150,11 @@ fn aggregate(resources: &Resources, format: &str, core: bool) -> Value {
                 json!({ "version": **version, "resources": list, "freshness": "Current" })
             })
             .collect();
-        let metadata =
-            if core { json!({ "creationTimestamp": null }) } else { json!({ "name": *group, "creationTimestamp": null }) };
+        let metadata = if core {
+            json!({ "creationTimestamp": null })
+        } else {
+            json!({ "name": *group, "creationTimestamp": null })
+        };
         items.push(json!({ "metadata": metadata, "versions": list }));
     }
     json!({

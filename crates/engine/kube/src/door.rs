@@ -87,11 +87,8 @@ impl Door {
     /// Opens a door and starts to follow the cluster's RBAC objects. To be called inside a runtime.
     #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
-        let shapes = parts
-            .resources
-            .iter()
-            .filter_map(|r| Some((r.schema.clone(), parts.schemas.schema(&r.schema)?)))
-            .collect();
+        let shapes =
+            parts.resources.iter().filter_map(|r| Some((r.schema.clone(), parts.schemas.schema(&r.schema)?))).collect();
         let door = Arc::new(Self {
             rbac: Rbac::load(&parts.store),
             discovery: Discovery::new(&parts.resources),
@@ -157,7 +154,9 @@ impl Door {
     #[must_use]
     pub fn stored(&self, prefix: &str, rest: &str) -> Option<Value> {
         let entry = self.store.view().get(&format!("{prefix}{rest}"))?;
-        serde_json::from_slice(&entry.value).inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object")).ok()
+        serde_json::from_slice(&entry.value)
+            .inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object"))
+            .ok()
     }
 
     /// The OpenAPI documents, made when they are first asked for: most clusters' clients never do.
@@ -211,7 +210,12 @@ impl Cluster for Door {
         if user.groups.iter().any(|g| g == crate::caller::MASTERS) {
             let all = vec!["*".to_owned()];
             return vec![
-                PolicyRule { verbs: all.clone(), api_groups: all.clone(), resources: all.clone(), ..PolicyRule::default() },
+                PolicyRule {
+                    verbs: all.clone(),
+                    api_groups: all.clone(),
+                    resources: all.clone(),
+                    ..PolicyRule::default()
+                },
                 PolicyRule { verbs: all.clone(), non_resource_urls: all, ..PolicyRule::default() },
             ];
         }

@@ -172,7 +172,8 @@ async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Re
     };
     door.authorize(&caller, &at, path, &query)?;
     if connect::wants_upgrade(&parts.headers)
-        && let Some(target) = at.resource.as_ref().filter(|r| matches!(r.sub.as_str(), "exec" | "attach" | "portforward"))
+        && let Some(target) =
+            at.resource.as_ref().filter(|r| matches!(r.sub.as_str(), "exec" | "attach" | "portforward"))
     {
         let query = Query::parse(parts.uri.query());
         return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body)).await;

@@ -97,7 +97,8 @@ fn paths(door: &Door) -> Answer {
 
 /// Health is asked of the parts that can fail: the door itself answers `ping`, the store must take a transaction.
 async fn health(door: &Door, endpoint: &str, checks: &[&str], request: &Run<'_>) -> Option<Answer> {
-    let store = door.store.write(|_| Ok::<(), std::convert::Infallible>(())).await.map(|_| ()).map_err(|e| e.to_string());
+    let store =
+        door.store.write(|_| Ok::<(), std::convert::Infallible>(())).await.map(|_| ()).map_err(|e| e.to_string());
     let all: [(&str, Result<(), String>); 2] = [("ping", Ok(())), ("store", store)];
     let excluded: Vec<&str> = request.query.all("exclude").collect();
     let chosen: Vec<_> = all

@@ -300,7 +300,8 @@ impl Resource {
         let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{api_version}\",", row.kind);
         let stored_head = match row.stored_as {
             Some((group, _)) => {
-                let version = if group.is_empty() { row.version.to_owned() } else { format!("{group}/{}", row.version) };
+                let version =
+                    if group.is_empty() { row.version.to_owned() } else { format!("{group}/{}", row.version) };
                 format!("{{\"kind\":\"{}\",\"apiVersion\":\"{version}\",", row.kind)
             }
             None => head.clone(),

@@ -86,7 +86,10 @@ fn same_namespace(call: &Call<'_>, review: &Value) -> Result<(), StatusError> {
     if namespace == call.at.namespace {
         return Ok(());
     }
-    Err(StatusError::bad_request(format!("namespace on subjectaccessreview: {namespace} does not match: {}", call.at.namespace)))
+    Err(StatusError::bad_request(format!(
+        "namespace on subjectaccessreview: {namespace} does not match: {}",
+        call.at.namespace
+    )))
 }
 
 fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, StatusError> {

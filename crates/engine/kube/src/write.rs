@@ -12,8 +12,8 @@ use crate::managed::{self, Manager};
 use crate::metadata;
 use crate::negotiate;
 use crate::object::{Encoded, meta, shown};
-use crate::resource::Resource;
 use crate::query::WriteOptions;
+use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::table;
 
@@ -160,8 +160,7 @@ async fn finish(
 }
 
 /// Upstream's words for a lost race.
-pub const CHANGED: &str =
-    "the object has been modified; please apply your changes to the latest version and try again";
+pub const CHANGED: &str = "the object has been modified; please apply your changes to the latest version and try again";
 
 /// An object as stored, and parsed.
 pub struct Current {
@@ -237,7 +236,12 @@ pub async fn replace(
 ///
 /// # Errors
 /// 409 when somebody else wrote first; what the strategy's transaction has against it.
-pub async fn store_change(call: &Call<'_>, current: &Current, mut new: Value, dry_run: bool) -> Result<Done, StatusError> {
+pub async fn store_change(
+    call: &Call<'_>,
+    current: &Current,
+    mut new: Value,
+    dry_run: bool,
+) -> Result<Done, StatusError> {
     let resource = call.resource;
     let key = current.entry.key.clone();
     let stages = resource.strategy.stages();

@@ -49,7 +49,9 @@ pub(super) fn check_preconditions(call: &Call<'_>, new: &Value, current: &Curren
     let uid = meta(new, "uid");
     let own = meta(&current.object, "uid");
     if !uid.is_empty() && uid != own {
-        return Err(call.conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}")));
+        return Err(
+            call.conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"))
+        );
     }
     match meta(new, "resourceVersion") {
         "" if call.resource.strategy.unconditional_update() => Ok(false),
