@@ -9,6 +9,7 @@ mod payload;
 mod race;
 mod report;
 mod runner;
+mod store;
 mod watch;
 mod workload;
 
@@ -29,6 +30,8 @@ enum Command {
     Race(Race),
     /// The floor: serves ready-made bytes over HTTPS on a free loopback port, until its standard input closes.
     Floor(floor::Floor),
+    /// Measures the store by itself.
+    Store(store::StoreSpeed),
 }
 
 /// Runners that are not given do not run.
@@ -62,5 +65,6 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Race(options) => runtime.block_on(race::run(options)),
         Command::Floor(options) => runtime.block_on(options.serve()),
+        Command::Store(options) => runtime.block_on(options.run()),
     }
 }

@@ -38,7 +38,7 @@ static SERVICES: &[&Service] = &[
     &eksile_iam::SERVICE,
     &eksile_iam::sts::SERVICE,
     &eksile_outposts::SERVICE,
-    &eksile_registry::SERVICE,
+    //    &eksile_registry::SERVICE,eksile_registry::SERVICE,
 ];
 
 /// Runs until told to stop.

@@ -3,8 +3,8 @@
 pub mod block;
 pub mod images;
 pub mod instance_types;
-pub mod network;
 mod launch;
+pub mod network;
 mod ops;
 mod permission;
 pub mod private_names;

@@ -36,11 +36,8 @@ pub fn seed(txn: &mut Txn<'_>, scope: &Scope) -> Result<(), Fault> {
         };
         txn.put_record(scope, &subnet)?;
     }
-    let gateway = InternetGateway {
-        internet_gateway_id: mint.id("igw"),
-        vpc_id: Some(vpc.vpc_id.clone()),
-        tags: Tags::new(),
-    };
+    let gateway =
+        InternetGateway { internet_gateway_id: mint.id("igw"), vpc_id: Some(vpc.vpc_id.clone()), tags: Tags::new() };
     txn.put_record(scope, &gateway)?;
     let main = txn.records::<RouteTable>(scope)?.into_iter().find(|table| table.vpc_id == vpc.vpc_id);
     if let Some(mut main) = main {

@@ -75,7 +75,8 @@ fn affordable(call: &Call<'_>, txn: &Txn<'_>, network: &Network, order: &Order) 
     let outposts = txn.records::<Outpost>(&call.scope)?;
     let outpost = outposts.iter().find(|outpost| outpost.outpost_arn == *arn);
     let Some(slots) = outpost.and_then(|outpost| outpost.capacity.get(name)) else {
-        let message = format!("Your requested instance type ({name}) is not supported in your requested Outpost ({arn}).");
+        let message =
+            format!("Your requested instance type ({name}) is not supported in your requested Outpost ({arn}).");
         return Err(Fault::client("Unsupported", 400, message));
     };
     let free = slots.saturating_sub(network.slots_taken(order.subnet.site(call.region), name));

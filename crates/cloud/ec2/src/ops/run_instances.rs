@@ -145,7 +145,9 @@ impl RunInstances {
         let subnet = launch::subnet(network, subnet_id.as_deref(), zone)?;
         let public = interface.and_then(|spec| spec.associate_public_ip_address);
         if public.unwrap_or(subnet.map_public_ip_on_launch) {
-            return Err(Fault::not_implemented("A public address at launch (MapPublicIpOnLaunch, AssociatePublicIpAddress)"));
+            return Err(Fault::not_implemented(
+                "A public address at launch (MapPublicIpOnLaunch, AssociatePublicIpAddress)",
+            ));
         }
         let secondary = interface.and_then(|spec| spec.secondary_private_ip_address_count).unwrap_or(0);
         let instance_type = launch::instance_type(self.instance_type.as_deref())?;
@@ -178,13 +180,16 @@ impl RunInstances {
             (self.private_ip_address.is_some(), "private address"),
         ];
         if let Some((_, what)) = elsewhere.iter().find(|(said, _)| *said) {
-            let message = format!("Network interfaces and an instance-level {what} may not be specified on the same request");
+            let message =
+                format!("Network interfaces and an instance-level {what} may not be specified on the same request");
             return Err(Fault::client("InvalidParameterCombination", 400, message));
         }
         match spec.device_index {
             None => return Err(missing("networkInterface.1.deviceIndex")),
             Some(0) => {}
-            Some(other) => return Err(invalid_value(format!("The first network interface must have index 0, not {other}"))),
+            Some(other) => {
+                return Err(invalid_value(format!("The first network interface must have index 0, not {other}")));
+            }
         }
         if spec.network_interface_id.is_some() {
             return Err(Fault::not_implemented("An existing interface at launch"));

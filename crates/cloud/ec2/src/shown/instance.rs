@@ -149,7 +149,8 @@ fn interfaces<'a>(
 ) -> impl Iterator<Item = (&'a NetworkInterface, Option<&'a Address>)> {
     let found = instance.network_interface_ids.iter().filter_map(|id| network.interfaces.get(id));
     found.map(|interface| {
-        let public = addresses.iter().find(|a| a.network_interface_id.as_ref() == Some(&interface.network_interface_id));
+        let public =
+            addresses.iter().find(|a| a.network_interface_id.as_ref() == Some(&interface.network_interface_id));
         (interface, public)
     })
 }

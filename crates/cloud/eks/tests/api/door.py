@@ -1,11 +1,15 @@
 """Clients of the door under test, and how a call is refused."""
 
+import json
 import os
 import time
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
 
 OUTPOST = os.environ["OUTPOST_ARN"]
 ACCOUNT = OUTPOST.split(":")[4]
@@ -36,6 +40,16 @@ def refused(code, call, *args, **kwargs):
         assert seen == code, f"{call.__name__} {kwargs}: {seen} instead of {code}: {error}"
         return error.response
     raise AssertionError(f"{call.__name__} {kwargs} was not refused with {code}: {answer}")
+
+
+def raw(service, method, path, body):
+    """A request with members that this machine's client does not know; answers status and JSON."""
+    session = boto3.Session()
+    url = os.environ["AWS_ENDPOINT_URL"] + path
+    request = AWSRequest(method=method, url=url, data=json.dumps(body), headers={"Content-Type": "application/json"})
+    SigV4Auth(session.get_credentials(), service, session.region_name).add_auth(request)
+    answer = URLLib3Session().send(request.prepare())
+    return answer.status_code, answer.headers, json.loads(answer.text)
 
 
 def until(what, condition, seconds=20):

@@ -299,7 +299,7 @@ impl<'c, 'a> Writer<'c, 'a> {
             .map(|id| schemas.get(id))
             .into_iter()
             .flat_map(|one| &one.fields)
-            .filter(|f| !matches!(&*f.name, "kind" | "apiVersion"))
+            .filter(|f| !matches!(&*f.name, "kind" | "apiVersion") && !matches!(f.node.kind, Kind::Time))
             .map(|f| (&*f.name, query_type(&f.node.kind)))
             .collect();
         if sub.kind == &*resource.kind {
@@ -417,6 +417,7 @@ fn query_type(kind: &Kind) -> &'static str {
     match kind {
         Kind::Bool => "boolean",
         Kind::Int32 | Kind::Int64 => "integer",
+        Kind::List(element) => query_type(&element.kind),
         _ => "string",
     }
 }

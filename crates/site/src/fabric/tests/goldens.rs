@@ -3,8 +3,8 @@ use eksile_linux::{Effects, Script};
 
 use super::super::plan::Plan;
 use super::super::{base, diff, plan};
-use super::topology::{OUTPOST, REGION, WEB, add, records};
 use super::topology::{EDGE_ONE, Machine};
+use super::topology::{OUTPOST, REGION, WEB, add, records};
 
 /// Compares with `NAME.golden` beside this file; with `EKSILE_GOLDENS=update` writes it instead.
 fn golden(name: &str, actions: &[eksile_linux::Action]) {

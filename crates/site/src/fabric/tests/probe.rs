@@ -2,11 +2,15 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::{Command, Stdio};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use eksile_linux::Namespace;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, recv, sendto, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
 
 /// How long a packet that should arrive may take.
 const ARRIVES: Duration = Duration::from_secs(3);
@@ -99,18 +103,26 @@ fn unanswered(e: &std::io::Error) -> Answer {
     }
 }
 
-/// An ICMP echo from `place`; nothing when this machine has no `ping`.
-pub(super) fn ping(place: &str, to: Ipv4Addr) -> Option<bool> {
-    let run = || {
-        Command::new("ping").args(["-c1", "-W1", &to.to_string()]).stdout(Stdio::null()).stderr(Stdio::null()).status()
-    };
-    match Namespace::named(place).enter(run).unwrap() {
-        Ok(status) => Some(status.success()),
-        Err(e) => {
-            println!("skipped: no ping ({e})");
-            None
+/// An ICMP echo (RFC 792) from `place`: whether its reply came.
+pub(super) fn ping(place: &str, to: Ipv4Addr, patient: bool) -> bool {
+    let address = SockaddrIn::from(std::net::SocketAddrV4::new(to, 0));
+    let open = || socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp).unwrap();
+    let socket = Namespace::named(place).enter(open).unwrap();
+    let patience = if patient { TimeVal::new(3, 0) } else { TimeVal::new(0, 250_000) };
+    setsockopt(&socket, sockopt::ReceiveTimeout, &patience).unwrap();
+    // Type 8, code 0, checksum, identifier 0x4242, sequence 1.
+    let request = [8, 0, 0xb5, 0xbc, 0x42, 0x42, 0, 1];
+    if sendto(socket.as_raw_fd(), &request, &address, MsgFlags::empty()).is_err() {
+        return false;
+    }
+    let mut buffer = [0; 256];
+    while let Ok(n) = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+        // An IP header of 20 bytes, then type 0 for a reply.
+        if n >= 28 && buffer[20] == 0 && buffer[24..26] == [0x42, 0x42] {
+            return buffer[12..16] == to.octets();
         }
     }
+    false
 }
 
 /// Waits for a condition; says what for when it never comes.
