@@ -1,2 +1,90 @@
-//! The one binary.
-fn main() {}
+//! `eksile`: every role, and the command line, in one binary.
+
+mod cli;
+mod commands;
+mod control;
+mod credentials;
+mod forward;
+mod image;
+mod init;
+mod layout;
+mod leftovers;
+mod trust;
+mod quickstart;
+mod region;
+mod site;
+mod supervise;
+mod up;
+mod world;
+mod world_config;
+
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use anyhow::Result;
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command, OutpostCommand};
+use layout::Layout;
+
+fn main() -> ExitCode {
+    // A container's shim must stay single-threaded: it is told from the rest before anything else happens.
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|word| word == "shim") {
+        return eksile_node::shim::main(&arguments[2..]);
+    }
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("EKSILE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("eksile: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let layout = Layout::new(std::path::absolute(cli.data)?);
+    match cli.command {
+        Command::Init => init::run(&layout)?,
+        Command::Quickstart(arguments) => quickstart::run(&layout, &arguments)?,
+        Command::Image(cli::ImageCommand::Push(arguments)) => println!("{}", image::push(&arguments, true)?),
+        Command::Exec(arguments) => return commands::exec(&layout, &arguments),
+        Command::Instance(arguments) => return Ok(eksile_site::instance::main(&arguments.rest)),
+        Command::Down => commands::down(&layout)?,
+        Command::Env => commands::env(&layout, cli.output)?,
+        Command::Doctor => return Ok(commands::doctor(cli.output)),
+        Command::Up(arguments) => block_on(up::run(&layout, &arguments))?,
+        Command::World => block_on(world::run(&layout))?,
+        Command::Region => block_on(region::run(&layout))?,
+        Command::Site { site } => block_on(site::run(&layout, &site))?,
+        Command::ControlPlane { config } => block_on(control_plane(&config))?,
+        Command::Node(arguments) => return Ok(eksile_node::main(&arguments.rest)),
+        Command::Fetch(arguments) => return Ok(eksile_site::instance::fetch(&arguments.rest)),
+        Command::Status => block_on(commands::status(&layout, cli.output))?,
+        Command::Outpost(command) => {
+            let (turn, argument) = match command {
+                OutpostCommand::Disconnect(argument) => (control::LinkTurn::Disconnect, argument),
+                OutpostCommand::Reconnect(argument) => (control::LinkTurn::Reconnect, argument),
+                OutpostCommand::Status(argument) => (control::LinkTurn::Look, argument),
+            };
+            block_on(commands::outpost(&layout, turn, argument.outpost, cli.output))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn control_plane(config: &std::path::Path) -> Result<()> {
+    let config = eksile_plane::Config::read(config)?;
+    match eksile_plane::run(config).await? {}
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

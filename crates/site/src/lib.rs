@@ -1,1 +1,25 @@
 //! A place that hosts: replica, link, outbox, fabric, instances, control planes.
+//!
+//! Knows: the records of EC2, EKS and Outposts, and how to make them true on this machine.
+//! Must not know: the AWS door, IAM, the insides of a control plane.
+
+pub mod control_plane;
+pub mod fabric;
+pub mod instance;
+pub mod link;
+pub mod metadata;
+pub mod names;
+pub mod outbox;
+pub mod replica;
+
+/// What a pass over a kind of things found.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Processes whose end calls for another pass.
+    pub running: Vec<eksile_linux::process::Identity>,
+    /// Something has been started and is not there yet: look again soon.
+    pub waiting: bool,
+}
+pub mod host;
+pub mod instances;
+pub mod services;

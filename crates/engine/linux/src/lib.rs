@@ -1,1 +1,21 @@
 //! Every effect on the host: namespaces, netlink, nftables, cgroups, mounts, processes.
+//!
+//! Knows the kernel's interfaces; knows nothing of clouds or clusters. What should be done to a
+//! network is written down as [`Action`] values first; [`Host`] does them, [`Script`] only records
+//! them. It is the only crate of the workspace with unsafe code.
+
+pub mod action;
+mod error;
+pub mod fdpass;
+pub mod netlink;
+pub mod netns;
+pub mod process;
+pub mod reap;
+pub mod signal;
+pub mod socket;
+pub mod terminal;
+pub mod world;
+
+pub use action::{Action, Effects, Host, Script, What};
+pub use error::Error;
+pub use netns::Namespace;

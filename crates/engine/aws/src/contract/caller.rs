@@ -1,7 +1,11 @@
 //! Who calls.
 
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Context;
+
 /// The authenticated caller of an operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// Twelve digits.
     pub account: String,
@@ -17,7 +21,7 @@ pub struct Caller {
 }
 
 /// The kinds of principals.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
     /// The account itself: every action is allowed.
     Root,
@@ -71,5 +75,24 @@ impl Caller {
     #[must_use]
     pub fn principal_id(&self) -> &str {
         self.user_id.split(':').next().unwrap_or(&self.user_id)
+    }
+
+    /// The condition keys that tell who calls.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let mut context = Context::default();
+        context.set("aws:PrincipalArn", self.iam_arn());
+        context.set("aws:PrincipalAccount", &*self.account);
+        context.set("aws:userid", &*self.user_id);
+        let kind = match &self.principal {
+            Principal::Root => "Account",
+            Principal::User { name } => {
+                context.set("aws:username", &**name);
+                "User"
+            }
+            Principal::Role { .. } => "AssumedRole",
+        };
+        context.set("aws:PrincipalType", kind);
+        context
     }
 }

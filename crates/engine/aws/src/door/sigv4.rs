@@ -66,13 +66,19 @@ fn canonical_request(
     ))
 }
 
+/// The host that the request names; HTTP/2 carries it in the URI.
+pub(crate) fn host(request: &Request<Bytes>) -> Option<&str> {
+    let named = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+    named.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+}
+
 /// Every value of a header, blanks folded, joined by commas. HTTP/2 carries the host in the URI.
 fn header(request: &Request<Bytes>, name: &str) -> Option<String> {
     let values = request.headers().get_all(name).iter().map(|value| value.to_str().ok().map(folded));
     let values: Vec<String> = values.collect::<Option<_>>()?;
     match (values.is_empty(), name) {
         (false, _) => Some(values.join(",")),
-        (true, "host") => request.uri().authority().map(|authority| authority.as_str().to_owned()),
+        (true, "host") => host(request).map(str::to_owned),
         // hyper takes the length in, and leaves it out where there is no body.
         (true, "content-length") => Some(request.body().len().to_string()),
         (true, _) => None,

@@ -1,0 +1,50 @@
+# The two commands of the README, and what they are made of.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+# aws and kubectl of this project's own, when scripts/install.sh had to fetch them.
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+
+.PHONY: quickstart test tools build check lint oracle race soak fuzz clean-data
+
+## From nothing to a container's log.
+quickstart: tools
+	$(CARGO) build --release --bin eksile
+	target/release/eksile quickstart $(ARGS)
+
+## Everything that CI runs.
+test: tools lint
+	$(CARGO) build --bin eksile
+	$(CARGO) test --workspace
+
+## Format, lints, tables, arrows, sizes, documentation.
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) xtask lists --check
+	$(CARGO) xtask arrows
+	$(CARGO) xtask sizes --check
+	scripts/deny.sh
+
+## Installs what is missing, or says what to install.
+tools:
+	scripts/install.sh
+
+build:
+	$(CARGO) build --release --bin eksile
+
+## The same requests to the real kube-apiserver and to Eksile (builds the former through Go).
+oracle: tools
+	tests/oracle/oracle.sh
+
+## The same load on Eksile, on kube-apiserver and etcd, and on the floor.
+race: tools
+	bench/race.sh
+
+## A thousand kills of the store's process, instead of CI's fifty.
+soak:
+	EKSILE_KILLS=1000 $(CARGO) test -p eksile-store --release -- --nocapture crash
+
+## Longer runs of the property tests that feed parsers garbage.
+fuzz:
+	PROPTEST_CASES=20000 $(CARGO) test --workspace --release --lib -- garbage never_panics

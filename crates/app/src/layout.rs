@@ -1,0 +1,73 @@
+//! Where things lie under the data folder.
+
+use std::path::{Path, PathBuf};
+
+/// The data folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// `~/.local/share/eksile`, as the XDG base directory specification has it.
+    pub(crate) fn default_root() -> PathBuf {
+        let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+        let share =
+            std::env::var_os("XDG_DATA_HOME").map_or_else(|| home().join(".local/share"), PathBuf::from);
+        share.join("eksile")
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Settings of the installation: Region, account, Outposts.
+    pub(crate) fn world_config(&self) -> PathBuf {
+        self.root.join("world.json")
+    }
+
+    /// Sockets, pid files and locks; nothing here outlives a run.
+    pub(crate) fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    pub(crate) fn up_pid(&self) -> PathBuf {
+        self.run().join("up.json")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Where sites ask the world for loopback listeners.
+    pub(crate) fn world_socket(&self) -> PathBuf {
+        self.run().join("world.sock")
+    }
+
+    /// Where the Region's own Zones' site reaches it.
+    pub(crate) fn region_link_socket(&self) -> PathBuf {
+        self.run().join("region-link.sock")
+    }
+
+    pub(crate) fn region(&self) -> PathBuf {
+        self.root.join("region")
+    }
+
+    pub(crate) fn site(&self, site: &str) -> PathBuf {
+        self.root.join("sites").join(site)
+    }
+
+    /// Authorities of the installation: the service link's, and the one that stands for the public web's.
+    pub(crate) fn pki(&self) -> PathBuf {
+        self.root.join("pki")
+    }
+
+    /// The access key of the IAM user `admin`, for `eksile env`.
+    pub(crate) fn admin_credentials(&self) -> PathBuf {
+        self.root.join("admin-credentials.json")
+    }
+}

@@ -1,0 +1,179 @@
+use std::{
+    cell::Cell,
+    io::Write as _,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cli::QuickstartArgs, credentials::Credential, layout::Layout, world_config::WorldConfig};
+
+/// Runs the clients and shows what it runs.
+pub(super) struct Shell {
+    aws: PathBuf,
+    kubectl: PathBuf,
+    variables: Vec<(&'static str, String)>,
+    kubeconfig: PathBuf,
+    step: Cell<u32>,
+}
+
+impl Shell {
+    pub(super) fn new(
+        layout: &Layout,
+        arguments: &QuickstartArgs,
+        config: &WorldConfig,
+        listen: SocketAddr,
+        key: &Credential,
+    ) -> Self {
+        let kubeconfig = layout.root().join("kubeconfig");
+        let mut variables = key.exports(config, listen);
+        variables.push(("KUBECONFIG", kubeconfig.display().to_string()));
+        // kubectl runs `aws` by this name to make its tokens.
+        if let Some(folder) = arguments.aws.parent().filter(|folder| folder.is_absolute()) {
+            let path = std::env::var("PATH").unwrap_or_default();
+            variables.push(("PATH", format!("{}:{path}", folder.display())));
+        }
+        Self { aws: arguments.aws.clone(), kubectl: arguments.kubectl.clone(), variables, kubeconfig, step: Cell::new(0) }
+    }
+
+    pub(super) fn kubeconfig(&self) -> String {
+        self.kubeconfig.display().to_string()
+    }
+
+    pub(super) fn heading(&self, text: &str) {
+        self.step.set(self.step.get() + 1);
+        println!("\n\x1b[1m{:>2}. {text}\x1b[0m", self.step.get());
+    }
+
+    /// `aws WORDS… ARGUMENTS…`, shown; its output is shown too.
+    pub(super) fn aws(&self, words: &str, arguments: &[&str]) -> Result<()> {
+        self.show("aws", words, arguments);
+        let output = self.run(&self.aws, words, arguments, None)?;
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        Ok(())
+    }
+
+    /// As [`Shell::aws`], with `--output text`; returns what it printed.
+    pub(super) fn text(&self, words: &str, arguments: &[&str]) -> Result<String> {
+        self.show("aws", words, arguments);
+        let text = self.quiet(words, arguments)?;
+        println!("{text}");
+        Ok(text)
+    }
+
+    /// As [`Shell::text`], without showing anything.
+    pub(super) fn quiet(&self, words: &str, arguments: &[&str]) -> Result<String> {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--output", "text"]).collect();
+        let output = self.run(&self.aws, words, &arguments, None)?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    /// `kubectl WORDS… ARGUMENTS…`, shown, its output too.
+    pub(super) fn kubectl(&self, words: &str, arguments: &[&str], input: Option<&str>) -> Result<String> {
+        self.show("kubectl", words, arguments);
+        if let Some(input) = input {
+            println!("{}", input.trim_end());
+        }
+        let output = self.run(&self.kubectl, words, arguments, input)?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        print!("{text}");
+        Ok(text)
+    }
+
+    /// Runs `kubectl` until `done` says so of its output, showing a dot a try.
+    pub(super) fn wait_kubectl(
+        &self,
+        words: &str,
+        arguments: &[&str],
+        patience: Duration,
+        done: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        self.show("kubectl", words, arguments);
+        wait(patience, || {
+            let output = self.command(&self.kubectl, words, arguments).stdin(Stdio::null()).output()?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            if output.status.success() && done(&text) {
+                return Ok(Ok(text));
+            }
+            Ok(Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr))))
+        })
+    }
+
+    /// Runs `aws` until `done` says so of its text.
+    pub(super) fn wait_text(
+        &self,
+        words: &str,
+        arguments: &[&str],
+        patience: Duration,
+        done: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        self.show("aws", words, arguments);
+        wait(patience, || {
+            let text = self.quiet(words, arguments)?;
+            Ok(if done(&text) { Ok(text) } else { Err(text) })
+        })
+    }
+
+    fn show(&self, program: &str, words: &str, arguments: &[&str]) {
+        let mut line = format!("$ {program} {words}");
+        for argument in arguments {
+            line.push(' ');
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+".contains(c);
+            if argument.chars().all(plain) && !argument.is_empty() {
+                line.push_str(argument);
+            } else {
+                line.push_str(&format!("'{}'", argument.replace('\'', r"'\''")));
+            }
+        }
+        println!("\x1b[2m{line}\x1b[0m");
+    }
+
+    fn command(&self, program: &PathBuf, words: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(words.split_whitespace()).args(arguments).env("AWS_PAGER", "");
+        for (name, value) in &self.variables {
+            command.env(name, value);
+        }
+        command.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
+        command
+    }
+
+    fn run(&self, program: &PathBuf, words: &str, arguments: &[&str], input: Option<&str>) -> Result<Output> {
+        let mut command = self.command(program, words, arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        let mut child = command.spawn().with_context(|| format!("running {}", program.display()))?;
+        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+            stdin.write_all(input.as_bytes())?;
+        }
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("{} {words}: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(output)
+    }
+}
+
+/// Tries until there is an answer; what was seen last is told when patience ends.
+fn wait(patience: Duration, mut attempt: impl FnMut() -> Result<Result<String, String>>) -> Result<String> {
+    let begun = Instant::now();
+    loop {
+        let last = match attempt()? {
+            Ok(text) => {
+                println!("{}", text.trim_end());
+                return Ok(text);
+            }
+            Err(last) => last,
+        };
+        if begun.elapsed() > patience {
+            bail!("still not after {patience:?}; last seen: {}", last.trim());
+        }
+        print!(".");
+        std::io::stdout().flush()?;
+        thread::sleep(Duration::from_millis(200));
+    }
+}

@@ -1,0 +1,70 @@
+//! The Region's ends of the service links, and of its own Zones' site.
+
+use anyhow::{Context, Result};
+use eksile_linux::{Namespace, socket};
+use eksile_site::{fabric, link::LinkServer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{layout::Layout, trust, up, world_config::WorldConfig};
+
+/// Listens for every site.
+pub(super) fn listen(layout: &Layout, config: &WorldConfig, server: &LinkServer) -> Result<()> {
+    let tls = trust::link_server(layout)?;
+    for outpost in &config.outposts {
+        let place = Namespace::named(&fabric::link::region_end(outpost));
+        let listener = TcpListener::from_std(socket::tcp_listener(&place, fabric::LINK_ADDRESS)?)?;
+        let (server, tls) = (server.clone(), tls.clone());
+        tokio::spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        if let Err(error) = stream.set_nodelay(true) {
+                            tracing::debug!(%error, "TCP_NODELAY");
+                        }
+                        tokio::spawn(session(server.clone(), tls.clone(), stream));
+                    }
+                    Err(error) => tracing::warn!(%error, "accepting a service link"),
+                }
+            }
+        });
+    }
+    let path = layout.region_link_socket();
+    up::remove_stale(&path)?;
+    let listener = UnixListener::bind(&path).with_context(|| format!("listening on {}", path.display()))?;
+    let server = server.clone();
+    tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(session(server.clone(), tls.clone(), stream))),
+                Err(error) => tracing::warn!(%error, "accepting the Zones' site"),
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn session(
+    server: LinkServer,
+    tls: TlsAcceptor,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) {
+    let stream = match tls.accept(stream).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "a service link without a good certificate");
+            return;
+        }
+    };
+    let Some(site) = trust::peer_name(stream.get_ref().1) else {
+        tracing::warn!("a service link whose certificate names no site");
+        return;
+    };
+    tracing::info!(site, "service link is up");
+    if let Err(error) = server.serve(stream, &site).await {
+        tracing::info!(site, %error, "service link is down");
+    }
+}

@@ -1,0 +1,325 @@
+//! `eksile up`: the only process in the host's network namespace. It holds the loopback listeners and the world.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use eksile_linux::{
+    fdpass,
+    world::{Order, World},
+};
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{
+    cli::UpArgs,
+    credentials,
+    layout::Layout,
+    leftovers,
+    world_config::{Wishes, WorldConfig, write_atomically},
+};
+
+/// How long the world may take to stop.
+const STOP: Duration = Duration::from_secs(15);
+
+/// `DATA/run/up.json`: how other commands find a running installation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// Pid of `eksile up`.
+    pub pid: u32,
+    /// Pid of the world's first process, as the host sees it.
+    pub world: i32,
+    /// Where the AWS door listens.
+    pub listen: SocketAddr,
+}
+
+impl Running {
+    /// The installation that runs, if one does.
+    pub(crate) fn find(layout: &Layout) -> Result<Option<Self>> {
+        let lock = match File::open(layout.lock()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context("opening the lock"),
+        };
+        if lock.try_lock_shared().is_ok() {
+            return Ok(None);
+        }
+        match std::fs::read(layout.up_pid()) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text).context("reading up.json")?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("reading up.json"),
+        }
+    }
+}
+
+/// What the world asks of `up`, one JSON line; a listener comes back as a descriptor beside the answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case")]
+pub(crate) enum HostRequest {
+    /// The AWS door's listener.
+    Door,
+    /// A listener on 127.0.0.1; any port when none is named or it is not free.
+    Listen {
+        /// Port wanted.
+        port: Option<u16>,
+    },
+    /// Everything serves.
+    Ready,
+}
+
+/// Runs until told to stop, or until the world ends by itself.
+pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
+    if arguments.detach {
+        return detach(layout, arguments);
+    }
+    make_folders(layout)?;
+    let lock = take_lock(layout)?;
+    let wishes =
+        Wishes { region: arguments.region.clone(), account: arguments.account.clone(), listen: arguments.listen };
+    let mut config = WorldConfig::settle(layout, &wishes)?;
+    credentials::remember(layout, &config, &arguments.credentials)?;
+    leftovers::remove(layout)?;
+    forget_pids(layout)?;
+    let door = TcpListener::bind(config.listen).with_context(|| format!("listening on {}", config.listen))?;
+    config.listen = door.local_addr()?;
+    let desk = Desk::open(layout, door)?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut world = start_world(layout)?;
+    let running = Running { pid: std::process::id(), world: world.pid(), listen: config.listen };
+    write_atomically(&layout.up_pid(), &serde_json::to_vec(&running)?)?;
+    let mut ready = desk.ready.subscribe();
+    let mut announced = false;
+    let stopped = loop {
+        tokio::select! {
+            status = world.ended() => break Err(anyhow!("the world ended by itself: {status}")),
+            _ = interrupt.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            changed = ready.changed(), if !announced => {
+                changed.context("waiting for the world")?;
+                announced = true;
+                announce(layout, &config)?;
+            }
+        }
+    };
+    if stopped.is_ok() {
+        stop(&mut world).await?;
+    }
+    std::fs::remove_file(layout.up_pid()).context("removing up.json")?;
+    leftovers::remove(layout)?;
+    drop(lock);
+    stopped
+}
+
+fn announce(layout: &Layout, config: &WorldConfig) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "eksile ready: http://{} region {} account {} outpost {} data {}",
+        config.listen,
+        config.region,
+        config.account,
+        config.outposts.join(","),
+        layout.root().display()
+    )?;
+    Ok(out.flush()?)
+}
+
+fn make_folders(layout: &Layout) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    for folder in [layout.root().to_path_buf(), layout.run(), layout.region(), layout.pki()] {
+        builder.create(&folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Pid files of an earlier run: what they name ended with its world.
+fn forget_pids(layout: &Layout) -> Result<()> {
+    for entry in std::fs::read_dir(layout.run())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn take_lock(layout: &Layout) -> Result<File> {
+    let lock = File::create(layout.lock()).context("making the lock")?;
+    if lock.try_lock().is_err() {
+        bail!("an installation runs in {} already (stop it with `eksile down`)", layout.root().display());
+    }
+    Ok(lock)
+}
+
+fn start_world(layout: &Layout) -> Result<World> {
+    let program = std::env::current_exe().context("finding this program")?;
+    let args = vec!["--data".into(), layout.root().as_os_str().to_owned(), "init".into()];
+    World::start(Order { program, args, ..Order::default() })
+        .context("starting the world (this needs root: see `eksile doctor`)")
+}
+
+async fn stop(world: &mut World) -> Result<()> {
+    world.signal(Signal::SIGTERM)?;
+    if timeout(STOP, world.ended()).await.is_err() {
+        tracing::warn!("the world did not stop within {STOP:?}; ending it");
+        world.signal(Signal::SIGKILL)?;
+        world.ended().await;
+    }
+    Ok(())
+}
+
+/// Where the world asks for listeners.
+struct Desk {
+    ready: watch::Sender<bool>,
+}
+
+type Listeners = Arc<Mutex<HashMap<u16, TcpListener>>>;
+
+impl Desk {
+    fn open(layout: &Layout, door: TcpListener) -> Result<Self> {
+        let path = layout.run().join("up.sock");
+        remove_stale(&path)?;
+        let socket = UnixListener::bind(&path).with_context(|| format!("listening on {}", path.display()))?;
+        let ready = watch::Sender::new(false);
+        let announce = ready.clone();
+        door.set_nonblocking(true)?;
+        let door = Arc::new(door);
+        // Kept for the installation's life, so that a port stays ours while its process is started again.
+        let listeners = Listeners::default();
+        tokio::spawn(async move {
+            loop {
+                match socket.accept().await {
+                    Ok((stream, _)) => {
+                        let (door, listeners, ready) = (Arc::clone(&door), Arc::clone(&listeners), announce.clone());
+                        tokio::spawn(async move {
+                            if let Err(error) = serve(&stream, &door, &listeners, &ready).await {
+                                tracing::warn!(%error, "a request to up failed");
+                            }
+                        });
+                    }
+                    Err(error) => tracing::warn!(%error, "accepting on up.sock"),
+                }
+            }
+        });
+        Ok(Self { ready })
+    }
+}
+
+/// A socket file of an earlier run.
+pub(crate) fn remove_stale(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn serve(stream: &UnixStream, door: &TcpListener, kept: &Listeners, ready: &watch::Sender<bool>) -> Result<()> {
+    let mut buffer = [0; 512];
+    let (length, _) = fdpass::receive_some(stream, &mut buffer).await?;
+    match serde_json::from_slice(&buffer[..length])? {
+        HostRequest::Ready => {
+            ready.send_replace(true);
+            fdpass::send_all(stream, b"0", &[]).await?;
+        }
+        HostRequest::Door => {
+            let port = door.local_addr()?.port();
+            fdpass::send_all(stream, port.to_string().as_bytes(), &[door.as_fd()]).await?;
+        }
+        HostRequest::Listen { port } => {
+            let listener = listen(kept, port)?;
+            let port = listener.local_addr()?.port();
+            fdpass::send_all(stream, port.to_string().as_bytes(), &[listener.as_fd()]).await?;
+        }
+    }
+    Ok(())
+}
+
+fn listen(kept: &Listeners, port: Option<u16>) -> Result<TcpListener> {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = port.and_then(|port| kept.get(&port)) {
+        return Ok(known.try_clone()?);
+    }
+    let wanted = port.and_then(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    let listener = match wanted {
+        Some(listener) => listener,
+        None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening on loopback")?,
+    };
+    listener.set_nonblocking(true)?;
+    kept.insert(listener.local_addr()?.port(), listener.try_clone()?);
+    Ok(listener)
+}
+
+/// Asks `up`, from inside the world: a port and, for listeners, the socket.
+pub(crate) async fn ask_host(layout: &Layout, request: &HostRequest) -> Result<(u16, Option<tokio::net::TcpListener>)> {
+    let stream = UnixStream::connect(layout.run().join("up.sock")).await.context("asking up")?;
+    fdpass::send_all(&stream, &serde_json::to_vec(request)?, &[]).await?;
+    let mut buffer = [0; 16];
+    let (length, mut fds) = fdpass::receive_some(&stream, &mut buffer).await?;
+    let port = std::str::from_utf8(&buffer[..length])?.parse().context("up refused")?;
+    let listener = match fds.pop() {
+        Some(fd) => Some(tokio::net::TcpListener::from_std(TcpListener::from(fd))?),
+        None => None,
+    };
+    Ok((port, listener))
+}
+
+/// Starts `up` again without a terminal, and returns once it is ready.
+pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
+    use std::{
+        io::{BufRead as _, BufReader},
+        os::unix::process::CommandExt as _,
+        process::{Command, Stdio},
+    };
+    make_folders(layout)?;
+    let log = layout.root().join("eksile.log");
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("--data").arg(layout.root()).arg("up");
+    for (flag, value) in [
+        ("--listen", arguments.listen.map(|listen| listen.to_string())),
+        ("--region", arguments.region.clone()),
+        ("--account", arguments.account.clone()),
+    ] {
+        if let Some(value) = value {
+            command.arg(flag).arg(value);
+        }
+    }
+    for credential in &arguments.credentials {
+        command.arg("--credential").arg(credential);
+    }
+    let file = File::options().create(true).append(true).open(&log).context("opening the log")?;
+    let mut child = command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(file)
+        .spawn()
+        .context("starting up in the background")?;
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    if line.starts_with("eksile ready") {
+        print!("{line}");
+        return Ok(());
+    }
+    let status = child.wait()?;
+    bail!("up ended before it was ready ({status}); its log is {}", log.display())
+}

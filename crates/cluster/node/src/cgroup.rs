@@ -1,0 +1,100 @@
+//! The container's control group, read and emptied: on version 1 (one directory per controller) and on version 2.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// Whether the version 2 hierarchy is the only one.
+#[must_use]
+pub fn unified() -> bool {
+    Path::new(ROOT).join("cgroup.controllers").exists()
+}
+
+/// The directory of `cgroup` (an absolute path within the hierarchy) for a controller.
+#[must_use]
+pub fn directory(controller: &str, cgroup: &Path) -> PathBuf {
+    let base = if unified() { PathBuf::from(ROOT) } else { Path::new(ROOT).join(controller) };
+    base.join(cgroup.strip_prefix("/").unwrap_or(cgroup))
+}
+
+/// How often the kernel killed a process of this group for memory; 0 where it cannot be known.
+#[must_use]
+pub fn oom_kills(cgroup: &Path) -> u64 {
+    let file = if unified() { "memory.events" } else { "memory.oom_control" };
+    let text = fs::read_to_string(directory("memory", cgroup).join(file)).unwrap_or_default();
+    let counted = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    counted.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Kills every process of the group and of those below it, until none is left (bounded: a second).
+pub fn kill_all(cgroup: &Path) {
+    for _ in 0..100 {
+        let mut pids = Vec::new();
+        for controller in ["pids", "memory"] {
+            processes(&directory(controller, cgroup), &mut pids);
+        }
+        if pids.is_empty() {
+            return;
+        }
+        for pid in pids {
+            // One that is gone already is what is wanted.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn processes(directory: &Path, pids: &mut Vec<i32>) {
+    let text = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 1));
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            processes(&entry.path(), pids);
+        }
+    }
+}
+
+/// Removes the group's directory in every hierarchy, with those below it; a busy one is tried again for a second,
+/// because the kernel lets go of dead processes late.
+///
+/// # Errors
+/// The last refusal, when something stays.
+pub fn remove(cgroup: &Path) -> io::Result<()> {
+    let hierarchies: Vec<PathBuf> = if unified() {
+        vec![PathBuf::from(ROOT)]
+    } else {
+        fs::read_dir(ROOT)?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    };
+    let relative = cgroup.strip_prefix("/").unwrap_or(cgroup);
+    let mut result = Ok(());
+    for hierarchy in hierarchies {
+        if let Err(error) = remove_tree(&hierarchy.join(relative)) {
+            result = Err(error);
+        }
+    }
+    result
+}
+
+fn remove_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    for _ in 0..100 {
+        match fs::remove_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}

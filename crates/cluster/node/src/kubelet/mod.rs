@@ -1,0 +1,141 @@
+//! The kubelet: joins the cluster, keeps the node's word, runs the pods bound to it.
+
+mod api;
+mod certificates;
+mod config;
+mod csr;
+mod identity;
+mod quantity;
+mod register;
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use api::{Api, ApiError, Patch, Watch, WatchEvent};
+pub use certificates::CertificateError;
+pub use config::{Bootstrap, BootstrapCredential, Config, ConfigError, KubeletConfiguration};
+pub use csr::CsrError;
+pub use identity::{Identity, MACHINE, Machine};
+
+use crate::aws::{Metadata, cluster_token};
+use crate::images::{Images, Puller};
+use crate::web::{self, WebError};
+use certificates::{Kept, Wanted};
+
+/// The version the kubelet reports: that of the API it was written against.
+pub const VERSION: &str = "v1.33.0";
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why the kubelet ended.
+#[derive(Debug, thiserror::Error)]
+pub enum KubeletError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An authority or certificate.
+    #[error(transparent)]
+    Web(#[from] WebError),
+    /// A directory.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What every part of the kubelet needs.
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) kubelet: KubeletConfiguration,
+    pub(crate) identity: Identity,
+    pub(crate) machine: Machine,
+    pub(crate) api: Api,
+    pub(crate) images: Arc<Images>,
+    pub(crate) puller: Puller,
+    pub(crate) cluster_ca: Vec<u8>,
+    pub(crate) since: jiff::Timestamp,
+}
+
+/// Runs the kubelet until its process is ended. Containers do not end with it.
+///
+/// # Errors
+/// Only for what waiting cannot cure: configuration and disk.
+pub async fn run(config: Config) -> Result<(), KubeletError> {
+    let io = |what| move |source| KubeletError::Io { what, source };
+    let kubelet = config.kubelet()?;
+    let bootstrap = Bootstrap::read(&config.bootstrap_kubeconfig)?;
+    for directory in [&config.root, &config.state, &config.run, &config.logs] {
+        fs::create_dir_all(directory).map_err(io("make a directory"))?;
+    }
+    let trust = fs::read(&config.trust).unwrap_or_default();
+    let tls = web::tls(&trust, None, &[b"http/1.1"])?;
+    let metadata = Arc::new(Metadata::new(&config.metadata, tls.clone()));
+    let identity = patiently("metadata", || Identity::discover(&config, &metadata)).await;
+    tracing::info!(node = identity.name, address = %identity.address, "starting kubelet");
+    let client = join(&config, &bootstrap, &identity, &metadata).await;
+    let api = Api::with_certificate(&bootstrap.server, &bootstrap.ca_pem, &client.pem)?;
+    let images = Arc::new(Images::open(&config.state.join("images")).map_err(io("open the image store"))?);
+    let context = Arc::new(Context {
+        kubelet,
+        machine: Machine::discover(),
+        api,
+        puller: Puller::new(images.clone(), tls, metadata),
+        images,
+        cluster_ca: bootstrap.ca_pem,
+        since: jiff::Timestamp::now(),
+        identity,
+        config,
+    });
+    tokio::join!(register::run(context.clone()), renew(&context, client));
+    Ok(())
+}
+
+/// Repeats until it works, with a pause; what failed is said each time.
+async fn patiently<T, E: std::fmt::Display>(what: &str, mut work: impl AsyncFnMut() -> Result<T, E>) -> T {
+    loop {
+        match work().await {
+            Ok(done) => return done,
+            Err(error) => tracing::warn!(%error, what, "will retry"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// TLS bootstrap: a certificate kept from before, or one asked for with the first credential.
+async fn join(config: &Config, bootstrap: &Bootstrap, identity: &Identity, metadata: &Metadata) -> Kept {
+    let wanted = Wanted::client(&identity.name, &config.root);
+    if let Some(kept) = wanted.kept() {
+        tracing::info!(expires = %kept.expires, "using the certificate in {}", wanted.file.display());
+        return kept;
+    }
+    tracing::info!("using bootstrap kubeconfig to generate TLS client cert, key and kubeconfig file");
+    patiently("TLS bootstrap", async || {
+        let token = match &bootstrap.credential {
+            BootstrapCredential::Token(token) => token.clone(),
+            BootstrapCredential::Iam { cluster, region } => {
+                let credentials = metadata.credentials().await.map_err(|error| error.to_string())?;
+                cluster_token(&credentials, region, cluster, jiff::Timestamp::now())
+            }
+        };
+        let api =
+            Api::with_token(&bootstrap.server, &bootstrap.ca_pem, token).map_err(|error| error.to_string())?;
+        wanted.obtain(&api).await.map_err(|error| error.to_string())
+    })
+    .await
+}
+
+/// Renews the client certificate for ever.
+async fn renew(context: &Context, mut client: Kept) {
+    let wanted = Wanted::client(&context.identity.name, &context.config.root);
+    loop {
+        tokio::time::sleep(client.renew_in()).await;
+        client = patiently("certificate rotation", async || wanted.obtain(&context.api).await).await;
+        if let Err(error) = context.api.exchange(&client.pem) {
+            tracing::error!(%error, "the new certificate cannot be used");
+        }
+    }
+}

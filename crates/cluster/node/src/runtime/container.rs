@@ -1,0 +1,249 @@
+//! One container, found by its directory.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::process::Command;
+
+use super::exec::{Exec, ExecIo};
+use crate::cgroup;
+use crate::shim::protocol::{Birth, Exit, Reply, Request, ShimConfig, Started, files};
+
+/// Longest line a shim prints.
+const LINE_MAX: u64 = 64 * 1024;
+
+/// Why a container did not do as told.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The container could not be made or started.
+    #[error("failed to create containerd task: failed to create shim task: OCI runtime create failed: {0}")]
+    Start(String),
+    /// The shim said no.
+    #[error("{0}")]
+    Refused(String),
+    /// The container does not run.
+    #[error("container not running")]
+    NotRunning,
+    /// A file or socket refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The shim's words, or one of its files, were not understood.
+    #[error("{what}: {source}")]
+    Malformed {
+        /// Which.
+        what: &'static str,
+        /// Where it went wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl RuntimeError {
+    pub(super) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// A container and its directory. The directory holds `config.json`, `shim.json` and, mounted, its root file system.
+#[derive(Debug, Clone)]
+pub struct Container {
+    directory: PathBuf,
+}
+
+impl Container {
+    /// The container of a directory, running or not.
+    #[must_use]
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// Its directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Starts a shim for it (`program` is the product's binary, called as `program shim DIRECTORY`).
+    ///
+    /// # Errors
+    /// [`RuntimeError::Start`] with the runtime's reason.
+    pub async fn start(&self, program: &Path) -> Result<Started, RuntimeError> {
+        let log = fs::File::create(self.directory.join(files::SHIM_LOG)).map_err(RuntimeError::io("make the log"))?;
+        let mut child = Command::new(program)
+            .arg("shim")
+            .arg(&self.directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(RuntimeError::io("start a shim"))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            let read = BufReader::new(stdout.take(LINE_MAX)).read_line(&mut line).await;
+            read.map_err(RuntimeError::io("read from the shim"))?;
+        }
+        // Dropping the handle leaves the shim alone; the runtime reaps it when it ends.
+        match serde_json::from_str(&line) {
+            Ok(Birth::Started(started)) => Ok(started),
+            Ok(Birth::Failed(reason)) => Err(RuntimeError::Start(reason)),
+            Err(source) => {
+                let said = fs::read_to_string(self.directory.join(files::SHIM_LOG)).unwrap_or_default();
+                tracing::warn!(directory = %self.directory.display(), said, "a shim died");
+                Err(RuntimeError::Malformed { what: "the shim's first line", source })
+            }
+        }
+    }
+
+    /// What is known of its start.
+    ///
+    /// # Errors
+    /// When the file is there but unreadable.
+    pub fn started(&self) -> Result<Option<Started>, RuntimeError> {
+        self.read(files::STARTED)
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When the file is there but unreadable.
+    pub fn exit(&self) -> Result<Option<Exit>, RuntimeError> {
+        self.read(files::EXIT)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, RuntimeError> {
+        let bytes = match fs::read(self.directory.join(name)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(RuntimeError::io(name)(error)),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|source| RuntimeError::Malformed { what: name, source })
+    }
+
+    /// Waits until it has ended. A container whose shim is gone without a word is killed; it ended with 137.
+    ///
+    /// # Errors
+    /// When its files are unreadable.
+    pub async fn wait(&self) -> Result<Exit, RuntimeError> {
+        if let Ok(stream) = self.connect().await
+            && send(&stream, &Request::Wait, &[]).await.is_ok()
+        {
+            // An answer or the end of the stream: the file says the rest.
+            let _ = receive(&stream).await;
+        }
+        match self.exit()? {
+            Some(exit) => Ok(exit),
+            None => self.abandon(),
+        }
+    }
+
+    /// Its shim was killed: nobody can say how it ends, so it ends now.
+    fn abandon(&self) -> Result<Exit, RuntimeError> {
+        if let Some(config) = self.read::<ShimConfig>(files::SHIM)? {
+            cgroup::kill_all(&config.cgroup);
+            if let Err(error) = cgroup::remove(&config.cgroup) {
+                tracing::warn!(%error, id = config.id, "control group left behind");
+            }
+        }
+        let now = jiff::Timestamp::now();
+        let started_at = self.started()?.map_or(now, |started| started.at);
+        let exit = Exit { code: 137, signal: Some(9), oom_killed: false, started_at, finished_at: now };
+        let bytes = serde_json::to_vec(&exit)
+            .map_err(|source| RuntimeError::Malformed { what: files::EXIT, source })?;
+        fs::write(self.directory.join(files::EXIT), bytes).map_err(RuntimeError::io("write down the end"))?;
+        Ok(exit)
+    }
+
+    /// Sends a signal to its first process.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotRunning`], or the shim's reason.
+    pub async fn kill(&self, signal: i32) -> Result<(), RuntimeError> {
+        self.ask(&Request::Kill { signal }).await
+    }
+
+    /// Sets the size of its terminal, in characters.
+    ///
+    /// # Errors
+    /// As [`Container::kill`]; also when it has none.
+    pub async fn resize(&self, width: u16, height: u16) -> Result<(), RuntimeError> {
+        self.ask(&Request::Resize { width, height }).await
+    }
+
+    async fn ask(&self, request: &Request) -> Result<(), RuntimeError> {
+        let stream = self.connect().await?;
+        send(&stream, request, &[]).await?;
+        match receive(&stream).await?.0 {
+            Some(Reply::Refused { reason }) => Err(RuntimeError::Refused(reason)),
+            Some(_) => Ok(()),
+            None => Err(RuntimeError::NotRunning),
+        }
+    }
+
+    /// Runs an OCI `process` in it, with the given streams.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotRunning`], or the runtime's reason.
+    pub async fn exec(&self, process: serde_json::Value, io: ExecIo) -> Result<Exec, RuntimeError> {
+        let stream = self.connect().await?;
+        let fds: Vec<BorrowedFd<'_>> = match &io {
+            ExecIo::Streams { stdin, stdout, stderr } => vec![stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+            ExecIo::Terminal => Vec::new(),
+        };
+        send(&stream, &Request::Exec { process }, &fds).await?;
+        drop(io);
+        match receive(&stream).await? {
+            (Some(Reply::Running { pid }), fds) => Ok(Exec::new(pid, stream, fds.into_iter().next())),
+            (Some(Reply::Refused { reason }), _) => Err(RuntimeError::Refused(reason)),
+            (Some(other), _) => Err(RuntimeError::Refused(format!("unexpected answer {other:?}"))),
+            (None, _) => Err(RuntimeError::NotRunning),
+        }
+    }
+
+    /// A socket's name may have 107 bytes, so the directory is named by a descriptor.
+    async fn connect(&self) -> Result<UnixStream, RuntimeError> {
+        let directory = fs::File::open(&self.directory).map_err(|_| RuntimeError::NotRunning)?;
+        let path = format!("/proc/self/fd/{}/{}", directory.as_raw_fd(), files::SOCKET);
+        let stream = StdStream::connect(path).map_err(|_| RuntimeError::NotRunning)?;
+        stream.set_nonblocking(true).map_err(RuntimeError::io("prepare a socket"))?;
+        UnixStream::from_std(stream).map_err(RuntimeError::io("prepare a socket"))
+    }
+}
+
+async fn send(stream: &UnixStream, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), RuntimeError> {
+    let mut line =
+        serde_json::to_vec(request).map_err(|source| RuntimeError::Malformed { what: "request", source })?;
+    line.push(b'\n');
+    eksile_linux::fdpass::send_all(stream, &line, fds).await.map_err(RuntimeError::io("ask the shim"))
+}
+
+/// One reply with the descriptors beside it; none when the shim closed the connection.
+pub(super) async fn receive(stream: &UnixStream) -> Result<(Option<Reply>, Vec<OwnedFd>), RuntimeError> {
+    let mut text = Vec::new();
+    let mut fds = Vec::new();
+    // Byte by byte would be needed to leave a second line in the socket; replies are rare and short.
+    let mut byte = [0; 1];
+    loop {
+        let (count, more) = eksile_linux::fdpass::receive_some(stream, &mut byte)
+            .await
+            .map_err(RuntimeError::io("hear from the shim"))?;
+        fds.extend(more);
+        match (count, byte[0]) {
+            (0, _) => return Ok((None, fds)),
+            (_, b'\n') => break,
+            (_, other) => text.push(other),
+        }
+    }
+    let reply = serde_json::from_slice(&text).map_err(|source| RuntimeError::Malformed { what: "reply", source })?;
+    Ok((Some(reply), fds))
+}

@@ -1,0 +1,125 @@
+//! A container directory with a busybox root file system.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use eksile_node::cgroup;
+use eksile_node::runtime::Container;
+use eksile_node::shim::protocol::{ShimConfig, files};
+use serde_json::{Value, json};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// Whether real containers can be made here; says so when not.
+pub fn possible() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    let busybox = Path::new("/usr/bin/busybox").exists() || Path::new("/bin/busybox").exists();
+    if !(root && busybox) {
+        eprintln!("SKIPPED: needs root and a static busybox (Debian: busybox-static)");
+    }
+    root && busybox
+}
+
+/// The example beside the test binary: the shim without the rest of the product.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join("examples/shim")
+}
+
+/// A bundle; its processes, control groups and files go when it is dropped.
+pub struct Bundle {
+    directory: tempfile::TempDir,
+    cgroup: PathBuf,
+    id: String,
+}
+
+impl Bundle {
+    pub fn new(arguments: &[&str]) -> Self {
+        Self::with(arguments, |_| {})
+    }
+
+    pub fn with(arguments: &[&str], change: impl FnOnce(&mut Value)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("rootfs");
+        for name in ["bin", "proc", "dev", "tmp", "sys"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        std::fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
+        for applet in ["sh", "echo", "cat", "sleep", "yes", "head", "true", "stty", "id", "kill", "wc"] {
+            std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
+        }
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let id = format!("test-{}-{number}", std::process::id());
+        let cgroup = PathBuf::from(format!("/eksile-test-{}/{number}", std::process::id()));
+        let mut spec = spec(arguments, &cgroup);
+        change(&mut spec);
+        std::fs::write(directory.path().join(files::SPEC), spec.to_string()).unwrap();
+        let bundle = Self { directory, cgroup, id };
+        let config = ShimConfig {
+            id: bundle.id.clone(),
+            log_path: bundle.log_path(),
+            log_max_bytes: 0,
+            log_keep: 1,
+            cgroup: bundle.cgroup.clone(),
+        };
+        std::fs::write(bundle.directory.path().join(files::SHIM), serde_json::to_vec(&config).unwrap()).unwrap();
+        bundle
+    }
+
+    pub fn container(&self) -> Container {
+        Container::at(self.directory.path())
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        self.directory.path().join("logs/0.log")
+    }
+
+    /// Log records without their times.
+    pub fn log(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.log_path()).unwrap();
+        text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+    }
+
+    pub fn cgroup(&self) -> &Path {
+        &self.cgroup
+    }
+}
+
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        cgroup::kill_all(&self.cgroup);
+        let _ = cgroup::remove(self.cgroup.parent().unwrap());
+    }
+}
+
+/// A process object with root's usual rights.
+pub fn process(arguments: &[&str]) -> Value {
+    let capabilities = json!(["CAP_KILL", "CAP_CHOWN"]);
+    json!({
+        "terminal": false, "cwd": "/", "args": arguments, "user": {"uid": 0, "gid": 0},
+        "env": ["PATH=/bin", "TERM=xterm"],
+        "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
+        "noNewPrivileges": true,
+    })
+}
+
+fn spec(arguments: &[&str], cgroup: &Path) -> Value {
+    json!({
+        "ociVersion": "1.0.2",
+        "process": process(arguments),
+        "root": {"path": "rootfs"},
+        "hostname": "box",
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=65536k"]},
+            {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
+        ],
+        "linux": {
+            "cgroupsPath": cgroup,
+            "namespaces": [
+                {"type": "pid"}, {"type": "mount"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"},
+            ],
+        },
+    })
+}

@@ -1,0 +1,205 @@
+//! Start, log, exec, kill, adopt.
+
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use eksile_node::runtime::{Container, ExecIo, RuntimeError};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::bundle::{Bundle, possible, process, program};
+
+/// Repeats a question until the answer is yes.
+async fn until(what: &str, mut yes: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !yes() {
+        assert!(Instant::now() < deadline, "{what}: not within 10 s");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn pipes() -> (ExecIo, std::io::PipeWriter, std::io::PipeReader, std::io::PipeReader) {
+    let (stdin, to) = std::io::pipe().unwrap();
+    let (out, stdout) = std::io::pipe().unwrap();
+    let (err, stderr) = std::io::pipe().unwrap();
+    (ExecIo::Streams { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into() }, to, out, err)
+}
+
+fn text(mut from: impl Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn output_and_exit_code_are_kept() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sh", "-c", "echo out; echo err >&2; printf tail; exit 7"]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    let exit = container.wait().await.unwrap();
+    assert_eq!((exit.code, exit.signal, exit.oom_killed), (7, None, false));
+    assert!(exit.finished_at >= exit.started_at);
+    let mut log = bundle.log();
+    log.sort();
+    assert_eq!(log, ["stderr F err", "stdout F out", "stdout P tail"]);
+    let cgroup = eksile_node::cgroup::directory("memory", bundle.cgroup());
+    until("control group removed", || !cgroup.exists()).await;
+}
+
+#[tokio::test]
+async fn a_missing_program_is_told_with_its_name() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["no-such-program"]);
+    let error = bundle.container().start(&program()).await.unwrap_err();
+    assert!(matches!(&error, RuntimeError::Start(reason) if reason.contains("no-such-program")), "{error}");
+}
+
+#[tokio::test]
+async fn exec_has_streams_and_an_exit_code() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    let (io, mut to, out, err) = pipes();
+    let exec = container.exec(process(&["sh", "-c", "cat; echo oops >&2; exit 3"]), io).await.unwrap();
+    to.write_all(b"through").unwrap();
+    drop(to);
+    assert_eq!(exec.wait().await.unwrap(), 3);
+    assert_eq!((text(out), text(err)), ("through".to_owned(), "oops\n".to_owned()));
+    let (io, ..) = pipes();
+    let error = container.exec(process(&["nope"]), io).await.unwrap_err();
+    assert!(matches!(error, RuntimeError::Refused(reason) if reason.contains("nope")));
+}
+
+#[tokio::test]
+async fn exec_with_a_terminal_has_a_size() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    let mut wanted = process(&["sh", "-c", "read x; stty size; exit 4"]);
+    wanted["terminal"] = true.into();
+    let mut exec = container.exec(wanted, ExecIo::Terminal).await.unwrap();
+    let master: OwnedFd = exec.terminal().unwrap();
+    eksile_linux::terminal::resize(std::os::fd::AsFd::as_fd(&master), 123, 45).unwrap();
+    let mut terminal = std::fs::File::from(master);
+    terminal.write_all(b"\n").unwrap();
+    assert_eq!(exec.wait().await.unwrap(), 4);
+    let mut seen = Vec::new();
+    // A terminal ends with EIO.
+    let _ = terminal.read_to_end(&mut seen);
+    assert!(String::from_utf8_lossy(&seen).contains("45 123"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn signals_reach_the_process_and_broken_pipes_end_writers() {
+    if !possible() {
+        return;
+    }
+    let script = "trap 'echo got; exit 9' TERM; yes | head -n 1; echo ready; while :; do sleep 0.02; done";
+    let bundle = Bundle::new(&["sh", "-c", script]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    until("ready", || bundle.log().contains(&"stdout F ready".to_owned())).await;
+    container.kill(Signal::SIGTERM as i32).await.unwrap();
+    assert_eq!(container.wait().await.unwrap().code, 9);
+    assert_eq!(bundle.log(), ["stdout F y", "stdout F ready", "stdout F got"]);
+
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    container.kill(Signal::SIGKILL as i32).await.unwrap();
+    let exit = container.wait().await.unwrap();
+    assert_eq!((exit.code, exit.signal), (137, Some(9)));
+    assert!(matches!(container.kill(9).await, Err(RuntimeError::NotRunning)));
+}
+
+#[tokio::test]
+async fn memory_beyond_the_limit_is_told() {
+    if !possible() {
+        return;
+    }
+    let script = "x=a; while :; do x=$x$x; done";
+    let bundle = Bundle::with(&["sh", "-c", script], |spec| {
+        spec["linux"]["resources"] = serde_json::json!({"memory": {"limit": 16 << 20}});
+    });
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    let exit = container.wait().await.unwrap();
+    assert_eq!((exit.code, exit.oom_killed), (137, true));
+}
+
+#[tokio::test]
+async fn another_agent_adopts_it() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let started = bundle.container().start(&program()).await.unwrap();
+    let adopted = Container::at(bundle.container().directory());
+    assert_eq!(adopted.started().unwrap(), Some(started));
+    assert_eq!(adopted.exit().unwrap(), None);
+    let (io, _to, out, _err) = pipes();
+    let exec = adopted.exec(process(&["echo", "hello"]), io).await.unwrap();
+    assert_eq!(exec.wait().await.unwrap(), 0);
+    assert_eq!(text(out), "hello\n");
+}
+
+#[tokio::test]
+async fn a_killed_shim_takes_its_container_along() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    let started = container.start(&program()).await.unwrap();
+    kill(Pid::from_raw(started.shim_pid), Signal::SIGKILL).unwrap();
+    let exit = container.wait().await.unwrap();
+    assert_eq!((exit.code, exit.signal), (137, Some(9)));
+    until("container's process gone", || kill(Pid::from_raw(started.pid), None).is_err()).await;
+}
+
+/// The library deadlocks when called from a threaded process; the shim must not, however busy its parent is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_starts_from_a_busy_agent() {
+    if !possible() {
+        return;
+    }
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let busy: Vec<_> = (0..4)
+        .map(|_| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::black_box((0..64).map(|n| vec![n; 512]).collect::<Vec<_>>());
+                }
+            })
+        })
+        .collect();
+    let mut took = Vec::new();
+    for number in 0..100 {
+        let bundle = Bundle::new(&["sh", "-c", &format!("echo {number}")]);
+        let begin = Instant::now();
+        let container = bundle.container();
+        tokio::time::timeout(Duration::from_secs(20), container.start(&program())).await.unwrap().unwrap();
+        took.push(begin.elapsed());
+        assert_eq!(container.wait().await.unwrap().code, 0);
+        assert_eq!(bundle.log(), [format!("stdout F {number}")]);
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for thread in busy {
+        thread.join().unwrap();
+    }
+    took.sort();
+    eprintln!("100 starts: median {:?}, most {:?}", took[50], took[99]);
+}

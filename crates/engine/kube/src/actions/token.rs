@@ -1,0 +1,115 @@
+//! `serviceaccounts/token`: a signed token for a service account, possibly bound to a pod, node or secret.
+
+use jiff::ToSpan;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::decode;
+use crate::field::FieldErrors;
+use crate::negotiate;
+use crate::object::{meta, time};
+use crate::status::StatusError;
+use crate::tokens::{Bound, Claims};
+
+/// Shortest life, seconds.
+const SHORTEST: i64 = 600;
+/// Life when none is asked for, seconds.
+const USUAL: i64 = 3600;
+/// Longest life that the API takes, seconds.
+const LONGEST: i64 = 1 << 32;
+
+pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let door = call.door;
+    let Some(issuer) = &door.issuer else {
+        return Err(StatusError::not_implemented("this server signs no service-account tokens"));
+    };
+    let account = door.stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name)).ok_or_else(|| call.not_found())?;
+    let schema = door.schemas.schema("io.k8s.api.authentication.v1.TokenRequest");
+    let schema = schema.ok_or_else(|| StatusError::internal("no schema for TokenRequest"))?;
+    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
+    let decoded = schema.decode(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
+    if call.query.get("fieldValidation") == "Strict" && let Some(error) = decoded.strict_error() {
+        return Err(StatusError::bad_request(error));
+    }
+    let mut request = decoded.value;
+    schema.default(&mut request);
+    let seconds = lifetime(&request)?;
+    let audiences = audiences(&request, &door.settings.issuer);
+    let expires = call.now.checked_add(seconds.seconds()).map_err(StatusError::internal)?;
+    let claims = Claims {
+        namespace: call.at.namespace.clone(),
+        account: call.at.name.clone(),
+        account_uid: meta(&account, "uid").to_owned(),
+        audiences: audiences.clone(),
+        issued: call.now.as_second(),
+        expires: expires.as_second(),
+        bound: bound(call, &request)?,
+    };
+    let token = issuer.issue(&door.settings.issuer, &claims).map_err(StatusError::internal)?;
+    let answer = json!({
+        "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
+        "metadata": { "name": call.at.name, "namespace": call.at.namespace, "creationTimestamp": time(call.now) },
+        "spec": {
+            "audiences": audiences, "expirationSeconds": seconds,
+            "boundObjectRef": request.pointer("/spec/boundObjectRef").cloned().unwrap_or_default()
+        },
+        "status": { "token": token, "expirationTimestamp": time(expires) }
+    });
+    Ok(Answer::value(201, &answer))
+}
+
+fn lifetime(request: &Value) -> Result<i64, StatusError> {
+    let seconds = request.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(USUAL);
+    let mut errors = FieldErrors::new();
+    if seconds < SHORTEST {
+        errors.invalid("spec.expirationSeconds", &seconds.into(), "may not specify a duration less than 10 minutes");
+    }
+    if seconds > LONGEST {
+        errors.invalid("spec.expirationSeconds", &seconds.into(), "may not specify a duration larger than 2^32 seconds");
+    }
+    if errors.is_empty() {
+        Ok(seconds)
+    } else {
+        Err(StatusError::invalid("authentication.k8s.io", "TokenRequest", "", &errors))
+    }
+}
+
+fn audiences(request: &Value, usual: &str) -> Vec<String> {
+    let list = request.pointer("/spec/audiences").and_then(Value::as_array);
+    let given: Vec<String> = list.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+    if given.is_empty() { vec![usual.to_owned()] } else { given }
+}
+
+/// The object that the token lives and dies with.
+fn bound(call: &Call<'_>, request: &Value) -> Result<Option<Bound>, StatusError> {
+    let Some(reference) = request.pointer("/spec/boundObjectRef").filter(|r| r.is_object()) else { return Ok(None) };
+    let text = |name: &str| reference.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (kind, name, uid) = (text("kind"), text("name"), text("uid"));
+    let (plural, rest) = match kind.as_str() {
+        "Pod" => ("pods", format!("{}/{name}", call.at.namespace)),
+        "Secret" => ("secrets", format!("{}/{name}", call.at.namespace)),
+        "Node" => ("nodes", name.clone()),
+        _ => return Err(StatusError::bad_request(format!("cannot bind token for serviceaccount {:?} to type {kind:?}", call.at.name))),
+    };
+    let object = call
+        .door
+        .stored(&format!("/registry/{plural}/"), &rest)
+        .ok_or_else(|| StatusError::not_found("", plural, &name))?;
+    let own = meta(&object, "uid").to_owned();
+    if !uid.is_empty() && uid != own {
+        let why = format!(
+            "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
+        return Err(StatusError::conflict("", plural, &name, &why));
+    }
+    let pod_account = object.pointer("/spec/serviceAccountName").and_then(Value::as_str);
+    if kind == "Pod" && pod_account != Some(call.at.name.as_str()) {
+        return Err(StatusError::bad_request(format!(
+            "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.",
+            call.at.name
+        )));
+    }
+    let node = object.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Some(Bound { kind, name, uid: own, node }))
+}

@@ -1,0 +1,117 @@
+//! What the door answers, before HTTP.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::Stream;
+use http_body::{Frame, SizeHint};
+
+use crate::status::{Status, StatusError};
+
+/// Content type of nearly everything.
+pub const JSON: &str = "application/json";
+
+/// An error of a body that is passed on from elsewhere.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The bytes of an answer.
+pub enum Body {
+    /// All at hand.
+    Full(Bytes),
+    /// All at hand, in pieces.
+    Pieces(VecDeque<Bytes>),
+    /// As they come.
+    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    /// Passed on from a node.
+    Passed(hyper::body::Incoming),
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
+            Self::Stream(stream) => stream.as_mut().poll_next(cx).map(|item| item.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Passed(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Pieces(pieces) => pieces.is_empty(),
+            Self::Stream(_) => false,
+            Self::Passed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Pieces(pieces) => SizeHint::with_exact(pieces.iter().map(|p| p.len() as u64).sum()),
+            Self::Stream(_) => SizeHint::default(),
+            Self::Passed(body) => body.size_hint(),
+        }
+    }
+}
+
+/// An answer.
+pub struct Answer {
+    /// HTTP status.
+    pub code: u16,
+    /// Content type.
+    pub content: &'static str,
+    /// The bytes.
+    pub body: Body,
+    /// Texts of `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+impl Answer {
+    /// JSON that is already encoded.
+    #[must_use]
+    pub fn json(code: u16, bytes: Bytes) -> Self {
+        Self { code, content: JSON, body: Body::Full(bytes), warnings: Vec::new() }
+    }
+
+    /// Something to encode as JSON.
+    #[must_use]
+    pub fn value(code: u16, value: &impl serde::Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => Self::json(code, bytes.into()),
+            Err(error) => Self::failure(&StatusError::internal(error)),
+        }
+    }
+
+    /// Plain text.
+    #[must_use]
+    pub fn text(code: u16, text: impl Into<String>) -> Self {
+        Self { code, content: "text/plain; charset=utf-8", body: Body::Full(text.into().into()), warnings: Vec::new() }
+    }
+
+    /// A success without an object.
+    #[must_use]
+    pub fn status(code: u16, status: &Status) -> Self {
+        Self::value(code, status)
+    }
+
+    /// A failure.
+    #[must_use]
+    pub fn failure(error: &StatusError) -> Self {
+        let bytes = serde_json::to_vec(&*error.0).unwrap_or_default();
+        Self::json(error.code(), bytes.into())
+    }
+
+    /// The same with warnings.
+    #[must_use]
+    pub fn warned(mut self, warnings: Vec<String>) -> Self {
+        self.warnings.extend(warnings);
+        self
+    }
+}

@@ -1,0 +1,285 @@
+//! RBAC: the cluster's roles and bindings in memory, kept current from the store, compiled per caller.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use eksile_store::{Change, Revision, Store, WatchItem};
+use parking_lot::RwLock;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use super::Attributes;
+use crate::caller::Caller;
+use crate::strategy::{PolicyRule, User};
+
+/// Where the kinds of RBAC are stored.
+pub const PREFIX: &str = "/registry/rbac.authorization.k8s.io/";
+
+#[derive(Debug, Deserialize)]
+struct RoleObject {
+    #[serde(default, deserialize_with = "null_is_default")]
+    rules: Vec<PolicyRule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Binding {
+    #[serde(default, deserialize_with = "null_is_default")]
+    subjects: Vec<Subject>,
+    role_ref: RoleRef,
+}
+
+#[derive(Debug, Deserialize)]
+struct Subject {
+    kind: String,
+    name: String,
+    #[serde(default)]
+    namespace: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct RoleRef {
+    kind: String,
+    name: String,
+}
+
+fn null_is_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// All roles and bindings at one revision. Keys are the store's without [`PREFIX`].
+#[derive(Clone, Default)]
+struct Index {
+    generation: u64,
+    roles: HashMap<String, Arc<Vec<PolicyRule>>>,
+    bindings: BTreeMap<String, Arc<Binding>>,
+}
+
+/// The rules of one caller: for the whole cluster, and by namespace.
+#[derive(Default)]
+pub struct Compiled {
+    cluster: Vec<Arc<Vec<PolicyRule>>>,
+    namespaces: HashMap<String, Vec<Arc<Vec<PolicyRule>>>>,
+}
+
+/// The evaluator.
+pub struct Rbac {
+    index: RwLock<Arc<Index>>,
+    applied: watch::Sender<u64>,
+}
+
+impl Rbac {
+    /// Loads what the store holds.
+    #[must_use]
+    pub fn load(store: &Store) -> Self {
+        let view = store.view();
+        let mut index = Index { generation: view.revision().0, ..Index::default() };
+        for entry in view.scan(PREFIX, None, usize::MAX) {
+            index.put(&entry.key, Some(&entry.value));
+        }
+        let applied = watch::Sender::new(index.generation);
+        Self { index: RwLock::new(Arc::new(index)), applied }
+    }
+
+    /// Follows the store until it closes.
+    pub async fn follow(&self, store: &Store) {
+        loop {
+            let after = self.index.read().generation;
+            if self.follow_from(store, Revision(after)).await.is_none() {
+                return;
+            }
+            // Too slow for the store's window: take everything again.
+            let fresh = Self::load(store);
+            let index = fresh.index.read().clone();
+            self.publish(index);
+        }
+    }
+
+    async fn follow_from(&self, store: &Store, after: Revision) -> Option<()> {
+        let Ok(mut changes) = store.watch(PREFIX, after) else { return Some(()) };
+        loop {
+            match changes.next().await {
+                Ok(WatchItem::Change(change)) => self.apply(&change),
+                Ok(WatchItem::Progress(_)) => {}
+                Err(eksile_store::WatchError::Compacted) => return Some(()),
+                Err(eksile_store::WatchError::Closed) => return None,
+            }
+        }
+    }
+
+    fn apply(&self, change: &Change) {
+        let mut index = Index::clone(&self.index.read());
+        index.generation = change.revision.0;
+        index.put(&change.key, change.value.as_ref());
+        self.publish(Arc::new(index));
+    }
+
+    fn publish(&self, index: Arc<Index>) {
+        let generation = index.generation;
+        *self.index.write() = index;
+        self.applied.send_replace(generation);
+    }
+
+    /// Waits until the change of this revision counts, so that a writer's next request sees it.
+    pub async fn settled(&self, revision: u64) {
+        let mut applied = self.applied.subscribe();
+        // The sender lives as long as `self`, so this ends with the change.
+        let _ = applied.wait_for(|generation| *generation >= revision).await;
+    }
+
+    /// Whether a rule allows it.
+    #[must_use]
+    pub fn allowed(&self, caller: &Caller, attributes: &Attributes<'_>) -> bool {
+        let compiled = self.compiled(caller);
+        let namespaced = compiled.namespaces.get(attributes.namespace).filter(|_| !attributes.namespace.is_empty());
+        compiled.cluster.iter().chain(namespaced.into_iter().flatten()).any(|rules| rules.iter().any(|r| covers(r, attributes)))
+    }
+
+    fn compiled(&self, caller: &Caller) -> Arc<Compiled> {
+        let index = self.index.read().clone();
+        if let Some((generation, compiled)) = &*caller.compiled.read()
+            && *generation == index.generation
+        {
+            return compiled.clone();
+        }
+        let compiled = Arc::new(index.compile(&caller.user));
+        *caller.compiled.write() = Some((index.generation, compiled.clone()));
+        compiled
+    }
+
+    /// The rules that hold for `user` in `namespace`.
+    #[must_use]
+    pub fn rules(&self, user: &User, namespace: &str) -> Vec<PolicyRule> {
+        let compiled = self.index.read().clone().compile(user);
+        let namespaced = compiled.namespaces.get(namespace);
+        compiled.cluster.iter().chain(namespaced.into_iter().flatten()).flat_map(|r| r.iter().cloned()).collect()
+    }
+
+    /// The rules of a role; `namespace` is ignored for a `ClusterRole`.
+    #[must_use]
+    pub fn role(&self, kind: &str, namespace: &str, name: &str) -> Option<Vec<PolicyRule>> {
+        self.index.read().roles.get(&role_key(kind, namespace, name)).map(|r| r.to_vec())
+    }
+}
+
+fn role_key(kind: &str, namespace: &str, name: &str) -> String {
+    if kind == "ClusterRole" { format!("clusterroles/{name}") } else { format!("roles/{namespace}/{name}") }
+}
+
+impl Index {
+    fn put(&mut self, key: &str, value: Option<&bytes::Bytes>) {
+        let Some(key) = key.strip_prefix(PREFIX) else { return };
+        if key.starts_with("clusterroles/") || key.starts_with("roles/") {
+            match value.and_then(|v| parsed::<RoleObject>(key, v)) {
+                Some(role) => self.roles.insert(key.to_owned(), Arc::new(role.rules)),
+                None => self.roles.remove(key),
+            };
+        } else if key.starts_with("clusterrolebindings/") || key.starts_with("rolebindings/") {
+            match value.and_then(|v| parsed::<Binding>(key, v)) {
+                Some(binding) => self.bindings.insert(key.to_owned(), Arc::new(binding)),
+                None => self.bindings.remove(key),
+            };
+        }
+    }
+
+    fn compile(&self, user: &User) -> Compiled {
+        let mut out = Compiled::default();
+        for (key, binding) in &self.bindings {
+            let namespace = key.strip_prefix("rolebindings/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+            if !binding.subjects.iter().any(|s| s.is(user, namespace)) {
+                continue;
+            }
+            let Some(rules) = self.roles.get(&role_key(&binding.role_ref.kind, namespace, &binding.role_ref.name)) else {
+                continue;
+            };
+            if namespace.is_empty() {
+                out.cluster.push(rules.clone());
+            } else {
+                out.namespaces.entry(namespace.to_owned()).or_default().push(rules.clone());
+            }
+        }
+        out
+    }
+}
+
+fn parsed<T: for<'de> Deserialize<'de>>(key: &str, value: &[u8]) -> Option<T> {
+    serde_json::from_slice(value).inspect_err(|error| tracing::error!(key, %error, "unreadable rbac object")).ok()
+}
+
+impl Subject {
+    fn is(&self, user: &User, namespace: &str) -> bool {
+        match self.kind.as_str() {
+            "User" => self.name == user.name,
+            "Group" => user.groups.contains(&self.name),
+            "ServiceAccount" => {
+                let namespace = if self.namespace.is_empty() { namespace } else { &self.namespace };
+                user.name
+                    .strip_prefix("system:serviceaccount:")
+                    .and_then(|rest| rest.split_once(':'))
+                    .is_some_and(|(ns, name)| ns == namespace && name == self.name)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn has(list: &[String], what: &str) -> bool {
+    list.iter().any(|one| one == "*" || one == what)
+}
+
+/// Whether a rule allows what is asked.
+#[must_use]
+pub fn covers(rule: &PolicyRule, asked: &Attributes<'_>) -> bool {
+    if !has(&rule.verbs, asked.verb) {
+        return false;
+    }
+    if asked.plural.is_empty() {
+        return rule.non_resource_urls.iter().any(|url| match url.strip_suffix('*') {
+            Some(start) => asked.path.starts_with(start),
+            None => url == asked.path,
+        });
+    }
+    has(&rule.api_groups, asked.group)
+        && rule.resources.iter().any(|r| names_resource(r, asked))
+        && (rule.resource_names.is_empty() || rule.resource_names.iter().any(|n| n == asked.name))
+}
+
+fn names_resource(rule: &str, asked: &Attributes<'_>) -> bool {
+    if rule == "*" {
+        return true;
+    }
+    if asked.sub.is_empty() {
+        return rule == asked.plural;
+    }
+    rule.split_once('/').is_some_and(|(plural, sub)| sub == asked.sub && (plural == "*" || plural == asked.plural))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(verbs: &[&str], groups: &[&str], resources: &[&str]) -> PolicyRule {
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        PolicyRule { verbs: own(verbs), api_groups: own(groups), resources: own(resources), ..PolicyRule::default() }
+    }
+
+    #[test]
+    fn subresources_need_their_own_rule() {
+        let pods = Attributes { verb: "get", plural: "pods", ..Attributes::default() };
+        let log = Attributes { sub: "log", ..pods };
+        assert!(covers(&rule(&["get"], &[""], &["pods"]), &pods));
+        assert!(!covers(&rule(&["get"], &[""], &["pods"]), &log));
+        assert!(covers(&rule(&["*"], &["*"], &["*"]), &log));
+        assert!(covers(&rule(&["get"], &[""], &["*/log"]), &log));
+        assert!(!covers(&rule(&["get"], &["apps"], &["pods"]), &pods));
+    }
+
+    #[test]
+    fn paths_may_end_in_a_star() {
+        let mut one = rule(&["get"], &[], &[]);
+        one.non_resource_urls = vec!["/healthz".to_owned(), "/api/*".to_owned()];
+        let at = |path| Attributes { verb: "get", path, ..Attributes::default() };
+        assert!(covers(&one, &at("/healthz")) && covers(&one, &at("/api/v1")));
+        assert!(!covers(&one, &at("/healthz/x")) && !covers(&one, &at("/version")));
+    }
+}

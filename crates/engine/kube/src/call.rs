@@ -1,0 +1,91 @@
+//! A request that has been located, authenticated and authorized, on its way to a verb.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::caller::Caller;
+use crate::door::Door;
+use crate::locate::ResourceRequest;
+use crate::query::Query;
+use crate::resource::Resource;
+use crate::schema::Schema;
+use crate::status::StatusError;
+use crate::strategy::Context;
+
+/// The headers that verbs look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Head<'a> {
+    /// `Accept`.
+    pub accept: Option<&'a str>,
+    /// `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// `User-Agent`, empty when missing.
+    pub user_agent: &'a str,
+}
+
+/// A request for a verb.
+pub struct Call<'a> {
+    /// The door.
+    pub door: &'a Arc<Door>,
+    /// Who asks.
+    pub caller: &'a Arc<Caller>,
+    /// About what.
+    pub resource: &'a Arc<Resource>,
+    /// Where.
+    pub at: &'a ResourceRequest,
+    /// With which parameters.
+    pub query: &'a Query<'a>,
+    /// And headers.
+    pub head: Head<'a>,
+    /// And body.
+    pub body: Bytes,
+    /// When.
+    pub now: jiff::Timestamp,
+}
+
+impl Call<'_> {
+    /// The namespace of the objects concerned; empty for kinds without namespaces.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        if self.resource.namespaced { &self.at.namespace } else { "" }
+    }
+
+    /// Key of the object.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.resource.key(self.namespace(), &self.at.name)
+    }
+
+    /// The circumstances, for the strategy.
+    #[must_use]
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            user: &self.caller.user,
+            now: self.now,
+            namespace: self.namespace(),
+            sub: &self.at.sub,
+            cluster: self.door.as_ref(),
+        }
+    }
+
+    /// The schema of the kind.
+    ///
+    /// # Errors
+    /// 500 when the table lacks it.
+    pub fn schema(&self) -> Result<&Schema, StatusError> {
+        self.door.schema(&self.resource.schema)
+    }
+
+    /// 404 about the object.
+    #[must_use]
+    pub fn not_found(&self) -> StatusError {
+        StatusError::not_found(&self.resource.group, &self.resource.plural, &self.at.name)
+    }
+
+    /// 409 about the object.
+    #[must_use]
+    pub fn conflict(&self, why: &str) -> StatusError {
+        StatusError::conflict(&self.resource.group, &self.resource.plural, &self.at.name, why)
+    }
+}

@@ -1,0 +1,183 @@
+//! How everybody in the control plane's process reads and writes: through the same door, under a name.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::Method;
+use serde_json::Value;
+
+use crate::answer::{Answer, Body};
+use crate::call::Head;
+use crate::caller::Caller;
+use crate::door::{Door, Run};
+use crate::query::Query;
+use crate::resource::Verb;
+use crate::status::StatusError;
+use crate::verbs::{EventKind, Events, Filter, Item};
+
+/// A client with an identity. Paths are the API's own, query included.
+#[derive(Clone)]
+pub struct Client {
+    door: Arc<Door>,
+    caller: Arc<Caller>,
+    agent: Arc<str>,
+}
+
+/// A change of an object.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Whether it is there after the change.
+    pub exists: bool,
+    /// The object; as it was, when it is gone.
+    pub object: Value,
+}
+
+/// The changes of a collection: first everything that is there, then what happens.
+pub struct Changes {
+    events: Events,
+}
+
+impl Client {
+    /// A client that acts as `caller` and manages fields as `agent`.
+    #[must_use]
+    pub fn new(door: Arc<Door>, caller: Arc<Caller>, agent: &str) -> Self {
+        Self { door, caller, agent: agent.into() }
+    }
+
+    /// The cluster's clock.
+    #[must_use]
+    pub fn clock(&self) -> &eksile_base::Clock {
+        self.door.clock()
+    }
+
+    /// Reads an object or a list.
+    ///
+    /// # Errors
+    /// The door's answer.
+    pub async fn get(&self, path: &str) -> Result<Value, StatusError> {
+        self.send(Method::GET, path, None, "application/json").await
+    }
+
+    /// Creates an object in a collection.
+    ///
+    /// # Errors
+    /// The door's answer.
+    pub async fn create(&self, path: &str, object: &Value) -> Result<Value, StatusError> {
+        self.send(Method::POST, path, Some(object), "application/json").await
+    }
+
+    /// Replaces an object or a part of it.
+    ///
+    /// # Errors
+    /// The door's answer.
+    pub async fn update(&self, path: &str, object: &Value) -> Result<Value, StatusError> {
+        self.send(Method::PUT, path, Some(object), "application/json").await
+    }
+
+    /// Merges into an object (RFC 7386).
+    ///
+    /// # Errors
+    /// The door's answer.
+    pub async fn merge(&self, path: &str, patch: &Value) -> Result<Value, StatusError> {
+        self.send(Method::PATCH, path, Some(patch), "application/merge-patch+json").await
+    }
+
+    /// Deletes an object or a collection.
+    ///
+    /// # Errors
+    /// The door's answer.
+    pub async fn delete(&self, path: &str) -> Result<Value, StatusError> {
+        self.send(Method::DELETE, path, None, "application/json").await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>, media: &str) -> Result<Value, StatusError> {
+        let body = match body {
+            Some(value) => serde_json::to_vec(value).map_err(StatusError::internal)?.into(),
+            None => Bytes::new(),
+        };
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let query = Query::parse(query);
+        let at = self.door.locate(&method, path, &query);
+        self.door.authorize(&self.caller, &at, path, &query)?;
+        let head = Head { accept: None, content_type: Some(media), user_agent: &self.agent };
+        let run = Run { caller: &self.caller, at: &at, method: &method, path, query: &query, head, body };
+        parsed(self.door.run(run).await?)
+    }
+
+    /// Paths of the collections that can be listed and deleted in a namespace.
+    #[must_use]
+    pub fn collections(&self, namespace: &str) -> Vec<String> {
+        let mut paths: Vec<String> = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for resource in self.door.resources.iter() {
+            let listed = resource.namespaced && resource.stored && resource.verbs.contains(&Verb::DeleteCollection);
+            if !listed || seen.contains(&&*resource.prefix) {
+                continue;
+            }
+            seen.push(&resource.prefix);
+            let root = if resource.group.is_empty() { "/api" } else { "/apis" };
+            paths.push(format!("{root}/{}/namespaces/{namespace}/{}", resource.api_version, resource.plural));
+        }
+        paths
+    }
+
+    /// Follows a collection: `group`, `version`, `plural`, in all namespaces.
+    ///
+    /// # Errors
+    /// 404 when there is no such resource, 403, 410 when the store has just moved on (try again).
+    pub fn follow(&self, group: &str, version: &str, plural: &str) -> Result<Changes, StatusError> {
+        let path = if group.is_empty() {
+            format!("/api/{version}/{plural}")
+        } else {
+            format!("/apis/{group}/{version}/{plural}")
+        };
+        let query = Query::parse(Some("watch=1"));
+        let at = self.door.locate(&Method::GET, &path, &query);
+        self.door.authorize(&self.caller, &at, &path, &query)?;
+        let resource = self.door.resources.get(group, version, plural).cloned();
+        let resource = resource.ok_or_else(|| StatusError::not_found(group, plural, ""))?;
+        let view = self.door.store.view();
+        let initial = view.scan(&resource.prefix, None, usize::MAX);
+        let prefix = resource.prefix.to_string();
+        let filter = Filter::default();
+        let events = Events::new(&self.door.store, resource, &prefix, filter, initial, view.revision().0)?;
+        Ok(Changes { events })
+    }
+}
+
+impl Changes {
+    /// The next change.
+    ///
+    /// # Errors
+    /// 410 when this reader was too slow: follow again.
+    pub async fn next(&mut self) -> Result<Event, StatusError> {
+        loop {
+            if let Item::Event(kind, object) = self.events.next().await? {
+                let object = serde_json::from_slice(&object).map_err(StatusError::internal)?;
+                return Ok(Event { exists: kind != EventKind::Deleted, object });
+            }
+        }
+    }
+}
+
+fn parsed(answer: Answer) -> Result<Value, StatusError> {
+    let bytes = match answer.body {
+        Body::Full(bytes) => bytes,
+        Body::Pieces(pieces) => joined(pieces),
+        Body::Stream(_) | Body::Passed(_) => return Err(StatusError::internal("a stream is not an object")),
+    };
+    if answer.code >= 400 {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        return Err(StatusError::new(answer.code, "NotFound", text));
+    }
+    serde_json::from_slice(&bytes).map_err(StatusError::internal)
+}
+
+fn joined(pieces: VecDeque<Bytes>) -> Bytes {
+    let mut all = BytesMut::new();
+    for piece in pieces {
+        all.extend_from_slice(&piece);
+    }
+    all.freeze()
+}

@@ -1,0 +1,187 @@
+//! What a delete means: preconditions, grace, finalizers (`apiserver/pkg/registry/rest/delete.go`).
+
+use jiff::ToSpan;
+use serde_json::Value;
+
+use crate::call::Call;
+use crate::decode;
+use crate::field::FieldErrors;
+use crate::negotiate;
+use crate::object::{meta, metadata, time};
+use crate::query::dry_run;
+use crate::resource::Resource;
+use crate::status::StatusError;
+use crate::strategy::Grace;
+use crate::write::{self, Current, Done};
+
+/// The finalizer of `propagationPolicy: Orphan`.
+const ORPHAN: &str = "orphan";
+/// The finalizer of `propagationPolicy: Foreground`.
+const FOREGROUND: &str = "foregroundDeletion";
+
+/// `metav1.DeleteOptions`.
+#[derive(Debug, Default)]
+pub struct Options {
+    dry_run: bool,
+    grace: Option<i64>,
+    propagation: String,
+    uid: String,
+    version: String,
+}
+
+impl Options {
+    /// Reads them from the body, else from the query.
+    ///
+    /// # Errors
+    /// 400 or 422.
+    pub fn read(call: &Call<'_>) -> Result<Self, StatusError> {
+        let mut errors = FieldErrors::new();
+        let options = if call.body.is_empty() {
+            Self {
+                dry_run: dry_run(call.query.all("dryRun"), &mut errors),
+                grace: call.query.number("gracePeriodSeconds")?,
+                propagation: call.query.get("propagationPolicy").to_owned(),
+                ..Self::default()
+            }
+        } else {
+            Self::from_body(call, &mut errors)?
+        };
+        if !matches!(options.propagation.as_str(), "" | "Foreground" | "Background" | "Orphan") {
+            let supported = ["Foreground", "Background", "Orphan", "nil"];
+            errors.not_supported("propagationPolicy", &options.propagation.as_str().into(), &supported);
+        }
+        if errors.is_empty() { Ok(options) } else { Err(StatusError::invalid("meta.k8s.io", "DeleteOptions", "", &errors)) }
+    }
+
+    fn from_body(call: &Call<'_>, errors: &mut FieldErrors) -> Result<Self, StatusError> {
+        let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
+        let value: Value = serde_json::from_slice(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
+        let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let runs = value.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();
+        let asked = value.get("orphanDependents").and_then(Value::as_bool);
+        let propagation = match (text("/propagationPolicy"), asked) {
+            (policy, None) => policy,
+            (policy, Some(true)) if policy.is_empty() => "Orphan".to_owned(),
+            (policy, Some(_)) => policy,
+        };
+        Ok(Self {
+            dry_run: dry_run(runs.iter().filter_map(Value::as_str).chain(call.query.all("dryRun")), errors),
+            grace: value.get("gracePeriodSeconds").and_then(Value::as_i64),
+            propagation,
+            uid: text("/preconditions/uid"),
+            version: text("/preconditions/resourceVersion"),
+        })
+    }
+}
+
+/// Whether an object that was deleted waits for nothing any more.
+#[must_use]
+pub fn complete(resource: &Resource, object: &Value) -> bool {
+    let field = |name: &str| object.get("metadata").and_then(|m| m.get(name));
+    let waits = field("finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty());
+    let grace = field("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+    field("deletionTimestamp").is_some_and(|t| !t.is_null())
+        && !waits
+        && grace == 0
+        && !resource.strategy.blocks_deletion(object)
+}
+
+/// What a delete did.
+pub struct Outcome {
+    /// The object, as it was when it went or as it is now.
+    pub done: Done,
+    /// Whether it is gone.
+    pub gone: bool,
+}
+
+/// Deletes `current`, at once or by marking it.
+///
+/// # Errors
+/// 409 when a precondition does not hold or somebody else wrote first; the strategy's refusal.
+pub async fn delete(call: &Call<'_>, current: &Current, options: &Options) -> Result<Outcome, StatusError> {
+    let strategy = call.resource.strategy;
+    preconditions(call, current, options)?;
+    strategy.validate_delete(&current.object, &call.context())?;
+    if options.grace.is_some_and(|g| g < 0) && strategy.grace(&current.object, None) != Grace::Now {
+        // Upstream takes a negative grace as one second.
+        return mark(call, current, options, 1).await;
+    }
+    match strategy.grace(&current.object, options.grace) {
+        Grace::After(seconds) if seconds > 0 => mark(call, current, options, seconds).await,
+        _ => mark(call, current, options, 0).await,
+    }
+}
+
+fn preconditions(call: &Call<'_>, current: &Current, options: &Options) -> Result<(), StatusError> {
+    let uid = meta(&current.object, "uid");
+    if !options.uid.is_empty() && options.uid != uid {
+        let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {uid}", options.uid);
+        return Err(call.conflict(&why));
+    }
+    let version = current.entry.modified.0.to_string();
+    if !options.version.is_empty() && options.version != version {
+        let why = format!(
+            "Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {version}",
+            options.version
+        );
+        return Err(call.conflict(&why));
+    }
+    Ok(())
+}
+
+async fn mark(call: &Call<'_>, current: &Current, options: &Options, grace: i64) -> Result<Outcome, StatusError> {
+    let resource = call.resource;
+    let mut new = current.object.clone();
+    set_finalizers(&mut new, &options.propagation);
+    let waits = new.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty());
+    if grace == 0 && !waits && !resource.strategy.blocks_deletion(&current.object) {
+        let done = write::remove(call, current, options.dry_run).await?;
+        return Ok(Outcome { done, gone: true });
+    }
+    if !shortened(&mut new, call.now, grace) && new == current.object {
+        let done = Done { bytes: current.entry.value.clone(), revision: current.entry.modified.0 };
+        return Ok(Outcome { done, gone: false });
+    }
+    resource.strategy.mark_deleted(&mut new);
+    let done = write::store_change(call, current, new, options.dry_run).await?;
+    Ok(Outcome { done, gone: false })
+}
+
+/// Sets the deletion timestamp, or brings it nearer; false when it stays.
+fn shortened(new: &mut Value, now: jiff::Timestamp, grace: i64) -> bool {
+    let fields = metadata(new);
+    let before = fields.get("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+    let marked = fields.get("deletionTimestamp").is_some_and(|t| !t.is_null());
+    if marked && grace >= before {
+        return false;
+    }
+    if !marked && let Some(generation) = fields.get("generation").and_then(Value::as_i64) {
+        fields.insert("generation".to_owned(), (generation + 1).into());
+    }
+    let at = now.checked_add(grace.seconds()).unwrap_or(now);
+    fields.insert("deletionTimestamp".to_owned(), time(at).into());
+    fields.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
+    true
+}
+
+fn set_finalizers(new: &mut Value, propagation: &str) {
+    let (add, remove): (Option<&str>, &[&str]) = match propagation {
+        "Orphan" => (Some(ORPHAN), &[FOREGROUND]),
+        "Foreground" => (Some(FOREGROUND), &[ORPHAN]),
+        "Background" => (None, &[FOREGROUND, ORPHAN]),
+        _ => return,
+    };
+    let fields = metadata(new);
+    let mut list = fields.get("finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
+    list.retain(|f| !remove.iter().any(|r| f == *r));
+    if let Some(add) = add
+        && !list.iter().any(|f| f == add)
+    {
+        list.push(add.into());
+    }
+    if list.is_empty() {
+        fields.remove("finalizers");
+    } else {
+        fields.insert("finalizers".to_owned(), list.into());
+    }
+}

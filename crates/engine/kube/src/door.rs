@@ -1,0 +1,231 @@
+//! The door of one cluster: what all requests share, and the way through the stations.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use eksile_base::Clock;
+use eksile_store::Store;
+use http::Method;
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::authenticate::{Authenticator, Tokens};
+use crate::authorize::{self, Attributes, rbac::Rbac};
+use crate::call::{Call, Head};
+use crate::caller::Caller;
+use crate::connect::KubeletDialer;
+use crate::discovery::Discovery;
+use crate::locate::{Located, locate};
+use crate::openapi::Documents;
+use crate::query::Query;
+use crate::resources::Resources;
+use crate::schema::{Schema, Schemas};
+use crate::status::StatusError;
+use crate::strategy::{Cluster, PolicyRule, User};
+use crate::{plain, verbs};
+
+/// What `/version` says.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// `1`.
+    pub major: String,
+    /// Such as `33`.
+    pub minor: String,
+    /// Such as `v1.33.0-eks-…`.
+    pub git: String,
+}
+
+/// What a cluster decides about its door.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The version it says it is.
+    pub version: Version,
+    /// Service CIDRs.
+    pub service_cidrs: Vec<String>,
+    /// Issuer of service-account tokens, and their default audience.
+    pub issuer: String,
+}
+
+/// The parts of a door.
+pub struct Parts {
+    /// Where the cluster's objects are.
+    pub store: Store,
+    /// Its kinds.
+    pub resources: Resources,
+    /// Their types.
+    pub schemas: Arc<Schemas>,
+    /// Its clock.
+    pub clock: Clock,
+    /// What it decides.
+    pub settings: Settings,
+    /// Who can tell a bearer of a token, asked in this order.
+    pub authenticators: Vec<Box<dyn Authenticator>>,
+    /// The way to the kubelets; without one logs and exec answer 503.
+    pub kubelets: Option<Arc<dyn KubeletDialer>>,
+    /// Signs service-account tokens; without one TokenRequest answers 501.
+    pub issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
+}
+
+/// The door of one cluster.
+pub struct Door {
+    pub(crate) store: Store,
+    pub(crate) resources: Resources,
+    pub(crate) schemas: Arc<Schemas>,
+    shapes: HashMap<Arc<str>, Schema>,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) tokens: Tokens,
+    pub(crate) rbac: Rbac,
+    pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
+    pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
+    pub(crate) discovery: Discovery,
+    documents: OnceLock<Documents>,
+}
+
+impl Door {
+    /// Opens a door and starts to follow the cluster's RBAC objects. To be called inside a runtime.
+    #[must_use]
+    pub fn open(parts: Parts) -> Arc<Self> {
+        let shapes = parts
+            .resources
+            .iter()
+            .filter_map(|r| Some((r.schema.clone(), parts.schemas.schema(&r.schema)?)))
+            .collect();
+        let door = Arc::new(Self {
+            rbac: Rbac::load(&parts.store),
+            discovery: Discovery::new(&parts.resources),
+            store: parts.store,
+            resources: parts.resources,
+            schemas: parts.schemas,
+            shapes,
+            clock: parts.clock,
+            settings: parts.settings,
+            tokens: Tokens::new(parts.authenticators),
+            kubelets: parts.kubelets,
+            issuer: parts.issuer,
+            documents: OnceLock::new(),
+        });
+        let following = door.clone();
+        tokio::spawn(async move { following.rbac.follow(&following.store).await });
+        door
+    }
+
+    /// The schema of this name.
+    ///
+    /// # Errors
+    /// 500 when the table lacks it.
+    pub fn schema(&self, name: &str) -> Result<&Schema, StatusError> {
+        self.shapes.get(name).ok_or_else(|| StatusError::internal(format!("no schema named {name}")))
+    }
+
+    /// The OpenAPI documents, made when somebody first asks.
+    pub(crate) fn documents(&self) -> &Documents {
+        let version = &self.settings.version;
+        let release = format!("{}.{}", version.major, version.minor);
+        self.documents.get_or_init(|| Documents::new(&self.schemas, &self.resources, &release))
+    }
+
+    /// First station.
+    #[must_use]
+    pub fn locate(&self, method: &Method, path: &str, query: &Query<'_>) -> Located {
+        locate(&self.resources, method, path, query)
+    }
+
+    /// Third station.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn authorize(&self, caller: &Caller, at: &Located, path: &str, query: &Query<'_>) -> Result<(), StatusError> {
+        authorize::check(self, caller, at, path, query)
+    }
+
+    /// Fourth and fifth station: what a request that may be made does.
+    ///
+    /// # Errors
+    /// The `Status` to answer.
+    pub async fn run(self: &Arc<Self>, request: Run<'_>) -> Result<Answer, StatusError> {
+        let Some(at) = &request.at.resource else { return plain::answer(self, &request).await };
+        let Some(resource) = &at.resource else { return Ok(plain::not_found()) };
+        let call = Call {
+            door: self,
+            caller: request.caller,
+            resource,
+            at,
+            query: request.query,
+            head: request.head,
+            body: request.body,
+            now: self.clock.now_wall(),
+        };
+        verbs::run(request.at.verb, &call).await
+    }
+
+    /// The object of this key, parsed; `None` also when it cannot be read.
+    #[must_use]
+    pub fn stored(&self, prefix: &str, rest: &str) -> Option<Value> {
+        let entry = self.store.view().get(&format!("{prefix}{rest}"))?;
+        serde_json::from_slice(&entry.value).inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object")).ok()
+    }
+
+    /// The cluster's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The cluster's store, for parts of the control plane that follow changes.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// A request for [`Door::run`].
+pub struct Run<'a> {
+    /// Who asks.
+    pub caller: &'a Arc<Caller>,
+    /// About what.
+    pub at: &'a Located,
+    /// HTTP method.
+    pub method: &'a Method,
+    /// Path.
+    pub path: &'a str,
+    /// Parameters.
+    pub query: &'a Query<'a>,
+    /// Headers.
+    pub head: Head<'a>,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Cluster for Door {
+    fn allowed(&self, user: &User, verb: &str, group: &str, plural: &str, namespace: &str, name: &str) -> bool {
+        let caller = Caller::new(user.clone());
+        let (plural, sub) = plural.split_once('/').unwrap_or((plural, ""));
+        let asked = Attributes { verb, group, plural, sub, namespace, name, ..Attributes::default() };
+        authorize::allowed(self, &caller, &asked).is_ok()
+    }
+
+    fn rules(&self, user: &User, namespace: &str) -> Vec<PolicyRule> {
+        if user.groups.iter().any(|g| g == crate::caller::MASTERS) {
+            let all = vec!["*".to_owned()];
+            return vec![
+                PolicyRule { verbs: all.clone(), api_groups: all.clone(), resources: all.clone(), ..PolicyRule::default() },
+                PolicyRule { verbs: all.clone(), non_resource_urls: all, ..PolicyRule::default() },
+            ];
+        }
+        self.rbac.rules(user, namespace)
+    }
+
+    fn role_rules(&self, kind: &str, namespace: &str, name: &str) -> Option<Vec<PolicyRule>> {
+        self.rbac.role(kind, namespace, name)
+    }
+
+    fn stored(&self, prefix: &str, rest: &str) -> Option<Value> {
+        Self::stored(self, prefix, rest)
+    }
+
+    fn service_cidrs(&self) -> &[String] {
+        &self.settings.service_cidrs
+    }
+}

@@ -1,0 +1,263 @@
+//! From a socket to the stations and back: TLS, HTTP/1.1 and HTTP/2.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT, WARNING};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::answer::{Answer, Body};
+use crate::authenticate::impersonate;
+use crate::authenticate::x509::{Lenient, Presented};
+use crate::call::Head;
+use crate::caller::Caller;
+use crate::connect;
+use crate::door::{Door, Run};
+use crate::query::Query;
+use crate::status::StatusError;
+
+/// Largest body, bytes.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// A client that has not finished its handshake by then is left.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// TLS material that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Not PEM.
+    #[error("pem: {0}")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    /// Certificate and key do not fit, or are not supported.
+    #[error("tls: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The clients' CA is unusable.
+    #[error("client ca: {0}")]
+    ClientCa(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// What a listener presents and whom it believes.
+#[derive(Clone)]
+pub struct Front {
+    acceptor: TlsAcceptor,
+    clients: Arc<Lenient>,
+}
+
+impl Front {
+    /// A front with this certificate chain and key, and the CA of client certificates (all PEM).
+    ///
+    /// # Errors
+    /// Material that cannot be read or does not fit.
+    pub fn new(chain: &[u8], key: &[u8], client_ca: &[u8]) -> Result<Self, TlsError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(client_ca) {
+            roots.add(certificate?)?;
+        }
+        let strict = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build()?;
+        let clients = Lenient::new(strict);
+        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_slice(key)?;
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(clients.clone())
+            .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), clients })
+    }
+}
+
+/// Serves connections until the task is dropped. An error of one connection is that connection's.
+pub async fn serve(door: Arc<Door>, listener: TcpListener, front: Front) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (door, front) = (door.clone(), front.clone());
+                tokio::spawn(async move { connection(door, stream, front).await });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accept");
+                // Out of file descriptors, most likely: let others finish first.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+async fn connection(door: Arc<Door>, stream: TcpStream, front: Front) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "nodelay");
+    }
+    let stream = match tokio::time::timeout(HANDSHAKE, front.acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "handshake"),
+        Err(_) => return tracing::debug!("handshake took too long"),
+    };
+    let peer = Peer::of(front.clients.judge(stream.get_ref().1.peer_certificates()));
+    let peer = Arc::new(peer);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(600)).pipeline_flush(true);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250);
+    let service = service_fn(move |request| {
+        let (door, peer) = (door.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(guarded(&door, &peer, request).await) }
+    });
+    if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "connection");
+    }
+}
+
+/// What is known about the other end of a connection.
+enum Peer {
+    /// No certificate.
+    Nobody(Arc<Caller>),
+    /// A certificate that holds.
+    Known(Arc<Caller>),
+    /// One that does not.
+    Bad,
+}
+
+impl Peer {
+    fn of(presented: Presented) -> Self {
+        match presented {
+            Presented::Nothing => Self::Nobody(Caller::anonymous()),
+            Presented::User(user) => Self::Known(Caller::authenticated(user)),
+            Presented::Bad => Self::Bad,
+        }
+    }
+}
+
+/// Answers a request whatever happens: a panic is a 500 and a line in the log.
+async fn guarded(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
+    let outcome = AssertUnwindSafe(handle(door, peer, request)).catch_unwind().await;
+    match outcome {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => encode(Answer::failure(&error), retry_after(&error)),
+        Err(_) => {
+            tracing::error!("a request panicked");
+            let error = StatusError::internal("the server failed to answer this request");
+            encode(Answer::failure(&error), None)
+        }
+    }
+}
+
+fn retry_after(error: &StatusError) -> Option<u32> {
+    error.0.details.as_ref().map(|d| d.retry_after_seconds).filter(|s| *s > 0)
+}
+
+async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, StatusError> {
+    let (parts, body) = request.into_parts();
+    let query = Query::parse(parts.uri.query());
+    let path = parts.uri.path();
+    let at = door.locate(&parts.method, path, &query);
+    let caller = authenticate(door, peer, &parts.headers).await?;
+    let caller = if parts.headers.keys().any(|k| k.as_str().starts_with("impersonate-")) {
+        impersonate::apply(door, caller, &parts.headers)?
+    } else {
+        caller
+    };
+    door.authorize(&caller, &at, path, &query)?;
+    if connect::wants_upgrade(&parts.headers)
+        && let Some(target) = at.resource.as_ref().filter(|r| matches!(r.sub.as_str(), "exec" | "attach" | "portforward"))
+    {
+        let query = Query::parse(parts.uri.query());
+        return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body)).await;
+    }
+    let body = collect(body, &parts.headers).await?;
+    let head = Head {
+        accept: text(&parts.headers, &ACCEPT),
+        content_type: text(&parts.headers, &CONTENT_TYPE),
+        user_agent: text(&parts.headers, &USER_AGENT).unwrap_or_default(),
+    };
+    let run = Run { caller: &caller, at: &at, method: &parts.method, path, query: &query, head, body };
+    Ok(encode(door.run(run).await?, None))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+async fn authenticate(door: &Door, peer: &Peer, headers: &HeaderMap) -> Result<Arc<Caller>, StatusError> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| {
+        let (scheme, token) = v.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    match (peer, bearer.filter(|t| !t.is_empty())) {
+        (Peer::Known(caller), _) => Ok(caller.clone()),
+        (_, Some(token)) => {
+            let found = door.tokens.bearer(token, &door.store, door.clock.now_wall()).await;
+            found.ok_or_else(StatusError::unauthorized)
+        }
+        (Peer::Nobody(caller), None) => Ok(caller.clone()),
+        (Peer::Bad, None) => Err(StatusError::unauthorized()),
+    }
+}
+
+async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Bytes, StatusError> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let announced = text(headers, &CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_LIMIT) {
+        return Err(too_large());
+    }
+    let mut first: Option<Bytes> = None;
+    let mut all: Option<Vec<u8>> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| StatusError::bad_request(format!("body: {e}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.is_none() {
+            first = Some(data);
+            continue;
+        }
+        let whole = all.get_or_insert_with(|| {
+            let mut whole = Vec::with_capacity(announced.unwrap_or(64 * 1024));
+            whole.extend_from_slice(first.as_deref().unwrap_or_default());
+            whole
+        });
+        if whole.len() + data.len() > BODY_LIMIT {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(all.map(Bytes::from).or(first).unwrap_or_default())
+}
+
+fn too_large() -> StatusError {
+    StatusError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {BODY_LIMIT}"))
+}
+
+fn encode(answer: Answer, retry_after: Option<u32>) -> Response<Body> {
+    let mut response = Response::new(answer.body);
+    *response.status_mut() = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    if let Ok(id) = HeaderValue::from_str(&eksile_base::ids::uuid()) {
+        headers.insert(HeaderName::from_static("audit-id"), id);
+    }
+    for warning in &answer.warnings {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            headers.append(WARNING, value);
+        }
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(http::header::RETRY_AFTER, seconds.into());
+    }
+    response
+}

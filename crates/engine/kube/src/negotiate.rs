@@ -1,0 +1,150 @@
+//! Which form of an answer the client wants, and which form its body has.
+
+use crate::status::StatusError;
+
+/// Forms of an object or a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As it is.
+    Object,
+    /// `meta.k8s.io` Table.
+    Table,
+    /// `meta.k8s.io` PartialObjectMetadata.
+    Partial,
+}
+
+/// What the client wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The form.
+    pub form: Form,
+    /// `v1` or `v1beta1` of `meta.k8s.io`.
+    pub version: &'static str,
+    /// YAML instead of JSON.
+    pub yaml: bool,
+}
+
+impl Wanted {
+    /// Plain JSON.
+    pub const PLAIN: Self = Self { form: Form::Object, version: "v1", yaml: false };
+}
+
+struct Clause<'a> {
+    media: &'a str,
+    params: Vec<(&'a str, &'a str)>,
+    quality: f32,
+}
+
+impl<'a> Clause<'a> {
+    fn read(text: &'a str) -> Self {
+        let mut parts = text.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        let params: Vec<_> = parts.filter_map(|p| p.split_once('=')).map(|(k, v)| (k.trim(), v.trim())).collect();
+        let quality = params.iter().find(|(k, _)| *k == "q").and_then(|(_, v)| v.parse().ok()).unwrap_or(1.0);
+        Self { media, params, quality }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.params.iter().find(|(k, _)| *k == name).map(|(_, v)| *v)
+    }
+
+    /// What this clause asks for, if the door can do it.
+    fn wanted(&self) -> Option<Wanted> {
+        let yaml = match self.media {
+            "application/json" | "*/*" | "application/*" => false,
+            "application/yaml" | "application/x-yaml" => true,
+            _ => return None,
+        };
+        let form = match self.get("as") {
+            None => return Some(Wanted { yaml, ..Wanted::PLAIN }),
+            Some("Table") => Form::Table,
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Form::Partial,
+            Some(_) => return None,
+        };
+        let version = match (self.get("g"), self.get("v")) {
+            (Some("meta.k8s.io"), Some("v1")) => "v1",
+            (Some("meta.k8s.io"), Some("v1beta1")) => "v1beta1",
+            _ => return None,
+        };
+        Some(Wanted { form, version, yaml })
+    }
+}
+
+fn clauses(accept: &str) -> Vec<Clause<'_>> {
+    let mut clauses: Vec<Clause<'_>> = accept.split(',').map(|c| Clause::read(c.trim())).collect();
+    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    clauses
+}
+
+/// What an `Accept` header asks for.
+///
+/// # Errors
+/// 406 when the door can do none of it.
+pub fn wanted(accept: Option<&str>) -> Result<Wanted, StatusError> {
+    match accept {
+        None | Some("" | "*/*" | "application/json") => Ok(Wanted::PLAIN),
+        Some(text) => clauses(text).iter().find_map(Clause::wanted).ok_or_else(not_acceptable),
+    }
+}
+
+fn not_acceptable() -> StatusError {
+    StatusError::new(
+        406,
+        "NotAcceptable",
+        "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+    )
+}
+
+/// The version of aggregated discovery that is asked for before plain JSON, if any.
+#[must_use]
+pub fn aggregated(accept: Option<&str>) -> Option<&'static str> {
+    for clause in clauses(accept?) {
+        match (clause.media, clause.get("as"), clause.get("g"), clause.get("v")) {
+            ("application/json", Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2")) => return Some("v2"),
+            ("application/json", Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2beta1")) => {
+                return Some("v2beta1");
+            }
+            ("application/json" | "*/*" | "application/*", None, ..) => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The media type of a `Content-Type` header, without parameters; JSON when it is missing.
+#[must_use]
+pub fn media(content_type: Option<&str>) -> &str {
+    let text = content_type.unwrap_or_default();
+    match text.split(';').next().map(str::trim) {
+        None | Some("") => "application/json",
+        Some(media) => media,
+    }
+}
+
+/// 415, naming what is taken.
+#[must_use]
+pub fn unsupported_media(accepted: &str) -> StatusError {
+    StatusError::new(
+        415,
+        "UnsupportedMediaType",
+        format!("the body of the request was in an unknown format - accepted media types include: {accepted}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kubectl_s_header_asks_for_a_table() {
+        let text = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(wanted(Some(text)).unwrap(), Wanted { form: Form::Table, version: "v1", yaml: false });
+    }
+
+    #[test]
+    fn quality_orders() {
+        assert!(wanted(Some("application/json;q=0.5, application/yaml")).unwrap().yaml);
+        assert_eq!(wanted(Some("application/vnd.kubernetes.protobuf, application/json")).unwrap(), Wanted::PLAIN);
+        assert_eq!(wanted(Some("text/html")).unwrap_err().code(), 406);
+    }
+}

@@ -1,0 +1,119 @@
+//! Paths that are not about a resource: health, version, discovery, documents.
+
+use std::sync::Arc;
+
+use http::Method;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::discovery::{one_group, one_version};
+use crate::door::{Door, Run};
+use crate::status::StatusError;
+
+/// What upstream's mux says about a path that it does not know.
+#[must_use]
+pub fn not_found() -> Answer {
+    Answer::text(404, "404 page not found\n")
+}
+
+/// Answers a request about a path.
+///
+/// # Errors
+/// The `Status` to answer.
+pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, StatusError> {
+    if !matches!(*request.method, Method::GET | Method::HEAD) {
+        return Ok(not_found());
+    }
+    let path = request.path.trim_end_matches('/');
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let found = match segments[..] {
+        ["api"] => Some(door.discovery.root(request.head.accept, true)),
+        ["apis"] => Some(door.discovery.root(request.head.accept, false)),
+        ["api", version] => one_version(&door.resources, "", version),
+        ["apis", group] => one_group(&door.resources, group),
+        ["apis", group, version] => one_version(&door.resources, group, version),
+        ["openid", "v1", "jwks"] => keys(door)?,
+        [".well-known", "openid-configuration"] => Some(openid(door)),
+        ["openapi", "v3"] => Some(Answer::json(200, door.documents().index())),
+        ["openapi", "v3", ..] => {
+            let name = path.trim_start_matches("/openapi/v3/");
+            door.documents().get(name).map(|document| Answer::json(200, document.body.clone()))
+        }
+        ["version"] => Some(version(door)),
+        [endpoint @ ("healthz" | "livez" | "readyz"), ref checks @ ..] => health(door, endpoint, checks, request).await,
+        [] | [""] => Some(paths(door)),
+        _ => None,
+    };
+    Ok(found.unwrap_or_else(not_found))
+}
+
+/// The keys that sign service-account tokens.
+fn keys(door: &Door) -> Result<Option<Answer>, StatusError> {
+    let Some(issuer) = &door.issuer else { return Ok(None) };
+    let mut answer = Answer::value(200, &issuer.keys().map_err(StatusError::internal)?);
+    answer.content = "application/jwk-set+json";
+    Ok(Some(answer))
+}
+
+fn openid(door: &Door) -> Answer {
+    let issuer = &door.settings.issuer;
+    Answer::value(
+        200,
+        &json!({
+            "issuer": issuer, "jwks_uri": format!("{issuer}/openid/v1/jwks"), "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"]
+        }),
+    )
+}
+
+fn version(door: &Door) -> Answer {
+    let version = &door.settings.version;
+    Answer::value(
+        200,
+        &json!({
+            "major": version.major, "minor": version.minor, "gitVersion": version.git, "gitCommit": "", "gitTreeState": "",
+            "buildDate": "", "goVersion": "", "compiler": "rustc", "platform": "linux/amd64"
+        }),
+    )
+}
+
+fn paths(door: &Door) -> Answer {
+    let mut list = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
+    for (group, versions) in door.resources.groups() {
+        if !group.is_empty() {
+            list.push(format!("/apis/{group}"));
+            list.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
+        }
+    }
+    list.extend(["/healthz", "/livez", "/readyz", "/version"].map(str::to_owned));
+    list.sort();
+    Answer::value(200, &json!({ "paths": list }))
+}
+
+/// Health is asked of the parts that can fail: the door itself answers `ping`, the store must take a transaction.
+async fn health(door: &Door, endpoint: &str, checks: &[&str], request: &Run<'_>) -> Option<Answer> {
+    let store = door.store.write(|_| Ok::<(), std::convert::Infallible>(())).await.map(|_| ()).map_err(|e| e.to_string());
+    let all: [(&str, Result<(), String>); 2] = [("ping", Ok(())), ("store", store)];
+    let excluded: Vec<&str> = request.query.all("exclude").collect();
+    let chosen: Vec<_> = all
+        .into_iter()
+        .filter(|(name, _)| checks.is_empty() || checks == [*name])
+        .filter(|(name, _)| !excluded.contains(name))
+        .collect();
+    if !checks.is_empty() && chosen.is_empty() {
+        return None;
+    }
+    let failed = chosen.iter().any(|(_, result)| result.is_err());
+    if !failed && !request.query.has("verbose") {
+        return Some(Answer::text(200, "ok"));
+    }
+    let mut lines = String::new();
+    for (name, result) in &chosen {
+        match result {
+            Ok(()) => lines.push_str(&format!("[+]{name} ok\n")),
+            Err(_) => lines.push_str(&format!("[-]{name} failed: reason withheld\n")),
+        }
+    }
+    lines.push_str(&format!("{endpoint} check {}\n", if failed { "failed" } else { "passed" }));
+    Some(Answer::text(if failed { 500 } else { 200 }, lines))
+}

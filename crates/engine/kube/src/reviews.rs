@@ -1,0 +1,149 @@
+//! Reviews: kinds that are asked and answered, never stored.
+
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::authorize::{self, Attributes};
+use crate::call::Call;
+use crate::caller::Caller;
+use crate::decode;
+use crate::field::FieldErrors;
+use crate::negotiate;
+use crate::object::time;
+use crate::query::WriteOptions;
+use crate::status::StatusError;
+use crate::strategy::{Cluster, PolicyRule, User};
+
+/// Answers a review.
+///
+/// # Errors
+/// What is wrong with it; 501 for one that is not built.
+pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let options = WriteOptions::read(call.query, "CreateOptions")?;
+    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
+    let (mut review, warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
+    let status = match &*call.resource.kind {
+        "SelfSubjectReview" => json!({ "userInfo": user_info(&call.caller.user) }),
+        "SelfSubjectAccessReview" => access(call, &review, call.caller)?,
+        "SubjectAccessReview" => access(call, &review, &Caller::new(subject(call, &review)?))?,
+        "LocalSubjectAccessReview" => {
+            same_namespace(call, &review)?;
+            access(call, &review, &Caller::new(subject(call, &review)?))?
+        }
+        "SelfSubjectRulesReview" => rules(call, &review)?,
+        "TokenReview" => token(call, &review).await,
+        other => return Err(StatusError::not_implemented(format!("{other} is not built"))),
+    };
+    review["status"] = status;
+    if &*call.resource.kind == "SelfSubjectReview" {
+        review["metadata"] = json!({ "creationTimestamp": time(call.now) });
+    }
+    Ok(Answer::value(201, &review).warned(warnings))
+}
+
+fn user_info(user: &User) -> Value {
+    let mut info = json!({ "username": user.name });
+    if !user.uid.is_empty() {
+        info["uid"] = user.uid.as_str().into();
+    }
+    if !user.groups.is_empty() {
+        info["groups"] = user.groups.clone().into();
+    }
+    if !user.extra.is_empty() {
+        info["extra"] = user.extra.iter().map(|(k, v)| (k.clone(), Value::from(v.clone()))).collect();
+    }
+    info
+}
+
+fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list(value: &Value, path: &str) -> Vec<String> {
+    let found = value.pointer(path).and_then(Value::as_array);
+    found.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+}
+
+fn invalid(call: &Call<'_>, errors: &FieldErrors) -> StatusError {
+    StatusError::invalid(&call.resource.group, &call.resource.kind, "", errors)
+}
+
+fn subject(call: &Call<'_>, review: &Value) -> Result<User, StatusError> {
+    let user = User {
+        name: text(review, "/spec/user").to_owned(),
+        uid: text(review, "/spec/uid").to_owned(),
+        groups: list(review, "/spec/groups"),
+        extra: Vec::new(),
+    };
+    if user.name.is_empty() && user.groups.is_empty() {
+        let mut errors = FieldErrors::new();
+        errors.invalid("spec.user", &"".into(), "at least one of user or group must be specified");
+        return Err(invalid(call, &errors));
+    }
+    Ok(user)
+}
+
+fn same_namespace(call: &Call<'_>, review: &Value) -> Result<(), StatusError> {
+    let namespace = text(review, "/spec/resourceAttributes/namespace");
+    if namespace == call.at.namespace {
+        return Ok(());
+    }
+    Err(StatusError::bad_request(format!("namespace on subjectaccessreview: {namespace} does not match: {}", call.at.namespace)))
+}
+
+fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, StatusError> {
+    let resource = review.pointer("/spec/resourceAttributes").filter(|v| v.is_object());
+    let path = review.pointer("/spec/nonResourceAttributes").filter(|v| v.is_object());
+    let asked = match (resource, path) {
+        (Some(r), None) => Attributes {
+            verb: text(r, "/verb"),
+            group: text(r, "/group"),
+            plural: text(r, "/resource"),
+            sub: text(r, "/subresource"),
+            namespace: text(r, "/namespace"),
+            name: text(r, "/name"),
+            ..Attributes::default()
+        },
+        (None, Some(p)) => Attributes { verb: text(p, "/verb"), path: text(p, "/path"), ..Attributes::default() },
+        (found, _) => {
+            let mut errors = FieldErrors::new();
+            let why = if found.is_some() {
+                "cannot be specified in combination with resourceAttributes"
+            } else {
+                "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            };
+            let field = if found.is_some() { "spec.nonResourceAttributes" } else { "spec.resourceAttributes" };
+            errors.invalid(field, path.unwrap_or(&Value::Null), why);
+            return Err(invalid(call, &errors));
+        }
+    };
+    Ok(match authorize::allowed(call.door, caller, &asked) {
+        Ok(()) => json!({ "allowed": true }),
+        Err(reason) if reason.is_empty() => json!({ "allowed": false }),
+        Err(reason) => json!({ "allowed": false, "reason": reason }),
+    })
+}
+
+fn rules(call: &Call<'_>, review: &Value) -> Result<Value, StatusError> {
+    let namespace = text(review, "/spec/namespace");
+    if namespace.is_empty() {
+        return Err(StatusError::bad_request("no namespace on request"));
+    }
+    let rules = Cluster::rules(call.door.as_ref(), &call.caller.user, namespace);
+    let (paths, resources): (Vec<PolicyRule>, Vec<PolicyRule>) =
+        rules.into_iter().partition(|rule| !rule.non_resource_urls.is_empty());
+    Ok(json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false }))
+}
+
+async fn token(call: &Call<'_>, review: &Value) -> Value {
+    let token = text(review, "/spec/token");
+    let asked = list(review, "/spec/audiences");
+    let own = &call.door.settings.issuer;
+    if !asked.is_empty() && !asked.contains(own) {
+        return json!({ "user": {}, "error": "[invalid bearer token, token audiences not accepted]" });
+    }
+    match call.door.tokens.bearer(token, &call.door.store, call.now).await {
+        Some(caller) => json!({ "authenticated": true, "user": user_info(&caller.user), "audiences": [own] }),
+        None => json!({ "user": {}, "error": "invalid bearer token" }),
+    }
+}

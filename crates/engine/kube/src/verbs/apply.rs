@@ -1,0 +1,93 @@
+//! Server-side apply: a configuration, merged by who manages what.
+
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::decode;
+use crate::field::FieldErrors;
+use crate::managed::{self, ApplyError};
+use crate::metadata;
+use crate::negotiate;
+use crate::object::meta;
+use crate::query::WriteOptions;
+use crate::status::{Cause, Details, StatusError};
+use crate::verbs::update::check_preconditions;
+use crate::write::{self, CHANGED, Current, Tracking};
+
+pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let options = WriteOptions::read(call.query, "PatchOptions")?;
+    if options.field_manager.is_empty() {
+        let mut errors = FieldErrors::new();
+        errors.required("fieldManager", "is required for apply patch");
+        return Err(StatusError::invalid("meta.k8s.io", "PatchOptions", "", &errors));
+    }
+    negotiate::wanted(call.head.accept)?;
+    let config = read(call)?;
+    for _ in 0..write::TRIES {
+        let current = match Current::read(call) {
+            Err(error) if error.code() == 404 && call.at.sub.is_empty() => return create(call, &config, &options).await,
+            other => other?,
+        };
+        let new = merged(call, Some(&current.object), &config, &options)?;
+        let insists = check_preconditions(call, &new, &current)? && !meta(&config, "resourceVersion").is_empty();
+        let warnings = call.resource.strategy.warnings(&new, Some(&current.object));
+        match write::replace(call, &current, new, &options, Tracking::Done).await {
+            Err(error) if error.to_string().ends_with(CHANGED) && !insists => {}
+            other => return write::answer(call, 200, &other?, warnings),
+        }
+    }
+    Err(call.conflict(CHANGED))
+}
+
+/// The configuration of the body.
+fn read(call: &Call<'_>) -> Result<Value, StatusError> {
+    let json = decode::yaml(&call.body)?;
+    let config: Value = serde_json::from_slice(&json).map_err(|e| StatusError::bad_request(e.to_string()))?;
+    if config.is_object() {
+        Ok(config)
+    } else {
+        Err(StatusError::bad_request("error decoding YAML: the configuration is not an object"))
+    }
+}
+
+async fn create(call: &Call<'_>, config: &Value, options: &WriteOptions) -> Result<Answer, StatusError> {
+    if !meta(config, "uid").is_empty() {
+        let uid = meta(config, "uid");
+        return Err(call.conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: ")));
+    }
+    let mut object = merged(call, None, config, options)?;
+    metadata::place(&mut object, call.namespace())?;
+    let warnings = call.resource.strategy.warnings(&object, None);
+    let done = write::create(call, object, options, Tracking::Done).await?;
+    write::answer(call, 201, &done, warnings)
+}
+
+fn merged(call: &Call<'_>, live: Option<&Value>, config: &Value, options: &WriteOptions) -> Result<Value, StatusError> {
+    let schema = call.schema()?;
+    let name = write::manager_name(call, options);
+    let manager = write::manager(call, &name);
+    let applied = managed::apply(schema, live, config, &call.resource.kind, &manager, options.force);
+    let mut new = applied.map_err(|error| refusal(&error))?.value;
+    schema.default(&mut new);
+    call.resource.strategy.defaults(&mut new);
+    metadata::same_name(&new, &call.at.name)?;
+    metadata::place(&mut new, call.namespace())?;
+    Ok(new)
+}
+
+fn refusal(error: &ApplyError) -> StatusError {
+    match error {
+        ApplyError::Bad(text) => StatusError::bad_request(text),
+        ApplyError::Internal(text) => StatusError::new(500, "", text),
+        ApplyError::Conflicts(conflicts) => {
+            let causes = conflicts.causes.iter().map(|(manager, path)| Cause {
+                reason: "FieldManagerConflict".to_owned(),
+                message: format!("conflict with {manager}"),
+                field: path.clone(),
+            });
+            StatusError::new(409, "Conflict", conflicts.message())
+                .with(Details { causes: causes.collect(), ..Details::default() })
+        }
+    }
+}

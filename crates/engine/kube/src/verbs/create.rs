@@ -1,0 +1,24 @@
+//! Make one object.
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::decode;
+use crate::metadata;
+use crate::negotiate;
+use crate::query::WriteOptions;
+use crate::status::StatusError;
+use crate::write;
+
+pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let options = WriteOptions::read(call.query, "CreateOptions")?;
+    negotiate::wanted(call.head.accept)?;
+    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
+    let (mut object, mut warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
+    metadata::place(&mut object, call.namespace())?;
+    if object.pointer("/metadata/resourceVersion").and_then(|v| v.as_str()).is_some_and(|v| !v.is_empty()) {
+        return Err(StatusError::internal("resourceVersion should not be set on objects to be created"));
+    }
+    warnings.extend(call.resource.strategy.warnings(&object, None));
+    let done = write::create(call, object, &options, write::Tracking::Compare).await?;
+    write::answer(call, 201, &done, warnings)
+}

@@ -1,0 +1,28 @@
+//! Read one object: the stored bytes, untouched.
+
+use crate::answer::{Answer, JSON};
+use crate::call::Call;
+use crate::negotiate::{self, Wanted};
+use crate::status::StatusError;
+use crate::table;
+use crate::verbs::list::read_revision;
+
+pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let wanted = negotiate::wanted(call.head.accept)?;
+    if call.query.has("resourceVersion") {
+        read_revision(call)?;
+    }
+    let entry = call.door.store.view().get(&call.key()).ok_or_else(|| call.not_found())?;
+    if wanted == Wanted::PLAIN {
+        return Ok(Answer::json(200, entry.value));
+    }
+    let include = table::Include::read(call.query)?;
+    let bytes = table::one(call.resource, &entry.value, wanted, include, call.now)?;
+    let mut answer = Answer::json(200, bytes);
+    answer.content = content(wanted);
+    Ok(answer)
+}
+
+pub(super) fn content(wanted: Wanted) -> &'static str {
+    if wanted.yaml { "application/yaml" } else { JSON }
+}

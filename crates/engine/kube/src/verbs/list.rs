@@ -1,0 +1,292 @@
+//! Read many objects: a header and the stored bytes.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::{Bytes, BytesMut};
+use eksile_store::{Entry, Revision, View, ViewError};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Body, JSON};
+use crate::call::Call;
+use crate::negotiate::{self, Form};
+use crate::object::{item, labels, meta};
+use crate::resource::Resource;
+use crate::selector::{FieldSelector, LabelSelector};
+use crate::status::{Cause, Details, StatusError};
+use crate::table;
+
+/// Objects read at a time while a selector looks for matches.
+const PAGE: usize = 500;
+/// Pieces of a large answer.
+const PIECE: usize = 128 * 1024;
+
+/// What a list or watch selects.
+#[derive(Default)]
+pub(crate) struct Filter {
+    labels: LabelSelector,
+    fields: FieldSelector,
+}
+
+impl Filter {
+    /// Reads the selectors of a call.
+    pub(crate) fn read(call: &Call<'_>) -> Result<Self, StatusError> {
+        let filter = Self {
+            labels: LabelSelector::parse(call.query.get("labelSelector"))?,
+            fields: FieldSelector::parse(call.query.get("fieldSelector"))?,
+        };
+        let known = call.resource.strategy.selectable();
+        for term in filter.fields.terms() {
+            let field = term.field.as_str();
+            if !matches!(field, "metadata.name" | "metadata.namespace") && !known.contains(&field) {
+                return Err(StatusError::bad_request(if known.is_empty() {
+                    format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+                } else {
+                    format!("field label not supported: {field}")
+                }));
+            }
+        }
+        Ok(filter)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    /// Whether a stored object is selected.
+    pub(crate) fn matches(&self, resource: &Resource, stored: &[u8]) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        let Ok(object) = serde_json::from_slice::<Value>(stored) else { return false };
+        (self.labels.is_empty() || self.labels.matches(&labels(&object)))
+            && self.fields.matches(|field| match field {
+                "metadata.name" => Cow::Borrowed(meta(&object, "name")),
+                "metadata.namespace" => Cow::Borrowed(meta(&object, "namespace")),
+                other => resource.strategy.field(&object, other),
+            })
+    }
+}
+
+/// Where a list goes on.
+#[derive(Serialize, Deserialize)]
+struct Continue {
+    v: String,
+    rv: u64,
+    start: String,
+}
+
+impl Continue {
+    fn read(text: &str) -> Result<Self, StatusError> {
+        let refuse = || StatusError::bad_request("continue key is not valid");
+        let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| refuse())?;
+        let token: Self = serde_json::from_slice(&bytes).map_err(|_| refuse())?;
+        if token.v == "meta.k8s.io/v1" { Ok(token) } else { Err(refuse()) }
+    }
+
+    fn write(&self) -> Result<String, StatusError> {
+        serde_json::to_vec(self).map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).map_err(StatusError::internal)
+    }
+}
+
+/// One page.
+struct Page {
+    entries: Vec<Entry>,
+    more: bool,
+}
+
+pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let wanted = negotiate::wanted(call.head.accept)?;
+    let filter = Filter::read(call)?;
+    let limit = match call.query.number("limit")? {
+        Some(limit) if limit > 0 => usize::try_from(limit).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
+    let prefix = prefix(call);
+    let (view, start) = view(call)?;
+    let after = start.as_ref().map(|s| format!("{prefix}{s}"));
+    let page = page(&view, call.resource, &prefix, after, limit, &filter);
+    let metadata = metadata(&view, &prefix, &page, &filter)?;
+    let stored: Vec<Bytes> = page.entries.into_iter().map(|e| e.value).collect();
+    if wanted.form == Form::Object && !wanted.yaml {
+        return Ok(Answer { code: 200, content: JSON, body: join(call.resource, &metadata, &stored), warnings: Vec::new() });
+    }
+    let include = table::Include::read(call.query)?;
+    let bytes = match wanted.form {
+        Form::Object => flat(join(call.resource, &metadata, &stored)),
+        _ => table::list(call.resource, &stored, metadata, wanted, include, call.now)?,
+    };
+    let mut answer = Answer::json(200, if wanted.yaml { table::yaml(&bytes)? } else { bytes });
+    answer.content = super::get::content(wanted);
+    Ok(answer)
+}
+
+/// Prefix of the keys that a collection request is about.
+pub(crate) fn prefix(call: &Call<'_>) -> String {
+    let namespace = call.namespace();
+    if namespace.is_empty() { call.resource.prefix.to_string() } else { format!("{}{namespace}/", call.resource.prefix) }
+}
+
+fn page(view: &View, resource: &Resource, prefix: &str, after: Option<String>, limit: usize, filter: &Filter) -> Page {
+    let wanted = limit.saturating_add(1);
+    if filter.is_empty() {
+        let mut entries = view.scan(prefix, after.as_deref(), wanted);
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        return Page { entries, more };
+    }
+    let mut entries = Vec::new();
+    let mut after = after;
+    loop {
+        let found = view.scan(prefix, after.as_deref(), PAGE);
+        let last = found.last().map(|e| e.key.to_string());
+        let full = found.len() == PAGE;
+        entries.extend(found.into_iter().filter(|e| filter.matches(resource, &e.value)));
+        if entries.len() > limit || !full {
+            let more = entries.len() > limit;
+            entries.truncate(limit);
+            return Page { entries, more };
+        }
+        after = last;
+    }
+}
+
+fn metadata(view: &View, prefix: &str, page: &Page, filter: &Filter) -> Result<Value, StatusError> {
+    let mut metadata = json!({ "resourceVersion": view.revision().0.to_string() });
+    let (true, Some(last)) = (page.more, page.entries.last()) else { return Ok(metadata) };
+    let start = last.key[prefix.len()..].to_owned();
+    let token = Continue { v: "meta.k8s.io/v1".to_owned(), rv: view.revision().0, start };
+    metadata["continue"] = token.write()?.into();
+    if filter.is_empty() {
+        let after = view.scan(prefix, Some(&last.key), usize::MAX).len();
+        metadata["remainingItemCount"] = after.into();
+    }
+    Ok(metadata)
+}
+
+/// The view that a list reads, and where it goes on.
+fn view(call: &Call<'_>) -> Result<(View, Option<String>), StatusError> {
+    let store = &call.door.store;
+    let token = call.query.get("continue");
+    if !token.is_empty() {
+        let version = call.query.get("resourceVersion");
+        if !matches!(version, "" | "0") {
+            return Err(StatusError::bad_request("specifying resource version is not allowed when using continue"));
+        }
+        let token = Continue::read(token)?;
+        let view = store.view_at(Revision(token.rv)).map_err(|error| continue_expired(&error))?;
+        return Ok((view, Some(token.start)));
+    }
+    let revision = read_revision(call)?;
+    let view = match (call.query.get("resourceVersionMatch"), revision) {
+        ("Exact", Some(revision)) => store.view_at(Revision(revision)).map_err(expired)?,
+        _ => store.view(),
+    };
+    Ok((view, None))
+}
+
+fn continue_expired(error: &ViewError) -> StatusError {
+    match error {
+        ViewError::Compacted { .. } => StatusError::expired(
+            "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue \
+             parameter.",
+        ),
+        ViewError::Future { .. } => StatusError::bad_request("continue key is not valid"),
+    }
+}
+
+fn expired(error: ViewError) -> StatusError {
+    match error {
+        ViewError::Compacted { oldest } => {
+            StatusError::expired(format!("The resourceVersion for the provided list is too old. (oldest {oldest})"))
+        }
+        ViewError::Future { current } => too_large(0, current.0),
+    }
+}
+
+/// Reads and checks `resourceVersion` and `resourceVersionMatch`; `None` for the newest.
+pub(super) fn read_revision(call: &Call<'_>) -> Result<Option<u64>, StatusError> {
+    let text = call.query.get("resourceVersion");
+    let matching = call.query.get("resourceVersionMatch");
+    if !matching.is_empty() {
+        check_match(call, text, matching)?;
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let revision: u64 = text.parse().map_err(|_| {
+        let mut errors = crate::field::FieldErrors::new();
+        let why = format!("strconv.ParseUint: parsing {}: invalid syntax", crate::field::quote(text));
+        errors.invalid("resourceVersion", &text.into(), why);
+        StatusError::bad_request(format!("invalid resource version {}: {}", crate::field::quote(text), errors.message()))
+    })?;
+    let current = call.door.store.revision().0;
+    if revision > current {
+        return Err(too_large(revision, current));
+    }
+    Ok(Some(revision))
+}
+
+fn check_match(call: &Call<'_>, version: &str, matching: &str) -> Result<(), StatusError> {
+    let mut errors = crate::field::FieldErrors::new();
+    if call.query.flag("watch") && !call.query.has("sendInitialEvents") {
+        errors.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch");
+    } else if version.is_empty() && !call.query.has("sendInitialEvents") {
+        errors.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+    } else if !matches!(matching, "Exact" | "NotOlderThan") {
+        errors.not_supported("resourceVersionMatch", &matching.into(), &["Exact", "NotOlderThan", ""]);
+    } else if matching == "Exact" && version == "0" {
+        errors.forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+    }
+    if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid("meta.k8s.io", "ListOptions", "", &errors)) }
+}
+
+fn too_large(revision: u64, current: u64) -> StatusError {
+    let message = format!("Too large resource version: {revision}, current: {current}");
+    let cause = Cause { reason: "ResourceVersionTooLarge".into(), message: "Too large resource version".into(), ..Cause::default() };
+    StatusError::new(504, "Timeout", format!("Timeout: {message}")).with(Details {
+        causes: vec![cause],
+        retry_after_seconds: 1,
+        ..Details::default()
+    })
+}
+
+/// `{"kind":"PodList",…,"items":[…]}` in pieces; items go without kind and version, as upstream's do.
+fn join(resource: &Resource, metadata: &Value, stored: &[Bytes]) -> Body {
+    let mut pieces = VecDeque::new();
+    let mut piece = BytesMut::with_capacity(PIECE.min(512 + stored.iter().map(Bytes::len).sum::<usize>()));
+    let (kind, version) = (&resource.kind, &resource.api_version);
+    let head = format!("{{\"kind\":\"{kind}List\",\"apiVersion\":\"{version}\",\"metadata\":{metadata},\"items\":[");
+    piece.extend_from_slice(head.as_bytes());
+    for (at, one) in stored.iter().enumerate() {
+        let rest = item(resource, one);
+        if piece.len() + rest.len() + 2 > PIECE {
+            pieces.push_back(std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE.max(rest.len() + 2))).freeze());
+        }
+        piece.extend_from_slice(if at == 0 { b"{" } else { b",{" });
+        piece.extend_from_slice(&rest);
+    }
+    piece.extend_from_slice(b"]}");
+    if pieces.is_empty() {
+        return Body::Full(piece.freeze());
+    }
+    pieces.push_back(piece.freeze());
+    Body::Pieces(pieces)
+}
+
+fn flat(body: Body) -> Bytes {
+    match body {
+        Body::Full(bytes) => bytes,
+        Body::Pieces(pieces) => {
+            let mut all = BytesMut::new();
+            for piece in pieces {
+                all.extend_from_slice(&piece);
+            }
+            all.freeze()
+        }
+        Body::Stream(_) | Body::Passed(_) => Bytes::new(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Change parts of one object: JSON patch, merge patch, strategic merge patch. Apply has its own file.
+
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::field::{FieldErrors, quote};
+use crate::metadata;
+use crate::negotiate::{self, unsupported_media};
+use crate::patch::{self, PatchError, Patched};
+use crate::query::{FieldValidation, WriteOptions};
+use crate::schema::Schema;
+use crate::status::StatusError;
+use crate::verbs::update::check_preconditions;
+use crate::write::{self, CHANGED, Current, Tracking};
+
+/// One of the three: body to object.
+type Patch = fn(&Schema, &Value, &[u8]) -> Result<Patched, PatchError>;
+
+/// Media types that a patch may have.
+const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
+                        application/apply-patch+yaml";
+
+pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let apply: Patch = match negotiate::media(call.head.content_type) {
+        "application/json-patch+json" => patch::json,
+        "application/merge-patch+json" => patch::merge,
+        "application/strategic-merge-patch+json" => patch::strategic,
+        "application/apply-patch+yaml" => return super::apply::run(call).await,
+        _ => return Err(unsupported_media(ACCEPTED)),
+    };
+    let options = WriteOptions::read(call.query, "PatchOptions")?;
+    if call.query.has("force") {
+        let mut errors = FieldErrors::new();
+        errors.forbidden("force", "may not be specified for non-apply patch");
+        return Err(StatusError::invalid("meta.k8s.io", "PatchOptions", "", &errors));
+    }
+    negotiate::wanted(call.head.accept)?;
+    for _ in 0..write::TRIES {
+        let current = Current::read(call)?;
+        let (new, mut warnings) = patched(call, &current, apply, &options)?;
+        let insists = check_preconditions(call, &new, &current)?
+            && new.pointer("/metadata/resourceVersion") != current.object.pointer("/metadata/resourceVersion");
+        warnings.extend(call.resource.strategy.warnings(&new, Some(&current.object)));
+        match write::replace(call, &current, new, &options, Tracking::Compare).await {
+            Err(error) if error.to_string().ends_with(CHANGED) && !insists => {}
+            other => return write::answer(call, 200, &other?, warnings),
+        }
+    }
+    Err(call.conflict(CHANGED))
+}
+
+fn patched(
+    call: &Call<'_>,
+    current: &Current,
+    apply: Patch,
+    options: &WriteOptions,
+) -> Result<(Value, Vec<String>), StatusError> {
+    let schema = call.schema()?;
+    let patched = apply(schema, &current.object, &call.body).map_err(|error| refusal(&error))?;
+    if options.validation == FieldValidation::Strict
+        && let Some(error) = patched.strict_error()
+    {
+        return Err(refusal(&error));
+    }
+    let warnings = if options.validation == FieldValidation::Warn { patched.strict } else { Vec::new() };
+    let mut new = patched.value;
+    schema.default(&mut new);
+    call.resource.strategy.defaults(&mut new);
+    metadata::same_name(&new, &call.at.name)?;
+    metadata::place(&mut new, call.namespace())?;
+    Ok((new, warnings))
+}
+
+fn refusal(error: &PatchError) -> StatusError {
+    match error {
+        PatchError::Bad(text) => StatusError::bad_request(text),
+        PatchError::TooLarge(text) => StatusError::new(413, "RequestEntityTooLarge", format!("Request entity too large: {text}")),
+        PatchError::Unprocessable(_) => {
+            StatusError::new(422, "Invalid", "the server rejected our request due to an error in our request")
+                .with(crate::status::Details::default())
+        }
+        PatchError::Invalid { shown, detail } => {
+            let mut errors = FieldErrors::new();
+            errors.invalid_verbatim("patch", quote(shown), detail);
+            StatusError::invalid("", "", "", &errors)
+        }
+        PatchError::Internal(text) => StatusError::internal(text),
+    }
+}

@@ -1,0 +1,65 @@
+//! Replace one object.
+
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::decode;
+use crate::metadata;
+use crate::negotiate;
+use crate::object::meta;
+use crate::query::WriteOptions;
+use crate::status::StatusError;
+use crate::write::{self, CHANGED, Current, Tracking};
+
+pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let options = WriteOptions::read(call.query, "UpdateOptions")?;
+    negotiate::wanted(call.head.accept)?;
+    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
+    let (mut object, mut warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
+    metadata::same_name(&object, &call.at.name)?;
+    metadata::place(&mut object, call.namespace())?;
+    for _ in 0..write::TRIES {
+        let current = match Current::read(call) {
+            Err(error) if error.code() == 404 && creates(call) => {
+                warnings.extend(call.resource.strategy.warnings(&object, None));
+                let done = write::create(call, object, &options, write::Tracking::Compare).await?;
+                return write::answer(call, 201, &done, warnings);
+            }
+            other => other?,
+        };
+        let insists = check_preconditions(call, &object, &current)?;
+        let own = call.resource.strategy.warnings(&object, Some(&current.object));
+        match write::replace(call, &current, object.clone(), &options, Tracking::Compare).await {
+            Err(error) if error.reason() == "Conflict" && !insists => {}
+            other => {
+                warnings.extend(own);
+                return write::answer(call, 200, &other?, warnings);
+            }
+        }
+    }
+    Err(call.conflict(CHANGED))
+}
+
+fn creates(call: &Call<'_>) -> bool {
+    call.at.sub.is_empty() && call.resource.strategy.create_on_update()
+}
+
+/// Checks revision and uid of `new` against the stored object; says whether the writer insists on a revision.
+pub(super) fn check_preconditions(call: &Call<'_>, new: &Value, current: &Current) -> Result<bool, StatusError> {
+    let uid = meta(new, "uid");
+    let own = meta(&current.object, "uid");
+    if !uid.is_empty() && uid != own {
+        return Err(call.conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}")));
+    }
+    match meta(new, "resourceVersion") {
+        "" if call.resource.strategy.unconditional_update() => Ok(false),
+        "" => {
+            let mut errors = crate::field::FieldErrors::new();
+            errors.invalid_verbatim("metadata.resourceVersion", "0x0", "must be specified for an update");
+            Err(StatusError::invalid(&call.resource.group, &call.resource.kind, &call.at.name, &errors))
+        }
+        version if version == current.entry.modified.0.to_string() => Ok(true),
+        _ => Err(call.conflict(CHANGED)),
+    }
+}

@@ -1,0 +1,314 @@
+//! The last steps of every write: validation, managed fields, encoding, and the store's transaction.
+
+use bytes::Bytes;
+use eksile_store::{Entry, Txn, WriteError};
+use serde_json::Value;
+
+use crate::admit;
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::field::FieldErrors;
+use crate::managed::{self, Manager};
+use crate::metadata;
+use crate::negotiate;
+use crate::object::{Encoded, meta};
+use crate::query::WriteOptions;
+use crate::status::StatusError;
+use crate::table;
+
+/// How often a write that does not insist on a revision is tried again.
+pub const TRIES: usize = 16;
+
+/// Why a transaction wrote nothing.
+#[derive(Debug)]
+pub enum Stop {
+    /// Somebody else wrote first.
+    Changed,
+    /// The answer to give.
+    Refused(StatusError),
+    /// Nothing is to be stored.
+    DryRun(Bytes),
+}
+
+/// A change that was stored (or would have been).
+#[derive(Debug)]
+pub struct Done {
+    /// The object's bytes.
+    pub bytes: Bytes,
+    /// The revision; 0 for a dry run.
+    pub revision: u64,
+}
+
+fn invalid(call: &Call<'_>, object: &Value, errors: &FieldErrors) -> StatusError {
+    StatusError::invalid(&call.resource.group, &call.resource.kind, meta(object, "name"), errors)
+}
+
+/// Records the writer in the managed fields.
+fn track(call: &Call<'_>, live: Option<&Value>, new: &mut Value, options: &WriteOptions) -> Result<(), StatusError> {
+    let name = manager_name(call, options);
+    managed::update(call.schema()?, live, new, &manager(call, &name));
+    Ok(())
+}
+
+/// The name of the manager: `fieldManager`, or the user agent's first part, printable characters only.
+#[must_use]
+pub fn manager_name(call: &Call<'_>, options: &WriteOptions) -> String {
+    let name = managed::name_of(&options.field_manager, call.head.user_agent);
+    name.chars().filter(|c| !c.is_control()).take(128).collect()
+}
+
+/// The manager of this name in this call.
+#[must_use]
+pub fn manager<'a>(call: &'a Call<'_>, name: &'a str) -> Manager<'a> {
+    Manager {
+        name,
+        subresource: &call.at.sub,
+        api_version: &call.resource.api_version,
+        time: call.now,
+        reset: call.resource.strategy.reset_fields(&call.at.sub),
+    }
+}
+
+/// Creates `object` (decoded, defaulted, placed).
+///
+/// # Errors
+/// What admission, validation or the store have against it.
+pub async fn create(
+    call: &Call<'_>,
+    mut object: Value,
+    options: &WriteOptions,
+    tracking: Tracking,
+) -> Result<Done, StatusError> {
+    let strategy = call.resource.strategy;
+    if tracking == Tracking::Compare {
+        track(call, None, &mut object, options)?;
+    }
+    metadata::begin(&mut object, call.resource, call.now);
+    admit::create(call, &mut object)?;
+    for _ in 0..TRIES {
+        let mut object = object.clone();
+        metadata::generate_name(&mut object);
+        strategy.prepare_create(&mut object, &call.context());
+        let mut errors = FieldErrors::new();
+        metadata::validate(&object, call.resource, &mut errors);
+        strategy.validate(&object, &call.context(), &mut errors);
+        strategy.validate_create(&object, &call.context(), &mut errors);
+        if !errors.is_empty() {
+            return Err(invalid(call, &object, &errors));
+        }
+        strategy.authorize(&object, None, &call.context())?;
+        let generated = meta(&object, "generateName") != "" && call.at.name.is_empty();
+        match store_new(call, object, options.dry_run).await {
+            Err(error) if generated && error.reason() == "AlreadyExists" => {}
+            other => return other,
+        }
+    }
+    Err(StatusError::internal("no free name found"))
+}
+
+async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<Done, StatusError> {
+    let resource = call.resource;
+    let name = meta(&object, "name").to_owned();
+    let key = resource.key(call.namespace(), &name);
+    let stages = resource.strategy.stages();
+    let encoded = if stages || dry_run { None } else { Some(Encoded::new(resource, &object)) };
+    let committed = call
+        .door
+        .store
+        .write(|txn| {
+            if txn.get(&key).is_some() {
+                return Err(Stop::Refused(StatusError::already_exists(&resource.group, &resource.plural, &name)));
+            }
+            if stages {
+                resource.strategy.stage(Some(&mut object), None, txn, &call.context()).map_err(Stop::Refused)?;
+            }
+            if dry_run {
+                return Err(Stop::DryRun(without_revision(&object)));
+            }
+            let encoded = encoded.unwrap_or_else(|| Encoded::new(resource, &object));
+            Ok(put(txn, &key, encoded))
+        })
+        .await;
+    finish(call, committed).await
+}
+
+fn put(txn: &mut Txn<'_>, key: &str, encoded: Encoded) -> Bytes {
+    let bytes = encoded.at(txn.revision().0);
+    txn.put(key, bytes.clone());
+    bytes
+}
+
+fn without_revision(object: &Value) -> Bytes {
+    serde_json::to_vec(object).unwrap_or_default().into()
+}
+
+async fn finish(
+    call: &Call<'_>,
+    committed: Result<eksile_store::Committed<Bytes>, WriteError<Stop>>,
+) -> Result<Done, StatusError> {
+    match committed {
+        Ok(done) => {
+            if call.resource.prefix.starts_with(crate::authorize::rbac::PREFIX) {
+                call.door.rbac.settled(done.revision.0).await;
+            }
+            Ok(Done { bytes: done.value, revision: done.revision.0 })
+        }
+        Err(WriteError::Refused(Stop::DryRun(bytes))) => Ok(Done { bytes, revision: 0 }),
+        Err(WriteError::Refused(Stop::Refused(error))) => Err(error),
+        Err(WriteError::Refused(Stop::Changed)) => Err(call.conflict(CHANGED)),
+        Err(WriteError::Failed(error)) => Err(StatusError::internal(error)),
+    }
+}
+
+/// Upstream's words for a lost race.
+pub const CHANGED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
+/// An object as stored, and parsed.
+pub struct Current {
+    /// The entry.
+    pub entry: Entry,
+    /// The object.
+    pub object: Value,
+}
+
+impl Current {
+    /// Reads the object of a call.
+    ///
+    /// # Errors
+    /// 404, or 500 when what is stored cannot be read.
+    pub fn read(call: &Call<'_>) -> Result<Self, StatusError> {
+        Self::of(call.door.store.view().get(&call.key()).ok_or_else(|| call.not_found())?)
+    }
+
+    /// Parses an entry.
+    ///
+    /// # Errors
+    /// 500 when what is stored cannot be read.
+    pub fn of(entry: Entry) -> Result<Self, StatusError> {
+        let object = serde_json::from_slice(&entry.value).map_err(StatusError::internal)?;
+        Ok(Self { entry, object })
+    }
+}
+
+/// How the managed fields of a change come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracking {
+    /// By comparing old and new.
+    Compare,
+    /// They are right already (apply).
+    Done,
+}
+
+/// Replaces `current` by `new` (decoded, defaulted, named as the path says).
+///
+/// # Errors
+/// What admission, validation or the store have against it; 409 when somebody else wrote first.
+pub async fn replace(
+    call: &Call<'_>,
+    current: &Current,
+    mut new: Value,
+    options: &WriteOptions,
+    tracking: Tracking,
+) -> Result<Done, StatusError> {
+    let strategy = call.resource.strategy;
+    let old = &current.object;
+    metadata::carry(&mut new, old);
+    if tracking == Tracking::Compare {
+        track(call, Some(old), &mut new, options)?;
+    }
+    admit::update(call, &mut new, old)?;
+    strategy.prepare_update(&mut new, old, &call.context());
+    let mut errors = FieldErrors::new();
+    metadata::validate_update(&new, old, &mut errors);
+    strategy.validate(&new, &call.context(), &mut errors);
+    strategy.validate_update(&new, old, &call.context(), &mut errors);
+    if !errors.is_empty() {
+        return Err(invalid(call, &new, &errors));
+    }
+    strategy.authorize(&new, Some(old), &call.context())?;
+    if new == *old || managed::restore_times(old, &mut new) {
+        return Ok(Done { bytes: current.entry.value.clone(), revision: current.entry.modified.0 });
+    }
+    store_change(call, current, new, options.dry_run).await
+}
+
+/// Stores a change of `current`: an object that waits only for its finalizers goes when the last one does.
+///
+/// # Errors
+/// 409 when somebody else wrote first; what the strategy's transaction has against it.
+pub async fn store_change(call: &Call<'_>, current: &Current, mut new: Value, dry_run: bool) -> Result<Done, StatusError> {
+    let resource = call.resource;
+    let key = current.entry.key.clone();
+    let stages = resource.strategy.stages();
+    let gone = crate::deletion::complete(resource, &new);
+    let encoded = if stages || dry_run { None } else { Some(Encoded::new(resource, &new)) };
+    let committed = call
+        .door
+        .store
+        .write(|txn| {
+            if txn.get(&key).map(|e| e.modified) != Some(current.entry.modified) {
+                return Err(Stop::Changed);
+            }
+            if stages {
+                let staged = if gone { None } else { Some(&mut new) };
+                resource.strategy.stage(staged, Some(&current.object), txn, &call.context()).map_err(Stop::Refused)?;
+            }
+            if dry_run {
+                return Err(Stop::DryRun(without_revision(&new)));
+            }
+            let encoded = encoded.unwrap_or_else(|| Encoded::new(resource, &new));
+            if gone {
+                txn.delete(&key);
+                return Ok(encoded.at(txn.revision().0));
+            }
+            Ok(put(txn, &key, encoded))
+        })
+        .await;
+    finish(call, committed).await
+}
+
+/// Removes `current`.
+///
+/// # Errors
+/// 409 when somebody else wrote first.
+pub async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) -> Result<Done, StatusError> {
+    let resource = call.resource;
+    let key = current.entry.key.clone();
+    let committed = call
+        .door
+        .store
+        .write(|txn| {
+            if txn.get(&key).map(|e| e.modified) != Some(current.entry.modified) {
+                return Err(Stop::Changed);
+            }
+            if resource.strategy.stages() {
+                resource.strategy.stage(None, Some(&current.object), txn, &call.context()).map_err(Stop::Refused)?;
+            }
+            if dry_run {
+                return Err(Stop::DryRun(current.entry.value.clone()));
+            }
+            txn.delete(&key);
+            Ok(crate::object::at_revision(resource, &current.entry.value, txn.revision().0))
+        })
+        .await;
+    finish(call, committed).await
+}
+
+/// The object of a write in the form that the client wants.
+///
+/// # Errors
+/// 406, or 500 when it cannot be encoded.
+pub fn answer(call: &Call<'_>, code: u16, done: &Done, warnings: Vec<String>) -> Result<Answer, StatusError> {
+    let wanted = negotiate::wanted(call.head.accept)?;
+    if wanted == negotiate::Wanted::PLAIN {
+        return Ok(Answer::json(code, done.bytes.clone()).warned(warnings));
+    }
+    let include = table::Include::read(call.query)?;
+    let bytes = table::one(call.resource, &done.bytes, wanted, include, call.now)?;
+    let mut answer = Answer::json(code, bytes).warned(warnings);
+    if wanted.yaml {
+        answer.content = "application/yaml";
+    }
+    Ok(answer)
+}

@@ -1,0 +1,252 @@
+//! The control planes that this site hosts: one process a cluster, listening on the fixed addresses of its members.
+
+mod config;
+mod plan;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    pin::Pin,
+    process::Command,
+};
+
+use eksile_ec2::records::Instance;
+use eksile_eks::records::{AccessEntry, Cluster, ObservedCluster, WantedCluster};
+use eksile_linux::{Error as LinuxError, process};
+use eksile_store::{RecordError, Scope, View};
+use rustix::process::Signal;
+use serde::Deserialize;
+
+use crate::{
+    Outcome,
+    outbox::{Outbox, OutboxError},
+};
+pub use plan::{Seen, Step, plan};
+
+/// Port of the API on the control plane's fixed addresses, as on EKS.
+pub const API_PORT: u16 = 443;
+
+/// Lets callers on the host's loopback in at a place of the fabric.
+pub trait Loopback: Send + Sync {
+    /// Keeps a listener under `name` whose callers are connected to `targets` from `place`; answers its port.
+    fn forward<'a>(
+        &'a self,
+        name: &'a str,
+        port: Option<u16>,
+        place: &'a str,
+        targets: Vec<SocketAddr>,
+    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'a>>;
+
+    /// Ends a listener.
+    fn end<'a>(&'a self, name: &'a str) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+}
+
+/// Why a control plane could not be brought where it should be; tried again at the next change.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlPlaneError {
+    /// A record cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// An observation cannot be written.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// A process or namespace.
+    #[error(transparent)]
+    Linux(#[from] LinuxError),
+    /// A file.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// A configuration that cannot be written down.
+    #[error("configuration: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The loopback listener.
+    #[error("loopback listener: {0}")]
+    Loopback(String),
+}
+
+/// What a control plane writes into its ready file once it serves.
+#[derive(Debug, Deserialize)]
+struct ReadyFile {
+    certificate_authority_data: String,
+}
+
+/// Hosts control planes.
+pub struct ControlPlanes<'a> {
+    /// Folder of the site's own data; each cluster gets one below.
+    pub dir: &'a Path,
+    /// The program to start.
+    pub program: &'a Path,
+    /// Where callers on the host come in.
+    pub loopback: &'a dyn Loopback,
+    /// Observations.
+    pub outbox: &'a Outbox,
+    /// Authority of the Region's endpoints, PEM.
+    pub public_ca: &'a Path,
+    /// Address of the Region's STS inside the fabric.
+    pub sts: SocketAddr,
+}
+
+impl ControlPlanes<'_> {
+    /// Brings every control plane of `site` closer to what is wanted.
+    ///
+    /// # Errors
+    /// The first thing that failed; what was done stays done.
+    pub async fn reconcile(&self, view: &View, site: &str) -> Result<Outcome, ControlPlaneError> {
+        let mut outcome = Outcome::default();
+        for (scope, cluster) in view.all_records::<Cluster>()? {
+            if cluster.site != site {
+                continue;
+            }
+            let seen = self.observe(&cluster)?;
+            for step in plan(&cluster, &seen) {
+                self.apply(view, &scope, &cluster, &seen, step).await?;
+            }
+            let process = process::Identity::read(&self.folder(&cluster).join("pid"))?;
+            outcome.running.extend(process.filter(|pid| pid.is_alive()));
+            outcome.waiting |= cluster.wanted == WantedCluster::Present && seen.places && seen.authority.is_none();
+        }
+        Ok(outcome)
+    }
+
+    fn folder(&self, cluster: &Cluster) -> PathBuf {
+        self.dir.join("clusters").join(&cluster.id)
+    }
+
+    fn observe(&self, cluster: &Cluster) -> Result<Seen, ControlPlaneError> {
+        let folder = self.folder(cluster);
+        let alive = process::Identity::read(&folder.join("pid"))?.is_some_and(process::Identity::is_alive);
+        let places = !cluster.members.is_empty()
+            && cluster.members.iter().all(|member| eksile_linux::Namespace::named(&member.instance_id).exists());
+        let authority = match read(&folder.join("ready.json"))? {
+            Some(text) if alive => Some(serde_json::from_slice::<ReadyFile>(&text)?.certificate_authority_data),
+            _ => None,
+        };
+        Ok(Seen { alive, places, authority, folder: folder.exists() })
+    }
+
+    async fn apply(
+        &self,
+        view: &View,
+        scope: &Scope,
+        cluster: &Cluster,
+        seen: &Seen,
+        step: Step,
+    ) -> Result<(), ControlPlaneError> {
+        let folder = self.folder(cluster);
+        match step {
+            Step::WriteAccess => {
+                let entries: Vec<AccessEntry> = view.records(scope)?;
+                let instances: Vec<Instance> = view.records(scope)?;
+                let access = config::access(cluster, entries, &instances);
+                write(&folder.join("access.json"), &serde_json::to_vec(&access)?)
+            }
+            Step::Start => self.start(scope, cluster, &folder),
+            Step::Stop => self.stop(&folder).await,
+            Step::Forward => self.forward_and_report(cluster, seen).await,
+            Step::ReportDown => self.report(cluster, |observed| observed.ready = false).await,
+            Step::Remove => {
+                self.loopback.end(&listener(cluster)).await.map_err(ControlPlaneError::Loopback)?;
+                match std::fs::remove_dir_all(&folder) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        Err(ControlPlaneError::File(folder, error))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Step::ReportGone => {
+                self.report(cluster, |observed| (observed.ready, observed.gone) = (false, true)).await
+            }
+        }
+    }
+
+    fn start(&self, scope: &Scope, cluster: &Cluster, folder: &Path) -> Result<(), ControlPlaneError> {
+        let ready = folder.join("ready.json");
+        if let Err(error) = std::fs::remove_file(&ready)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(ControlPlaneError::File(ready, error));
+        }
+        let file = folder.join("config.json");
+        let config = config::config(scope, cluster, folder, self.public_ca, self.sts);
+        write(&file, &serde_json::to_vec_pretty(&config)?)?;
+        let mut command = Command::new(self.program);
+        command.arg("control-plane").arg("--config").arg(&file);
+        process::spawn_detached(command, &folder.join("pid"))?;
+        Ok(())
+    }
+
+    async fn stop(&self, folder: &Path) -> Result<(), ControlPlaneError> {
+        if let Some(identity) = process::Identity::read(&folder.join("pid"))?.filter(|pid| pid.is_alive()) {
+            identity.signal(Signal::KILL)?;
+            identity.ended().await?;
+        }
+        Ok(())
+    }
+
+    async fn forward_and_report(&self, cluster: &Cluster, seen: &Seen) -> Result<(), ControlPlaneError> {
+        let known = self.outbox.observed::<ObservedCluster>(&cluster.id)?;
+        let targets: Vec<SocketAddr> = cluster
+            .members
+            .iter()
+            .filter_map(|member| Some(SocketAddr::new(member.private_ip.parse().ok()?, API_PORT)))
+            .collect();
+        let port = known.and_then(|known| known.loopback_port);
+        let forwarded = self.loopback.forward(&listener(cluster), port, "onprem", targets).await;
+        let port = forwarded.map_err(ControlPlaneError::Loopback)?;
+        self.report(cluster, |observed| {
+            observed.ready = true;
+            observed.loopback_port = Some(port);
+            observed.certificate_authority_data.clone_from(&seen.authority);
+        })
+        .await
+    }
+
+    async fn report(
+        &self,
+        cluster: &Cluster,
+        change: impl FnOnce(&mut ObservedCluster),
+    ) -> Result<(), ControlPlaneError> {
+        let known = self.outbox.observed::<ObservedCluster>(&cluster.id)?;
+        let mut observed = known.unwrap_or_else(|| ObservedCluster {
+            cluster_id: cluster.id.clone(),
+            ready: false,
+            certificate_authority_data: None,
+            loopback_port: None,
+            health: Vec::new(),
+            gone: false,
+        });
+        change(&mut observed);
+        Ok(self.outbox.report(&observed).await?)
+    }
+}
+
+fn listener(cluster: &Cluster) -> String {
+    format!("cluster {}", cluster.name)
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, ControlPlaneError> {
+    match std::fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ControlPlaneError::File(path.to_owned(), error)),
+    }
+}
+
+/// Writes a file whole or not at all, for its owner only; leaves one with the same content alone.
+fn write(path: &Path, content: &[u8]) -> Result<(), ControlPlaneError> {
+    use std::{io::Write as _, os::unix::fs::DirBuilderExt as _, os::unix::fs::OpenOptionsExt as _};
+    if read(path)?.as_deref() == Some(content) {
+        return Ok(());
+    }
+    let write = || -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let temporary = path.with_extension("new");
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(content)?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|error| ControlPlaneError::File(path.to_owned(), error))
+}

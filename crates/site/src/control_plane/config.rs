@@ -1,0 +1,101 @@
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use eksile_ec2::records::Instance;
+use eksile_eks::records::{AccessEntry, AuthenticationMode, Cluster, Creator};
+use eksile_linux::Namespace;
+use eksile_store::Scope;
+use serde::Serialize;
+
+use super::API_PORT;
+
+/// The control plane's configuration file, as `eksile control-plane --config` reads it.
+#[derive(Debug, Serialize)]
+pub(super) struct Config {
+    cluster: ClusterName,
+    data: PathBuf,
+    listeners: Vec<Listener>,
+    serving_names: Vec<String>,
+    service_cidr: String,
+    iam: Iam,
+    kubelet_netns: Option<PathBuf>,
+    ready_file: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct ClusterName {
+    name: String,
+    id: String,
+    version: String,
+    account: String,
+    region: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Listener {
+    address: SocketAddr,
+    netns: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct Iam {
+    sts_address: SocketAddr,
+    sts_netns: Option<PathBuf>,
+    sts_ca: PathBuf,
+    cluster_identifier: String,
+    access_file: PathBuf,
+}
+
+/// Who may come in: read by the running control plane whenever it changes.
+#[derive(Debug, Serialize)]
+pub(super) struct Access {
+    mode: AuthenticationMode,
+    creator: Option<Creator>,
+    entries: Vec<AccessEntry>,
+    instances: std::collections::BTreeMap<String, String>,
+}
+
+pub(super) fn config(scope: &Scope, cluster: &Cluster, folder: &Path, public_ca: &Path, sts: SocketAddr) -> Config {
+    let places = cluster.members.iter().map(|member| Namespace::named(&member.instance_id).path().to_owned());
+    let listeners = cluster.members.iter().zip(places.clone()).filter_map(|(member, netns)| {
+        Some(Listener { address: SocketAddr::new(member.private_ip.parse().ok()?, API_PORT), netns })
+    });
+    let mut serving_names = vec![cluster.endpoint_name.clone(), "127.0.0.1".to_owned()];
+    serving_names.extend(cluster.members.iter().map(|member| member.private_ip.clone()));
+    // Callers of a local cluster are bound to its id; those of others to its name.
+    let identifier = if cluster.outpost_config.is_some() { &cluster.id } else { &cluster.name };
+    Config {
+        cluster: ClusterName {
+            name: cluster.name.clone(),
+            id: cluster.id.clone(),
+            version: cluster.version.clone(),
+            account: scope.account.clone(),
+            region: scope.region.clone(),
+        },
+        data: folder.to_owned(),
+        listeners: listeners.collect(),
+        serving_names,
+        service_cidr: cluster.service_ipv4_cidr.clone(),
+        iam: Iam {
+            sts_address: sts,
+            sts_netns: places.clone().next(),
+            sts_ca: public_ca.to_owned(),
+            cluster_identifier: identifier.clone(),
+            access_file: folder.join("access.json"),
+        },
+        kubelet_netns: places.clone().next(),
+        ready_file: folder.join("ready.json"),
+    }
+}
+
+pub(super) fn access(cluster: &Cluster, entries: Vec<AccessEntry>, instances: &[Instance]) -> Access {
+    let names = instances.iter().map(|instance| (instance.instance_id.clone(), instance.private_dns_name.clone()));
+    Access {
+        mode: cluster.authentication_mode,
+        creator: cluster.bootstrap_cluster_creator_admin_permissions.then(|| cluster.creator.clone()),
+        entries: entries.into_iter().filter(|entry| entry.cluster_id == cluster.id).collect(),
+        instances: names.collect(),
+    }
+}

@@ -1,0 +1,190 @@
+//! The network as the records want it, made of Linux network namespaces.
+//!
+//! `plan` is a pure function of the records; [`Fabric::reconcile`] brings the kernel closer to it.
+//! A pass that changes nothing costs a comparison; a fresh [`Fabric`] looks at what is there and
+//! adopts it. Every name and number follows from ids, so nothing is renamed over a restart.
+
+mod base;
+mod diff;
+mod filter;
+mod flows;
+mod gateway;
+mod instance;
+pub mod link;
+mod names;
+mod observe;
+mod plan;
+mod records;
+mod router;
+mod topology;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use eksile_linux::netlink::Cidr;
+use eksile_linux::{Effects, Host, Namespace};
+
+pub use base::base;
+pub use names::router;
+pub use records::Records;
+
+use plan::{Plan, Tenure};
+
+/// The Region's public endpoints (AWS door, registry), in the place `internet`.
+pub const REGION_ENDPOINTS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 18, 0, 10)), 443);
+/// Where the Region listens for an Outpost's management stream, in [`link::region_end`].
+pub const LINK_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(100, 64, 0, 1)), 7443);
+/// A host of the customer's, in the place `onprem`.
+pub const ONPREM_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 10);
+/// Elastic addresses.
+pub const PUBLIC_BLOCK: Cidr = Cidr { address: Ipv4Addr::new(198, 19, 0, 0), length: 16 };
+
+/// Why the network could not be brought closer to the records.
+#[derive(Debug, thiserror::Error)]
+pub enum FabricError {
+    /// The kernel refused.
+    #[error(transparent)]
+    Linux(#[from] eksile_linux::Error),
+    /// The list of places could not be kept.
+    #[error("{path}: {source}")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What a pass did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many actions were taken; 0 when all was as wanted.
+    pub actions: usize,
+    /// What waits for others, or cannot be done, and why.
+    pub pending: Vec<String>,
+}
+
+/// A site's part of the network.
+#[derive(Debug)]
+pub struct Fabric {
+    site: String,
+    region: String,
+    /// The places this site made or shares, one a line; written before anything is done in them.
+    places: PathBuf,
+    /// What the kernel has, as far as is known.
+    known: Option<Plan>,
+}
+
+impl Fabric {
+    /// The fabric of `site`; `state` is a folder of its own, made when missing.
+    #[must_use]
+    pub fn new(site: &str, region: &str, state: &Path) -> Self {
+        Self { site: site.to_owned(), region: region.to_owned(), places: state.join("places"), known: None }
+    }
+
+    /// Brings the network closer to the records.
+    ///
+    /// # Errors
+    /// When the kernel refuses; the next pass looks again at what is there.
+    pub fn reconcile(&mut self, records: &Records) -> Result<Report, FabricError> {
+        let mut wanted = plan(records, (&self.site, &self.region));
+        leave_unreachable(&mut wanted);
+        let known = match self.known.take() {
+            Some(known) if all_exist(&known) => known,
+            _ => observe::existing(&self.remembered()?, &wanted)?,
+        };
+        let actions = diff::actions(&known, &wanted);
+        if !actions.is_empty() {
+            self.remember(&known, &wanted)?;
+            Host.perform(&actions)?;
+        }
+        for (gateway, pairs) in &wanted.translations {
+            if known.translations.get(gateway) != Some(pairs) {
+                let forgotten = flows::forget_stale(gateway, pairs)?;
+                tracing::debug!(gateway, forgotten, "flows of addresses that were taken away");
+            }
+        }
+        let pending = wanted.pending.clone();
+        self.known = Some(wanted);
+        Ok(Report { actions: actions.len(), pending })
+    }
+
+    /// Lines are `NAME` for places of this site's own, `NAME PREFIX` for shared ones.
+    fn remembered(&self) -> Result<BTreeMap<String, Tenure>, FabricError> {
+        let text = match fs::read_to_string(&self.places) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            other => other.map_err(|source| self.state(source))?,
+        };
+        let place = |line: &str| match line.split_once(' ') {
+            Some((name, prefix)) => (name.to_owned(), Tenure::Shared(prefix.to_owned())),
+            None => (line.to_owned(), Tenure::Sole),
+        };
+        Ok(text.lines().map(place).collect())
+    }
+
+    /// Writes down every place that may be touched by the next actions.
+    fn remember(&self, known: &Plan, wanted: &Plan) -> Result<(), FabricError> {
+        let line = |(name, place): (&String, &plan::Place)| match &place.tenure {
+            Tenure::Shared(prefix) => format!("{name} {prefix}\n"),
+            Tenure::Sole | Tenure::Tenant => format!("{name}\n"),
+        };
+        let lines: BTreeSet<String> = known.places.iter().chain(&wanted.places).map(line).collect();
+        let text: String = lines.into_iter().collect();
+        let new = self.places.with_extension("new");
+        let write = || {
+            self.places.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::write(&new, text)?;
+            fs::rename(&new, &self.places)
+        };
+        write().map_err(|source| self.state(source))
+    }
+
+    fn state(&self, source: std::io::Error) -> FabricError {
+        FabricError::State { path: self.places.clone(), source }
+    }
+}
+
+/// What a site wants, from the records alone.
+fn plan(records: &Records, (site, region): (&str, &str)) -> Plan {
+    let mut plan = Plan::default();
+    for vpc in &records.vpcs {
+        let Some(network) = topology::Network::new(records, vpc, (site, region), &mut plan.pending) else { continue };
+        if site == region || network.subnets.iter().any(|s| s.site == site) {
+            router::plan(&mut plan, &network, records, (site, region));
+        }
+    }
+    plan
+}
+
+/// Takes out what hangs on places that the world did not make; they are told as pending.
+fn leave_unreachable(plan: &mut Plan) {
+    let shared = |p: &plan::Place| matches!(p.tenure, Tenure::Shared(_));
+    let missing: BTreeSet<String> = plan
+        .places
+        .iter()
+        .filter(|(name, place)| shared(place) && !Namespace::named(name).exists())
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in &missing {
+        plan.places.remove(name);
+        plan.pending.push(format!("place {name} is not there"));
+    }
+    let gone: Vec<_> =
+        plan.cables.iter().filter(|(_, (_, far))| missing.contains(far)).map(|(k, _)| k.clone()).collect();
+    for (place, device) in gone {
+        plan.cables.remove(&(place.clone(), device.clone()));
+        let place = plan.place(&place);
+        place.neighbours.retain(|n| n.device != device);
+        let on = |kind: &eksile_linux::netlink::RouteKind| matches!(kind, eksile_linux::netlink::RouteKind::Via { device: d, .. } if *d == device);
+        place.routes.retain(|r| !on(&r.kind));
+    }
+}
+
+fn all_exist(plan: &Plan) -> bool {
+    plan.places.keys().all(|name| Namespace::named(name).exists())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! The site's loop: whenever something changed, bring fabric, instances, control planes and services closer to what
+//! the replica says, in this order, since each needs what comes before it.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use eksile_base::Clock;
+use eksile_linux::process::Identity;
+use eksile_store::{Store, WatchItem};
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{
+    control_plane::{ControlPlanes, Loopback},
+    fabric::{self, Fabric, Records},
+    instances::Instances,
+    link::{LinkClient, Question},
+    metadata::Credentials,
+    services::Services,
+};
+
+/// Pause before something unfinished is looked at again.
+const SOON: Duration = Duration::from_millis(20);
+/// Pause before something that failed is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Everything is looked at this often, whether or not anything seems to have changed.
+const RESYNC: Duration = Duration::from_secs(10);
+
+/// What a site is and has.
+pub struct Host {
+    /// Its name: an Outpost's id, or the Region's name.
+    pub site: String,
+    /// The Region.
+    pub region: String,
+    /// Replica, observations, outbox.
+    pub store: Store,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Pid files of this run.
+    pub run: PathBuf,
+    /// Control group below which the instances' lie, as a path inside each hierarchy.
+    pub cgroup: String,
+    /// Time.
+    pub clock: Clock,
+    /// This program.
+    pub program: PathBuf,
+    /// The way to the Region.
+    pub link: LinkClient,
+    /// The way for callers on the host.
+    pub loopback: Arc<dyn Loopback>,
+    /// Authority of the Region's endpoints, PEM.
+    pub public_ca: PathBuf,
+    /// Address of the Region's endpoints inside the fabric.
+    pub endpoints: SocketAddr,
+}
+
+/// Whether everything is as wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    Settled,
+    Unfinished,
+    Failed,
+}
+
+impl Host {
+    /// Runs for ever. `ready` is called once, after the first pass.
+    pub async fn run(self, ready: impl AsyncFnOnce()) {
+        let credentials: Arc<dyn Credentials> = Arc::new(OverTheLink(self.link.clone()));
+        let std::net::IpAddr::V4(endpoints) = self.endpoints.ip() else { return };
+        let mut services = Services::new(self.store.clone(), self.region.clone(), endpoints, credentials);
+        let mut fabric = Fabric::new(&self.site, &self.region, &self.dir.join("fabric"));
+        let mut ready = Some(ready);
+        let mut watched = Vec::new();
+        let mut ends = JoinSet::new();
+        loop {
+            let seen = self.store.revision();
+            let (pass, running) = self.pass(&mut fabric, &mut services).await;
+            if let Some(ready) = ready.take() {
+                ready().await;
+            }
+            for identity in running {
+                if !watched.contains(&identity) {
+                    watched.push(identity);
+                    ends.spawn(async move { (identity, identity.ended().await) });
+                }
+            }
+            let pause = match pass {
+                Pass::Settled => RESYNC,
+                Pass::Unfinished => SOON,
+                Pass::Failed => RETRY,
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.changed(seen) => {}
+                Some(ended) = ends.join_next() => {
+                    if let Ok((identity, _)) = ended {
+                        watched.retain(|other| *other != identity);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Until a record of the replica is other than at `seen`.
+    async fn changed(&self, seen: eksile_store::Revision) {
+        let Ok(mut watch) = self.store.watch("/", seen) else { return };
+        loop {
+            match watch.next().await {
+                Ok(WatchItem::Change(change))
+                    if !change.key.starts_with("/outbox/") && !change.key.starts_with("/replica/") =>
+                {
+                    return;
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn pass(&self, fabric: &mut Fabric, services: &mut Services) -> (Pass, Vec<Identity>) {
+        let mut pass = Pass::Settled;
+        let mut running = Vec::new();
+        let view = self.store.view();
+        let built = Records::read(&view)
+            .map_err(|error| error.to_string())
+            .and_then(|records| tokio::task::block_in_place(|| fabric.reconcile(&records)).map_err(|e| e.to_string()));
+        match built {
+            Ok(report) if report.pending.is_empty() => {}
+            Ok(report) => {
+                tracing::debug!(site = self.site, pending = ?report.pending, "the fabric waits");
+                pass = Pass::Failed;
+            }
+            Err(error) => pass = self.failed("fabric", &error),
+        }
+        if let Err(error) = services.reconcile(|vpc| fabric::router(vpc, &self.site, &self.region)) {
+            pass = self.failed("services", &error.to_string());
+        }
+        let instances = Instances { host: self, outbox: self.link.outbox() };
+        match instances.reconcile(&view, &self.site).await {
+            Ok(outcome) => {
+                running.extend(outcome.running);
+                pass = if outcome.waiting && pass == Pass::Settled { Pass::Unfinished } else { pass };
+            }
+            Err(error) => pass = self.failed("instances", &error.to_string()),
+        }
+        match self.control_planes().reconcile(&view, &self.site).await {
+            Ok(outcome) => {
+                running.extend(outcome.running);
+                pass = if outcome.waiting && pass == Pass::Settled { Pass::Unfinished } else { pass };
+            }
+            Err(error) => pass = self.failed("control planes", &error.to_string()),
+        }
+        (pass, running)
+    }
+
+    fn control_planes(&self) -> ControlPlanes<'_> {
+        ControlPlanes {
+            dir: &self.dir,
+            program: &self.program,
+            loopback: &*self.loopback,
+            outbox: self.link.outbox(),
+            public_ca: &self.public_ca,
+            sts: self.endpoints,
+        }
+    }
+
+    fn failed(&self, what: &str, error: &str) -> Pass {
+        tracing::warn!(site = self.site, error, "{what}: tried again soon");
+        Pass::Failed
+    }
+}
+
+/// How long an instance waits for its credentials before the metadata service gives up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+struct OverTheLink(LinkClient);
+
+impl Credentials for OverTheLink {
+    fn of<'a>(
+        &'a self,
+        instance_id: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<serde_json::Value, String>> + Send + 'a>> {
+        let question = Question::InstanceCredentials { instance_id: instance_id.to_owned() };
+        Box::pin(self.0.ask(question, PATIENCE))
+    }
+}

@@ -1,0 +1,252 @@
+//! The instances that this site hosts.
+//!
+//! A worker is a system container with processes of its own (see [`crate::instance`]). A member of a control plane is
+//! an address: its namespace is all there is of it, and the cluster's control plane listens inside.
+
+use std::{path::PathBuf, time::Duration};
+
+use eksile_ec2::records::{Instance, InstanceRole, InstanceState, ObservedInstance, Vpc, WantedInstanceState};
+use eksile_linux::{Error as LinuxError, Namespace, process::Identity};
+use eksile_store::{RecordError, Scope, View};
+use rustix::process::Signal;
+
+use crate::{
+    Outcome,
+    host::Host,
+    instance::{self, InstanceError},
+    outbox::{Outbox, OutboxError},
+    services::resolver,
+};
+
+/// How long an instance may take to shut down.
+const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// Why an instance could not be brought where it should be; tried again soon.
+#[derive(Debug, thiserror::Error)]
+pub enum InstancesError {
+    /// A record cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// An observation cannot be written.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// A process.
+    #[error(transparent)]
+    Linux(#[from] LinuxError),
+    /// An instance that cannot be started.
+    #[error(transparent)]
+    Start(#[from] InstanceError),
+    /// A folder that cannot be removed.
+    #[error("{0}: {1}")]
+    Folder(PathBuf, std::io::Error),
+}
+
+/// What is there of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    /// Its namespace, with its interfaces.
+    place: bool,
+    /// Its first process.
+    process: Process,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    /// Not started since the world began.
+    None,
+    Alive(Identity),
+    /// Started, and ended by itself.
+    Ended,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Wait for its interfaces.
+    Wait,
+    Start,
+    /// As [`Step::Start`], and say that it ended by itself.
+    StartAgain,
+    Stop(Identity),
+    /// Remove what it kept.
+    Remove,
+    Report(InstanceState),
+}
+
+fn plan(instance: &Instance, seen: Seen) -> Vec<Step> {
+    use InstanceState::{Running, Stopped, Terminated};
+    let member = matches!(instance.role, InstanceRole::ControlPlane { .. });
+    match (instance.wanted, seen.process) {
+        (WantedInstanceState::Running, _) if !seen.place => vec![Step::Wait],
+        (WantedInstanceState::Running, _) if member => vec![Step::Report(Running)],
+        (WantedInstanceState::Running, Process::Alive(_)) => vec![Step::Report(Running)],
+        (WantedInstanceState::Running, Process::None) => vec![Step::Start, Step::Report(Running)],
+        (WantedInstanceState::Running, Process::Ended) => vec![Step::StartAgain],
+        (WantedInstanceState::Stopped, Process::Alive(pid)) => vec![Step::Stop(pid), Step::Report(Stopped)],
+        (WantedInstanceState::Stopped, _) => vec![Step::Report(Stopped)],
+        (WantedInstanceState::Terminated, Process::Alive(pid)) => {
+            vec![Step::Stop(pid), Step::Remove, Step::Report(Terminated)]
+        }
+        (WantedInstanceState::Terminated, _) => vec![Step::Remove, Step::Report(Terminated)],
+    }
+}
+
+/// Hosts instances.
+pub struct Instances<'a> {
+    /// Whose.
+    pub host: &'a Host,
+    /// Observations.
+    pub outbox: &'a Outbox,
+}
+
+impl Instances<'_> {
+    /// Brings every instance of `site` closer to what is wanted.
+    ///
+    /// # Errors
+    /// The first thing that failed; what was done stays done.
+    pub async fn reconcile(&self, view: &View, site: &str) -> Result<Outcome, InstancesError> {
+        let mut outcome = Outcome::default();
+        for (scope, instance) in view.all_records::<Instance>()? {
+            if instance.site != site {
+                continue;
+            }
+            let process = match Identity::read(&self.pid_file(&instance))? {
+                None => Process::None,
+                Some(identity) if identity.is_alive() => Process::Alive(identity),
+                Some(_) => Process::Ended,
+            };
+            let seen = Seen { place: Namespace::named(&instance.instance_id).exists(), process };
+            for step in plan(&instance, seen) {
+                outcome.waiting |= step == Step::Wait;
+                self.apply(view, &scope, &instance, step).await?;
+            }
+            outcome.running.extend(Identity::read(&self.pid_file(&instance))?.filter(|pid| pid.is_alive()));
+        }
+        Ok(outcome)
+    }
+
+    fn pid_file(&self, instance: &Instance) -> PathBuf {
+        self.host.run.join(format!("{}.pid", instance.instance_id))
+    }
+
+    fn folder(&self, instance: &Instance) -> PathBuf {
+        self.host.dir.join("instances").join(&instance.instance_id)
+    }
+
+    async fn apply(&self, view: &View, scope: &Scope, of: &Instance, step: Step) -> Result<(), InstancesError> {
+        match step {
+            Step::Wait => self.report(of, InstanceState::Pending, None).await,
+            Step::Start => self.start(view, scope, of),
+            Step::StartAgain => {
+                self.start(view, scope, of)?;
+                let reason = "Server.InternalError: the instance's first process ended and was started again";
+                self.report(of, InstanceState::Running, Some(reason)).await
+            }
+            Step::Stop(process) => stop(process).await,
+            Step::Remove => self.remove(of),
+            Step::Report(state) => self.report(of, state, None).await,
+        }
+    }
+
+    fn start(&self, view: &View, scope: &Scope, of: &Instance) -> Result<(), InstancesError> {
+        let vpc: Option<Vpc> = view.record(scope, &of.vpc_id)?;
+        instance::start(&instance::Spec {
+            id: of.instance_id.clone(),
+            dir: self.folder(of),
+            netns: Namespace::named(&of.instance_id).path().to_owned(),
+            pid_file: self.pid_file(of),
+            hostname: of.private_dns_name.clone(),
+            region: scope.region.clone(),
+            resolver: vpc.and_then(|vpc| resolver(&vpc.cidr_block)),
+            user_data: of.user_data.clone(),
+            cgroup_parent: format!("{}/{}", self.host.cgroup, of.instance_id),
+            program: self.host.program.clone(),
+            trusted_ca: self.host.public_ca.clone(),
+        })?;
+        Ok(())
+    }
+
+    fn remove(&self, of: &Instance) -> Result<(), InstancesError> {
+        let folder = self.folder(of);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(InstancesError::Folder(folder, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reports a state. Without a new reason the last one stays while the state does.
+    async fn report(&self, of: &Instance, state: InstanceState, reason: Option<&str>) -> Result<(), InstancesError> {
+        let known = self.outbox.observed::<ObservedInstance>(&of.instance_id)?;
+        let unchanged = known.as_ref().is_some_and(|known| known.state == state);
+        // An instance that was never up has no interface to wait for once more.
+        let settled = known.as_ref().is_some_and(|known| known.state != InstanceState::Pending);
+        if reason.is_none() && (unchanged || (state == InstanceState::Pending && settled)) {
+            return Ok(());
+        }
+        let since = self.host.clock.now_wall().as_second();
+        let (instance_id, reason) = (of.instance_id.clone(), reason.map(str::to_owned));
+        Ok(self.outbox.report(&ObservedInstance { instance_id, state, reason, since }).await?)
+    }
+}
+
+async fn stop(process: Identity) -> Result<(), InstancesError> {
+    for signal in [Signal::TERM, Signal::KILL] {
+        match process.signal(signal) {
+            Err(error) if error.is_absent() => return Ok(()),
+            other => other?,
+        }
+        if tokio::time::timeout(SHUTDOWN, process.ended()).await.is_ok() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(wanted: WantedInstanceState, role: InstanceRole) -> Instance {
+        let text = |text: &str| text.to_owned();
+        Instance {
+            instance_id: text("i-1"),
+            reservation_id: text("r-1"),
+            image_id: text("ami-1"),
+            instance_type: text("m5.large"),
+            site: text("op-1"),
+            subnet_id: text("subnet-1"),
+            vpc_id: text("vpc-1"),
+            private_ip: text("10.0.1.5"),
+            private_dns_name: text("ip-10-0-1-5.us-west-2.compute.internal"),
+            network_interface_ids: vec![],
+            key_name: None,
+            instance_profile: None,
+            user_data: None,
+            role,
+            wanted,
+            launch_time: 0,
+            ami_launch_index: 0,
+            client_token: None,
+            tags: std::collections::BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_done_follows_from_what_is_wanted_and_seen() {
+        use InstanceState::{Running, Terminated};
+        let worker = |wanted| instance(wanted, InstanceRole::Worker);
+        let (want, gone) = (worker(WantedInstanceState::Running), worker(WantedInstanceState::Terminated));
+        let alive = Process::Alive(Identity { pid: 7, start: 1 });
+        let seen = |place, process| Seen { place, process };
+        assert_eq!(plan(&want, seen(false, Process::None)), [Step::Wait]);
+        assert_eq!(plan(&want, seen(true, Process::None)), [Step::Start, Step::Report(Running)]);
+        assert_eq!(plan(&want, seen(true, alive)), [Step::Report(Running)]);
+        assert_eq!(plan(&want, seen(true, Process::Ended)), [Step::StartAgain]);
+        let stop = Step::Stop(Identity { pid: 7, start: 1 });
+        assert_eq!(plan(&gone, seen(true, alive)), [stop, Step::Remove, Step::Report(Terminated)]);
+        assert_eq!(plan(&gone, seen(false, Process::None)), [Step::Remove, Step::Report(Terminated)]);
+        let role = InstanceRole::ControlPlane { cluster_id: "id".to_owned() };
+        let member = instance(WantedInstanceState::Running, role);
+        assert_eq!(plan(&member, seen(true, Process::None)), [Step::Report(Running)]);
+    }
+}

@@ -1,0 +1,292 @@
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use eksile_store::{Revision, Store, WatchItem};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, WriteHalf},
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, interval, timeout},
+};
+
+use super::{FrameError, Message, Question, SessionError, Timing, read_frame, write_frame};
+use crate::{
+    outbox::{self, Outbox},
+    replica::{Progress, Replica},
+};
+
+/// A stream to the Region, already authenticated both ways.
+pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
+
+/// Makes streams to the Region.
+pub trait Connect: Send + Sync {
+    /// One attempt.
+    fn connect(&self) -> Pin<Box<dyn Future<Output = std::io::Result<Box<dyn Connection>>> + Send + '_>>;
+}
+
+/// What the site's end of the link knows of it, for people and metrics; nothing decides by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkState {
+    /// Whether a session stands.
+    pub connected: bool,
+    /// Why the last one ended, or the last attempt failed.
+    pub reason: Option<String>,
+}
+
+type Asked = (Question, oneshot::Sender<Result<serde_json::Value, String>>);
+
+/// The site's end of the service link. Cheap to clone.
+#[derive(Clone)]
+pub struct LinkClient {
+    site: String,
+    store: Store,
+    replica: Replica,
+    outbox: Outbox,
+    timing: Timing,
+    state: Arc<watch::Sender<LinkState>>,
+    asks: mpsc::Sender<Asked>,
+    next_ask: Arc<AtomicU64>,
+}
+
+/// Questions waiting for a session; made with the client, consumed by [`LinkClient::run`].
+pub struct Asks(mpsc::Receiver<Asked>);
+
+impl LinkClient {
+    /// A client for `site` whose replica and outbox lie in `store`.
+    #[must_use]
+    pub fn new(site: impl Into<String>, store: Store, timing: Timing) -> (Self, Asks) {
+        let (asks, asked) = mpsc::channel(64);
+        let site = site.into();
+        let client = Self {
+            replica: Replica::new(store.clone()),
+            outbox: Outbox::new(store.clone(), site.clone()),
+            site,
+            store,
+            timing,
+            state: Arc::new(watch::Sender::new(LinkState { connected: false, reason: None })),
+            asks,
+            next_ask: Arc::new(AtomicU64::new(1)),
+        };
+        (client, Asks(asked))
+    }
+
+    /// The outbox.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// The link's state, to be watched.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.subscribe()
+    }
+
+    /// Asks the Region.
+    ///
+    /// # Errors
+    /// The Region's refusal, or that no answer came in time.
+    pub async fn ask(&self, question: Question, patience: Duration) -> Result<serde_json::Value, String> {
+        let asking = async {
+            let (answer, answered) = oneshot::channel();
+            self.asks.send((question, answer)).await.map_err(|_| "the link has ended".to_owned())?;
+            answered.await.map_err(|_| "the session ended before the answer".to_owned())?
+        };
+        timeout(patience, asking).await.map_err(|_| format!("no answer from the Region within {patience:?}"))?
+    }
+
+    /// Keeps a session standing, for ever.
+    pub async fn run(&self, connect: &dyn Connect, mut asks: Asks) {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let reason = match timeout(self.timing.silence, connect.connect()).await {
+                Err(_) => format!("no connection within {:?}", self.timing.silence),
+                Ok(Err(error)) => error.to_string(),
+                Ok(Ok(stream)) => {
+                    let (end, stood) = self.session(stream, &mut asks.0).await;
+                    if stood {
+                        pause = Duration::from_millis(50);
+                    }
+                    end.to_string()
+                }
+            };
+            tracing::info!(site = self.site, reason, "service link is down");
+            self.state.send_replace(LinkState { connected: false, reason: Some(reason) });
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.timing.retry);
+        }
+    }
+
+    async fn session(&self, stream: Box<dyn Connection>, asks: &mut mpsc::Receiver<Asked>) -> (SessionError, bool) {
+        let (mut reader, writer) = tokio::io::split(stream);
+        let (sender, incoming) = mpsc::channel(64);
+        let reading = tokio::spawn(async move {
+            loop {
+                let frame = read_frame(&mut reader).await;
+                let failed = frame.is_err();
+                if sender.send(frame).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        let mut session = Session {
+            client: self,
+            writer,
+            incoming,
+            heard: Instant::now(),
+            progress: Progress::default(),
+            whole: None,
+            pending: HashMap::new(),
+            sent: 0,
+        };
+        let end = match session.greet().await {
+            Err(error) => (error, false),
+            Ok(()) => {
+                tracing::info!(site = self.site, "service link is up");
+                self.state.send_replace(LinkState { connected: true, reason: None });
+                match session.run(asks).await {
+                    Err(error) => (error, true),
+                    Ok(()) => (SessionError::Protocol("the session ended".to_owned()), true),
+                }
+            }
+        };
+        reading.abort();
+        end
+    }
+}
+
+struct Session<'a> {
+    client: &'a LinkClient,
+    writer: WriteHalf<Box<dyn Connection>>,
+    incoming: mpsc::Receiver<Result<Message, FrameError>>,
+    heard: Instant,
+    progress: Progress,
+    /// Records of a snapshot under way.
+    whole: Option<Vec<(String, Bytes)>>,
+    pending: HashMap<u64, oneshot::Sender<Result<serde_json::Value, String>>>,
+    /// Last report sent in this session.
+    sent: u64,
+}
+
+impl Session<'_> {
+    async fn greet(&mut self) -> Result<(), SessionError> {
+        let progress = self.client.replica.progress().map_err(stored)?;
+        let hello = Message::Hello {
+            site: self.client.site.clone(),
+            store: progress.store.clone(),
+            revision: progress.revision,
+        };
+        self.send(&hello).await?;
+        let silence = self.client.timing.silence;
+        let first = timeout(silence, self.incoming.recv()).await.map_err(|_| SessionError::Silent(silence))?;
+        match first.ok_or_else(|| SessionError::Protocol("the Region hung up".to_owned()))?? {
+            Message::Welcome { store, reported, snapshot } => {
+                self.client.outbox.taken(reported).await.map_err(stored)?;
+                self.sent = reported;
+                self.progress = Progress { store, revision: progress.revision };
+                self.whole = snapshot.then(Vec::new);
+                self.heard = Instant::now();
+                Ok(())
+            }
+            other => Err(SessionError::Protocol(format!("expected a welcome, got {other:?}"))),
+        }
+    }
+
+    async fn run(&mut self, asks: &mut mpsc::Receiver<Asked>) -> Result<(), SessionError> {
+        let from = self.client.store.revision();
+        self.send_reports().await?;
+        let mut reports = self.client.store.watch(outbox::PREFIX, Revision(from.0)).map_err(stored)?;
+        let mut ping = interval(self.client.timing.ping);
+        loop {
+            tokio::select! {
+                frame = self.incoming.recv() => {
+                    let frame = frame.ok_or_else(|| SessionError::Protocol("the stream ended".to_owned()))??;
+                    self.heard = Instant::now();
+                    self.receive(frame).await?;
+                }
+                item = reports.next() => {
+                    if let WatchItem::Change(change) = item.map_err(stored)? && change.value.is_some() {
+                        self.send_reports().await?;
+                    }
+                }
+                Some((question, answer)) = asks.recv() => {
+                    let id = self.client.next_ask.fetch_add(1, Ordering::Relaxed);
+                    self.pending.insert(id, answer);
+                    self.send(&Message::Ask { id, question }).await?;
+                }
+                _ = ping.tick() => {
+                    if self.heard.elapsed() > self.client.timing.silence {
+                        return Err(SessionError::Silent(self.client.timing.silence));
+                    }
+                    self.send(&Message::Ping).await?;
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &Message) -> Result<(), SessionError> {
+        let silence = self.client.timing.silence;
+        timeout(silence, write_frame(&mut self.writer, message)).await.map_err(|_| SessionError::Silent(silence))??;
+        Ok(())
+    }
+
+    async fn send_reports(&mut self) -> Result<(), SessionError> {
+        loop {
+            let entries = self.client.outbox.after(self.sent, 64).map_err(stored)?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            for entry in entries {
+                self.sent = entry.seq;
+                self.send(&Message::Report { seq: entry.seq, key: entry.key, value: entry.value }).await?;
+            }
+        }
+    }
+
+    async fn receive(&mut self, message: Message) -> Result<(), SessionError> {
+        match message {
+            Message::Ping => Ok(()),
+            Message::Taken { seq } => self.client.outbox.taken(seq).await.map_err(stored),
+            Message::Change { key, value, .. } => {
+                let value = value.map(|raw| Bytes::from(raw.get().to_owned()));
+                match (&mut self.whole, value) {
+                    (Some(whole), Some(value)) => {
+                        whole.push((key, value));
+                        Ok(())
+                    }
+                    (Some(_), None) => Err(SessionError::Protocol("a deletion inside a snapshot".to_owned())),
+                    (None, value) => self.client.replica.apply(&key, value).await.map_err(stored),
+                }
+            }
+            Message::Progress { revision } => {
+                self.progress.revision = revision;
+                match self.whole.take() {
+                    Some(records) => self.client.replica.replace(records, &self.progress).await.map_err(stored),
+                    None => self.client.replica.complete(&self.progress).await.map_err(stored),
+                }
+            }
+            Message::Answer { id, result } => {
+                let asker = self.pending.remove(&id);
+                if asker.is_none_or(|asker| asker.send(result).is_err()) {
+                    tracing::debug!(id, "nobody waits for this answer any more");
+                }
+                Ok(())
+            }
+            other => Err(SessionError::Protocol(format!("the Region does not send {other:?}"))),
+        }
+    }
+}
+
+fn stored(error: impl std::fmt::Display) -> SessionError {
+    SessionError::Store(error.to_string())
+}

@@ -1,0 +1,102 @@
+//! What a VPC's router offers its instances: the resolver and the metadata service, one of each a VPC.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use eksile_ec2::records::Vpc;
+use eksile_linux::{Error as LinuxError, Namespace, socket};
+use eksile_store::{RecordError, Store};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    task::JoinSet,
+};
+
+use crate::{
+    metadata::{self, Credentials},
+    names::{self, Zone},
+};
+
+/// Why a service could not be offered; tried again at the next change.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// A record cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A socket in the router's namespace cannot be made.
+    #[error(transparent)]
+    Linux(#[from] LinuxError),
+    /// A socket cannot be handed to the runtime.
+    #[error("socket: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+/// The services of every VPC that has a router here.
+pub struct Services {
+    store: Store,
+    region: String,
+    endpoints: Ipv4Addr,
+    credentials: Arc<dyn Credentials>,
+    /// Dropping a set ends its services.
+    running: HashMap<String, JoinSet<std::io::Result<()>>>,
+}
+
+impl Services {
+    /// Services that answer from `store`; the Region's public endpoints are at `endpoints`.
+    #[must_use]
+    pub fn new(store: Store, region: String, endpoints: Ipv4Addr, credentials: Arc<dyn Credentials>) -> Self {
+        Self { store, region, endpoints, credentials, running: HashMap::new() }
+    }
+
+    /// Starts what is missing and ends what is no longer wanted. `router` names a VPC's router here.
+    ///
+    /// # Errors
+    /// The first thing that failed.
+    pub fn reconcile(&mut self, router: impl Fn(&str) -> String) -> Result<(), ServiceError> {
+        let vpcs = self.store.view().all_records::<Vpc>()?;
+        self.running.retain(|vpc_id, tasks| {
+            // One that has ended is started again below.
+            let ended = tasks.try_join_next().is_some();
+            !ended && vpcs.iter().any(|(_, vpc)| vpc.vpc_id == *vpc_id)
+        });
+        for (_, vpc) in vpcs {
+            let place = Namespace::named(&router(&vpc.vpc_id));
+            if self.running.contains_key(&vpc.vpc_id) || !place.exists() {
+                continue;
+            }
+            let tasks = self.start(&vpc, &place)?;
+            self.running.insert(vpc.vpc_id, tasks);
+        }
+        Ok(())
+    }
+
+    fn start(&self, vpc: &Vpc, place: &Namespace) -> Result<JoinSet<std::io::Result<()>>, ServiceError> {
+        let zone = Zone {
+            store: self.store.clone(),
+            vpc_id: vpc.vpc_id.clone(),
+            region: self.region.clone(),
+            endpoints: self.endpoints,
+        };
+        let mut tasks = JoinSet::new();
+        if let Some(resolver) = resolver(&vpc.cidr_block) {
+            let address = SocketAddr::new(IpAddr::V4(resolver), 53);
+            let udp = UdpSocket::from_std(socket::udp_socket(place, address)?)?;
+            let tcp = TcpListener::from_std(socket::tcp_listener(place, address)?)?;
+            tasks.spawn(names::serve_udp(zone.clone(), udp));
+            tasks.spawn(names::serve_tcp(zone, tcp));
+        }
+        let listener = TcpListener::from_std(socket::tcp_listener(place, metadata::ADDRESS)?)?;
+        let (store, credentials) = (self.store.clone(), Arc::clone(&self.credentials));
+        tasks.spawn(metadata::serve(store, vpc.vpc_id.clone(), credentials, listener));
+        Ok(tasks)
+    }
+}
+
+/// The resolver's address: the block's base plus two (VPC user guide, "Amazon DNS server").
+#[must_use]
+pub fn resolver(block: &str) -> Option<Ipv4Addr> {
+    let base: Ipv4Addr = block.split('/').next()?.parse().ok()?;
+    Some(Ipv4Addr::from(u32::from(base).checked_add(2)?))
+}

@@ -1,0 +1,4 @@
+//! Tests of a site's parts.
+
+mod control_plane;
+mod link;

@@ -1,0 +1,41 @@
+//! The slice, shown by unmodified clients: aws, kubectl, openssl.
+//!
+//! Needs root, nft, `aws` and `kubectl` (`make tools` installs them); what is lacking is a named skip.
+
+mod bad_input;
+mod disconnected;
+mod figures;
+mod installation;
+mod restarts;
+mod slice;
+
+/// Whether this machine can run an installation; says what it lacks.
+fn able() -> bool {
+    let doctor = std::process::Command::new(installation::eksile()).arg("doctor").output().unwrap();
+    if !doctor.status.success() {
+        println!("SKIPPED: this machine lacks something\n{}", String::from_utf8_lossy(&doctor.stdout));
+    }
+    doctor.status.success()
+}
+
+/// One installation, one story: its chapters share the cluster, since making one is most of the time.
+#[test]
+fn the_slice() {
+    if !able() {
+        return;
+    }
+    let mut at = installation::Installation::new();
+    let up = at.up();
+    slice::quickstart(&at);
+    figures::print(&at, up);
+    slice::clients_see_it(&at);
+    slice::a_stranger_is_refused(&at);
+    let admin = disconnected::client_certificate(&at);
+    disconnected::cut_by_command(&at, &admin);
+    disconnected::cut_by_our_own_rule(&at, &admin);
+    restarts::the_region_is_killed(&at, &admin);
+    restarts::everything_else_is_killed(&at, &admin);
+    bad_input::every_listener(&at);
+    restarts::up_is_killed(&mut at, &admin);
+    slice::taken_down(&at);
+}
