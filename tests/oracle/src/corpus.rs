@@ -120,8 +120,7 @@ pub fn read(folder: &Path) -> Result<Vec<Scenario>, CorpusError> {
 fn read_one(path: &Path) -> Result<Scenario, CorpusError> {
     let shown = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|e| CorpusError::Read(shown.clone(), e))?;
-    let mut scenario: Scenario =
-        serde_yaml_ng::from_str(&text).map_err(|e| CorpusError::Parse(shown.clone(), e))?;
+    let mut scenario: Scenario = serde_yaml_ng::from_str(&text).map_err(|e| CorpusError::Parse(shown.clone(), e))?;
     scenario.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut seen = std::collections::BTreeSet::new();
     for request in &scenario.requests {

@@ -72,9 +72,7 @@ impl Mask {
                 items.sort_by_cached_key(ToString::to_string);
                 Value::Array(items)
             }
-            Value::Array(items) => {
-                Value::Array(items.into_iter().map(|item| self.value(key, item)).collect())
-            }
+            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.value(key, item)).collect()),
             Value::String(text) => match token::claims(&text) {
                 Some(claims) => self.value("jwt", claims),
                 None => Value::String(self.string(key, text)),
@@ -154,7 +152,11 @@ impl Mask {
             "serverAddress" => "<server>".to_owned(),
             "kid" => "<kid>".to_owned(),
             _ if near_now(&text) => {
-                if text.contains('.') { "<microtime>".to_owned() } else { "<time>".to_owned() }
+                if text.contains('.') {
+                    "<microtime>".to_owned()
+                } else {
+                    "<time>".to_owned()
+                }
             }
             _ => self.words(text),
         }
@@ -202,10 +204,7 @@ fn round(seconds: i64) -> i64 {
 
 fn near_now(text: &str) -> bool {
     let could_be = text.len() >= 20 && text.as_bytes()[4] == b'-' && text.ends_with('Z');
-    could_be
-        && text
-            .parse::<Timestamp>()
-            .is_ok_and(|at| (at.as_second() - Timestamp::now().as_second()).abs() < NEAR)
+    could_be && text.parse::<Timestamp>().is_ok_and(|at| (at.as_second() - Timestamp::now().as_second()).abs() < NEAR)
 }
 
 #[cfg(test)]
@@ -216,8 +215,10 @@ mod tests {
     #[test]
     fn equality_survives_the_masking() {
         let mut mask = Mask::default();
-        let first = mask.body(json!({"metadata": {"resourceVersion": "41", "uid": "5e0bd8ae-3d5c-4d39-a3f8-6d6eb6cf6ad1"}}));
-        let second = mask.body(json!({"metadata": {"resourceVersion": "57", "uid": "5e0bd8ae-3d5c-4d39-a3f8-6d6eb6cf6ad1"}}));
+        let first =
+            mask.body(json!({"metadata": {"resourceVersion": "41", "uid": "5e0bd8ae-3d5c-4d39-a3f8-6d6eb6cf6ad1"}}));
+        let second =
+            mask.body(json!({"metadata": {"resourceVersion": "57", "uid": "5e0bd8ae-3d5c-4d39-a3f8-6d6eb6cf6ad1"}}));
         assert_eq!(first, json!({"metadata": {"resourceVersion": "<rv 1>", "uid": "<uid 1>"}}));
         assert_eq!(second, json!({"metadata": {"resourceVersion": "<rv 2>", "uid": "<uid 1>"}}));
     }

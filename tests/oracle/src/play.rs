@@ -78,10 +78,9 @@ impl State<'_> {
             .map_err(|e| PlayError::Client(place.clone(), e))?;
         match reply.status.as_u16() {
             201 | 409 => Ok(()),
-            other => Err(PlayError::Scenario(
-                place,
-                format!("answered {other}: {}", String::from_utf8_lossy(&reply.body)),
-            )),
+            other => {
+                Err(PlayError::Scenario(place, format!("answered {other}: {}", String::from_utf8_lossy(&reply.body))))
+            }
         }
     }
 

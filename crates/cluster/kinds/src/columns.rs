@@ -39,7 +39,8 @@ pub(crate) fn or_none(text: &str) -> Value {
 
 /// The time since a timestamp as kubectl shows it; `<unknown>` when there is none.
 pub(crate) fn since(then: &str, now: Timestamp) -> String {
-    then.parse::<Timestamp>().map_or_else(|_| "<unknown>".to_owned(), |then| duration(now.as_second() - then.as_second()))
+    then.parse::<Timestamp>()
+        .map_or_else(|_| "<unknown>".to_owned(), |then| duration(now.as_second() - then.as_second()))
 }
 
 /// Seconds in at most two units, the coarser the longer

@@ -24,7 +24,11 @@ impl Strategy for ConfigMap {
         for (key, value) in entries(object, "/data") {
             data_key(key, &format!("data[{key}]"), errors);
             if at(object, "/binaryData").get(key).is_some() {
-                errors.invalid(format!("data[{key}]"), &Value::from(key.as_str()), "duplicate of key present in binaryData");
+                errors.invalid(
+                    format!("data[{key}]"),
+                    &Value::from(key.as_str()),
+                    "duplicate of key present in binaryData",
+                );
             }
             size += value.as_str().map_or(0, str::len);
         }

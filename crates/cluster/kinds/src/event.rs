@@ -133,13 +133,14 @@ impl Strategy for CoreEvent {
 }
 
 impl Strategy for NewEvent {
-    fn validate(&self, object: &Value, context: &Context<'_>, errors: &mut FieldErrors) {
+    fn validate(&self, object: &Value, _context: &Context<'_>, errors: &mut FieldErrors) {
         sensible(object, "reportingController", errors);
-        // What follows holds for new events only: old ones may have come through the core group.
-        if context.creating {
-            series(object, errors);
-            complete(object, errors);
-        }
+    }
+
+    /// Holds for new events only: old ones may have come through the core group.
+    fn validate_create(&self, new: &Value, _context: &Context<'_>, errors: &mut FieldErrors) {
+        series(new, errors);
+        complete(new, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, _context: &Context<'_>, errors: &mut FieldErrors) {
@@ -345,7 +346,8 @@ mod tests {
 
     #[test]
     fn the_two_forms_carry_the_same() {
-        let core = json!({"apiVersion": "v1", "involvedObject": {"name": "p"}, "message": "m", "count": 2, "reason": "r"});
+        let core =
+            json!({"apiVersion": "v1", "involvedObject": {"name": "p"}, "message": "m", "count": 2, "reason": "r"});
         let mut event = core.clone();
         from_core(&mut event);
         assert_eq!(

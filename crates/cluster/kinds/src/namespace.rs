@@ -88,7 +88,11 @@ impl Strategy for Namespace {
         let phase = text(new, "/status/phase");
         let ending = !text(new, "/metadata/deletionTimestamp").is_empty();
         if ending && phase != "Terminating" {
-            errors.invalid("status.Phase", &phase.into(), "may only be 'Terminating' if `deletionTimestamp` is not empty");
+            errors.invalid(
+                "status.Phase",
+                &phase.into(),
+                "may only be 'Terminating' if `deletionTimestamp` is not empty",
+            );
         }
         if !ending && phase != "Active" {
             errors.invalid("status.Phase", &phase.into(), "may only be 'Active' if `deletionTimestamp` is empty");
@@ -101,6 +105,20 @@ impl Strategy for Namespace {
             return Err(StatusError::forbidden("", "namespaces", name, "this namespace may not be deleted"));
         }
         Ok(())
+    }
+
+    fn returns_deleted(&self) -> bool {
+        true
+    }
+
+    fn blocks_deletion(&self, object: &Value) -> bool {
+        !items(object, "/spec/finalizers").is_empty()
+    }
+
+    fn mark_deleted(&self, object: &mut Value) {
+        if let Some(status) = map(object, "status") {
+            status.insert("phase".into(), "Terminating".into());
+        }
     }
 
     fn name_rule(&self) -> NameRule {

@@ -1,21 +1,90 @@
-//! Quantities where kinds judge them.
+//! Quantities where kinds judge them. Texts have passed the schema, so they are canonical.
 
 use eksile_kube::FieldErrors;
-use eksile_kube::schema::Quantity;
 use serde_json::Value;
 
-/// The quantity of a JSON value that has passed the schema.
-pub(crate) fn read(value: &Value) -> Option<Quantity> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        Value::Number(number) => number.to_string().parse().ok(),
-        _ => None,
+/// Billionths of one: the finest that quantities keep.
+const NANO: i128 = 1_000_000_000;
+
+/// A quantity in billionths, as long as it fits.
+pub(crate) fn nanos(value: &Value) -> Option<i128> {
+    let shown;
+    let text = match value {
+        Value::String(text) => text.as_str(),
+        Value::Number(number) => {
+            shown = number.to_string();
+            &shown
+        }
+        _ => return None,
+    };
+    let end = text.find(|c: char| !(c.is_ascii_digit() || "+-.".contains(c))).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let unit = unit(suffix)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let negative = whole.starts_with('-');
+    let whole: i128 = whole.trim_start_matches(['+', '-']).parse().unwrap_or_default();
+    let mut amount = whole.checked_mul(unit)?;
+    let mut place = unit;
+    for digit in fraction.bytes() {
+        place /= 10;
+        amount = amount.checked_add(place * i128::from(digit.checked_sub(b'0')?))?;
+    }
+    Some(if negative { -amount } else { amount })
+}
+
+fn unit(suffix: &str) -> Option<i128> {
+    let power = |base: i128, exponent: u32| base.checked_pow(exponent)?.checked_mul(NANO);
+    match suffix {
+        "n" => Some(1),
+        "u" => Some(1_000),
+        "m" => Some(1_000_000),
+        "" => Some(NANO),
+        "k" => power(1000, 1),
+        "M" => power(1000, 2),
+        "G" => power(1000, 3),
+        "T" => power(1000, 4),
+        "P" => power(1000, 5),
+        "E" => power(1000, 6),
+        "Ki" => power(1024, 1),
+        "Mi" => power(1024, 2),
+        "Gi" => power(1024, 3),
+        "Ti" => power(1024, 4),
+        "Pi" => power(1024, 5),
+        "Ei" => power(1024, 6),
+        exponent => power(10, exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
     }
 }
 
 /// A quantity that is not below zero.
 pub(crate) fn not_negative(value: &Value, field: &str, errors: &mut FieldErrors) {
-    if value.as_str().is_some_and(|text| text.starts_with('-')) {
+    if nanos(value).is_some_and(|n| n < 0) {
         errors.invalid(field, value, "must be greater than or equal to 0");
+    }
+}
+
+/// Whether a quantity is a whole number.
+pub(crate) fn is_whole(value: &Value) -> bool {
+    nanos(value).is_none_or(|n| n % NANO == 0)
+}
+
+/// The unit of a resource such as `hugepages-2Mi`, in billionths.
+pub(crate) fn page_size(resource: &str) -> Option<i128> {
+    nanos(&Value::from(resource.strip_prefix("hugepages-")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_compare_across_suffixes() {
+        let n = |text: &str| nanos(&Value::from(text));
+        assert_eq!(n("1"), n("1000m"));
+        assert_eq!(n("1Gi"), n("1024Mi"));
+        assert_eq!(n("1.5"), n("1500m"));
+        assert_eq!(n("1e3"), n("1k"));
+        assert!(n("-1") < n("0"));
+        assert_eq!(n("x"), None);
+        assert!(!is_whole(&Value::from("1500m")) && is_whole(&Value::from("2")));
     }
 }

@@ -9,7 +9,9 @@ use eksile_kube::schema::Schemas;
 pub fn builtin() -> &'static Arc<Schemas> {
     static TABLE: OnceLock<Arc<Schemas>> = OnceLock::new();
     TABLE.get_or_init(|| {
-        Arc::new(Schemas::parse(include_str!("../data/schema.txt")).expect("the table is generated, and a test reads it"))
+        Arc::new(
+            Schemas::parse(include_str!("../data/schema.txt")).expect("the table is generated, and a test reads it"),
+        )
     })
 }
 

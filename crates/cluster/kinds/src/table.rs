@@ -99,7 +99,8 @@ mod tests {
         let mut seen = BTreeSet::new();
         for row in ROWS {
             assert!(seen.insert((row.group, row.version, row.plural)), "{} occurs twice", row.plural);
-            let version = if row.group.is_empty() { row.version.to_owned() } else { format!("{}/{}", row.group, row.version) };
+            let version =
+                if row.group.is_empty() { row.version.to_owned() } else { format!("{}/{}", row.group, row.version) };
             assert!(crate::schemas::builtin().kind(&version, row.kind).is_some(), "no schema for {}", row.kind);
             assert!(row.subs.is_sorted_by_key(|s| s.name), "subresources of {} out of order", row.plural);
             let columns = row.strategy.columns().len();

@@ -5,18 +5,22 @@ use serde_json::Value;
 use crate::negotiate::unsupported_media;
 use crate::query::FieldValidation;
 use crate::resource::Resource;
-use crate::schema::{DecodeError, Schema};
+use crate::schema::{DecodeError, Schema, Schemas};
 use crate::status::StatusError;
 
 /// Media types that a body may have.
 const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
-/// A body as JSON: YAML is converted.
+/// A body as JSON: YAML and protobuf are converted.
 ///
 /// # Errors
-/// 415 for other media types, 400 for broken YAML.
-pub fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, StatusError> {
+/// 415 for other media types, 400 for broken YAML or protobuf.
+pub fn json<'b>(media: &str, body: &'b [u8], schemas: &Schemas) -> Result<std::borrow::Cow<'b, [u8]>, StatusError> {
     match media {
+        "application/vnd.kubernetes.protobuf" => {
+            let value = schemas.decode_protobuf(body).map_err(|e| StatusError::bad_request(e.to_string()))?;
+            serde_json::to_vec(&value).map(Into::into).map_err(StatusError::internal)
+        }
         "application/json" => Ok(body.into()),
         "application/yaml" | "application/x-yaml" => yaml(body).map(Into::into),
         _ => Err(unsupported_media(ACCEPTED)),

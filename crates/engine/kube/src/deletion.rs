@@ -54,7 +54,7 @@ impl Options {
     }
 
     fn from_body(call: &Call<'_>, errors: &mut FieldErrors) -> Result<Self, StatusError> {
-        let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
+        let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
         let value: Value = serde_json::from_slice(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let runs = value.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The door of one cluster: what all requests share, and the way through the stations.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use eksile_base::Clock;
@@ -17,6 +17,7 @@ use crate::caller::Caller;
 use crate::connect::KubeletDialer;
 use crate::discovery::Discovery;
 use crate::locate::{Located, locate};
+use crate::openapi::Documents;
 use crate::query::Query;
 use crate::resources::Resources;
 use crate::schema::{Schema, Schemas};
@@ -79,6 +80,7 @@ pub struct Door {
     pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
     pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
     pub(crate) discovery: Discovery,
+    documents: OnceLock<Documents>,
 }
 
 impl Door {
@@ -102,6 +104,7 @@ impl Door {
             tokens: Tokens::new(parts.authenticators),
             kubelets: parts.kubelets,
             issuer: parts.issuer,
+            documents: OnceLock::new(),
         });
         let following = door.clone();
         tokio::spawn(async move { following.rbac.follow(&following.store).await });
@@ -114,6 +117,13 @@ impl Door {
     /// 500 when the table lacks it.
     pub fn schema(&self, name: &str) -> Result<&Schema, StatusError> {
         self.shapes.get(name).ok_or_else(|| StatusError::internal(format!("no schema named {name}")))
+    }
+
+    /// The OpenAPI documents, made when somebody first asks.
+    pub(crate) fn documents(&self) -> &Documents {
+        let version = &self.settings.version;
+        let release = format!("{}.{}", version.major, version.minor);
+        self.documents.get_or_init(|| Documents::new(&self.schemas, &self.resources, &release))
     }
 
     /// First station.

@@ -25,6 +25,7 @@ mod metadata;
 pub mod names;
 pub mod negotiate;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 mod plain;
 pub mod query;

@@ -34,6 +34,11 @@ pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, Statu
         ["apis", group, version] => one_version(&door.resources, group, version),
         ["openid", "v1", "jwks"] => keys(door)?,
         [".well-known", "openid-configuration"] => Some(openid(door)),
+        ["openapi", "v3"] => Some(Answer::json(200, door.documents().index())),
+        ["openapi", "v3", ..] => {
+            let name = path.trim_start_matches("/openapi/v3/");
+            door.documents().get(name).map(|document| Answer::json(200, document.body.clone()))
+        }
         ["version"] => Some(version(door)),
         [endpoint @ ("healthz" | "livez" | "readyz"), ref checks @ ..] => health(door, endpoint, checks, request).await,
         [] | [""] => Some(paths(door)),

@@ -20,7 +20,7 @@ use crate::strategy::{Cluster, PolicyRule, User};
 /// What is wrong with it; 501 for one that is not built.
 pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "CreateOptions")?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
+    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
     let (mut review, warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
     let status = match &*call.resource.kind {
         "SelfSubjectReview" => json!({ "userInfo": user_info(&call.caller.user) }),

@@ -133,6 +133,9 @@ pub trait Strategy: Send + Sync + 'static {
     /// Checks the whole object.
     fn validate(&self, _object: &Value, _context: &Context<'_>, _errors: &mut FieldErrors) {}
 
+    /// Checks a new object, beside [`Strategy::validate`].
+    fn validate_create(&self, _new: &Value, _context: &Context<'_>, _errors: &mut FieldErrors) {}
+
     /// Checks a change, beside [`Strategy::validate`].
     fn validate_update(&self, _new: &Value, _old: &Value, _context: &Context<'_>, _errors: &mut FieldErrors) {}
 

@@ -92,6 +92,7 @@ pub async fn create(
         let mut errors = FieldErrors::new();
         metadata::validate(&object, call.resource, &mut errors);
         strategy.validate(&object, &call.context(), &mut errors);
+        strategy.validate_create(&object, &call.context(), &mut errors);
         if !errors.is_empty() {
             return Err(invalid(call, &object, &errors));
         }

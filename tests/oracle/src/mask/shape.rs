@@ -90,7 +90,12 @@ pub(super) fn without_go(mut text: String) -> String {
         }
     }
     text = without_objects(text);
-    for mark in ["Invalid value: core.", "Invalid value: []v1.OwnerReference{", "Invalid value: resource.Quantity{", "Invalid value: {"] {
+    for mark in [
+        "Invalid value: core.",
+        "Invalid value: []v1.OwnerReference{",
+        "Invalid value: resource.Quantity{",
+        "Invalid value: {",
+    ] {
         let mut from = 0;
         while let Some(found) = text[from..].find(mark) {
             let start = from + found + "Invalid value: ".len();
@@ -139,7 +144,8 @@ mod tests {
 
     #[test]
     fn what_go_prints_goes_and_the_words_stay() {
-        let dumped = "a: Invalid value: core.X{A:(*bool)(0x1), B:core.Y{}}: must fit, b: Invalid value: {\"a\":1}: no".to_owned();
+        let dumped = "a: Invalid value: core.X{A:(*bool)(0x1), B:core.Y{}}: must fit, b: Invalid value: {\"a\":1}: no"
+            .to_owned();
         assert_eq!(without_go(dumped), "a: Invalid value: <value>: must fit, b: Invalid value: <value>: no");
         let compared = "may not change\n  core.PodSpec{\n- a\n  }\n".to_owned();
         assert_eq!(without_go(compared), "may not change");

@@ -11,8 +11,6 @@ pub(super) fn claims(text: &str) -> Option<Value> {
     if parts.next().is_some() || signature.is_empty() || !header.starts_with("eyJ") {
         return None;
     }
-    let open = |part: &str| -> Option<Value> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-    };
+    let open = |part: &str| -> Option<Value> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok() };
     Some(json!({"header": open(header)?, "claims": open(claims)?}))
 }

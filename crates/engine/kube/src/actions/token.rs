@@ -27,7 +27,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let account = door.stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name)).ok_or_else(|| call.not_found())?;
     let schema = door.schemas.schema("io.k8s.api.authentication.v1.TokenRequest");
     let schema = schema.ok_or_else(|| StatusError::internal("no schema for TokenRequest"))?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
+    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
     let decoded = schema.decode(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
     if call.query.get("fieldValidation") == "Strict" && let Some(error) = decoded.strict_error() {
         return Err(StatusError::bad_request(error));

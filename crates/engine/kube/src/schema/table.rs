@@ -3,8 +3,8 @@
 //! A line per fact, words separated by one space:
 //! - `package ALIAS OPENAPI-PACKAGE`
 //! - `type ALIAS.Name [kind:API-VERSION/KIND]… [atomic]`, followed by its fields:
-//! - ` NAME TYPE [o] [r] [list:…] [map:…] [patch:…] [default:JSON] [enum:A|B]` (`o`: not written when empty,
-//!   `r`: required)
+//! - ` NAME TYPE [#NUMBERS] [o] [r] [list:…] [map:…] [patch:…] [default:JSON] [enum:A|B]` (`#`: numbers in
+//!   protobuf, `o`: not written when empty, `r`: required)
 //!
 //! A type is `*T` (pointer), `[]T`, `{}T` (map from text), a scalar, or a struct's name; `GO-NAME:` precedes where
 //! Go's name cannot be derived.
@@ -120,10 +120,13 @@ impl<'a> Reader<'a> {
             node: self.read_node(expression)?,
             pointer,
             omit_empty: false,
+            numbers: Box::default(),
             required: false,
             default: None,
             list: ListType::Atomic,
+            list_given: None,
             atomic: false,
+            granular: false,
             patch: PatchRule::default(),
             values: Vec::new(),
         };
@@ -172,14 +175,25 @@ impl<'a> Reader<'a> {
 fn read_flag(field: &mut Field, word: &str) -> Result<(), String> {
     match word {
         "o" => field.omit_empty = true,
+        _ if word.starts_with('#') => {
+            let numbers: Result<_, _> = word[1..].split('.').map(str::parse).collect();
+            field.numbers = numbers.map_err(|_| format!("bad numbers {word}"))?;
+        }
         "r" => field.required = true,
         "map:atomic" => field.atomic = true,
-        "map:granular" | "list:atomic" => {}
-        "list:set" => field.list = ListType::Set,
+        "map:granular" => field.granular = true,
+        "list:atomic" => field.list_given = Some(ListType::Atomic),
+        "list:set" => {
+            field.list = ListType::Set;
+            field.list_given = Some(ListType::Set);
+        }
         _ => {
             let (name, value) = word.split_once(':').ok_or_else(|| format!("unknown word {word}"))?;
             match name {
-                "list" => field.list = ListType::Map(arguments(value, "map")?),
+                "list" => {
+                    field.list = ListType::Map(arguments(value, "map")?);
+                    field.list_given = Some(field.list.clone());
+                }
                 "patch" => field.patch = read_patch(value)?,
                 "default" => field.default = Some(serde_json::from_str(value).map_err(|e| e.to_string())?),
                 "enum" => field.values = value.split('|').map(Into::into).collect(),

@@ -49,14 +49,20 @@ pub struct Field {
     pub pointer: bool,
     /// Not written when empty.
     pub omit_empty: bool,
+    /// Number in protobuf, after those of the messages around it that JSON flattens; empty when it is not encoded.
+    pub numbers: Box<[u32]>,
     /// Named in OpenAPI's `required`.
     pub required: bool,
     /// What the server puts in when nothing was given.
     pub default: Option<Value>,
     /// How server-side apply merges a list.
     pub list: ListType,
+    /// The list type, where upstream names one.
+    pub list_given: Option<ListType>,
     /// One owner holds the whole map or struct.
     pub atomic: bool,
+    /// Upstream says in so many words that every entry has an owner.
+    pub granular: bool,
     /// How a strategic merge patch merges.
     pub patch: PatchRule,
     /// The values allowed, when upstream says so.

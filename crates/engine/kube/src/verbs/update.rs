@@ -15,7 +15,7 @@ use crate::write::{self, CHANGED, Current, Tracking};
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "UpdateOptions")?;
     negotiate::wanted(call.head.accept)?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
+    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
     let (mut object, mut warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
     metadata::same_name(&object, &call.at.name)?;
     metadata::place(&mut object, call.namespace())?;

@@ -1,0 +1,174 @@
+//! Nobody grants what he does not hold (`pkg/registry/rbac/validation`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eksile_kube::field::quote;
+use eksile_kube::strategy::{Context, PolicyRule};
+use serde_json::Value;
+
+/// Checks that the caller holds all that `rules` grant.
+///
+/// # Errors
+/// Upstream's words, naming what is missing.
+pub(super) fn check(rules: &[PolicyRule], context: &Context<'_>) -> Result<(), String> {
+    let user = context.user;
+    if user.groups.iter().any(|g| g == "system:masters") {
+        return Ok(());
+    }
+    let held = context.cluster.rules(user, context.namespace);
+    let missing: Vec<PolicyRule> =
+        rules.iter().flat_map(broken_down).filter(|wanted| !held.iter().any(|rule| covers(rule, wanted))).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let told: BTreeSet<String> = compacted(missing).iter().map(written).collect();
+    let told: Vec<String> = told.into_iter().collect();
+    let groups: Vec<String> = user.groups.iter().map(|g| quote(g)).collect();
+    Err(format!(
+        "user {} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
+        quote(&user.name),
+        groups.join(" "),
+        told.join("\n")
+    ))
+}
+
+/// Whether a change touches only what the garbage collector needs: owners and finalizers.
+pub(super) fn only_for_deletion(new: &Value, old: &Value) -> bool {
+    let bare = |object: &Value| {
+        let mut copy = object.clone();
+        if let Some(metadata) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
+            for field in ["ownerReferences", "finalizers", "managedFields", "resourceVersion"] {
+                metadata.remove(field);
+            }
+        }
+        copy
+    };
+    new != old && bare(new) == bare(old)
+}
+
+/// One rule for each group, resource, name and verb; one for each path and verb.
+fn broken_down(rule: &PolicyRule) -> Vec<PolicyRule> {
+    let mut out = Vec::new();
+    for group in &rule.api_groups {
+        for resource in &rule.resources {
+            for verb in &rule.verbs {
+                let one = |names: Vec<String>| PolicyRule {
+                    verbs: vec![verb.clone()],
+                    api_groups: vec![group.clone()],
+                    resources: vec![resource.clone()],
+                    resource_names: names,
+                    ..PolicyRule::default()
+                };
+                if rule.resource_names.is_empty() {
+                    out.push(one(Vec::new()));
+                }
+                out.extend(rule.resource_names.iter().map(|name| one(vec![name.clone()])));
+            }
+        }
+    }
+    for url in &rule.non_resource_urls {
+        out.extend(rule.verbs.iter().map(|verb| PolicyRule {
+            verbs: vec![verb.clone()],
+            non_resource_urls: vec![url.clone()],
+            ..PolicyRule::default()
+        }));
+    }
+    out
+}
+
+/// Whether a held rule covers a broken-down one.
+fn covers(held: &PolicyRule, wanted: &PolicyRule) -> bool {
+    let all = |have: &[String], want: &[String]| want.iter().all(|w| have.iter().any(|h| h == w || h == "*"));
+    let names = held.resource_names.is_empty()
+        || (!wanted.resource_names.is_empty() && wanted.resource_names.iter().all(|w| held.resource_names.contains(w)));
+    let resources = wanted.resources.iter().all(|want| {
+        let sub = want.split_once('/').map(|(_, sub)| format!("*/{sub}"));
+        held.resources.iter().any(|have| have == want || have == "*" || Some(have) == sub.as_ref())
+    });
+    let urls = wanted.non_resource_urls.iter().all(|want| {
+        held.non_resource_urls.iter().any(|have| {
+            have == want || have == "*" || have.strip_suffix('*').is_some_and(|prefix| want.starts_with(prefix))
+        })
+    });
+    all(&held.verbs, &wanted.verbs) && all(&held.api_groups, &wanted.api_groups) && resources && names && urls
+}
+
+/// Rules that differ only in their verb, as one.
+fn compacted(rules: Vec<PolicyRule>) -> Vec<PolicyRule> {
+    let mut simple: BTreeMap<(String, String, String), PolicyRule> = BTreeMap::new();
+    let mut out = Vec::new();
+    for rule in rules {
+        if rule.resources.is_empty() {
+            out.push(rule);
+            continue;
+        }
+        let key = (rule.api_groups.join(","), rule.resources.join(","), rule.resource_names.join(","));
+        match simple.get_mut(&key) {
+            Some(known) => {
+                for verb in rule.verbs {
+                    if !known.verbs.contains(&verb) {
+                        known.verbs.push(verb);
+                    }
+                }
+            }
+            None => {
+                simple.insert(key, rule);
+            }
+        }
+    }
+    out.extend(simple.into_values());
+    out
+}
+
+fn written(rule: &PolicyRule) -> String {
+    let parts = [
+        ("APIGroups", &rule.api_groups),
+        ("Resources", &rule.resources),
+        ("NonResourceURLs", &rule.non_resource_urls),
+        ("ResourceNames", &rule.resource_names),
+        ("Verbs", &rule.verbs),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, list)| !list.is_empty())
+        .map(|(name, list)| {
+            let quoted: Vec<String> = list.iter().map(|text| quote(text)).collect();
+            format!("{name}:[{}]", quoted.join(" "))
+        })
+        .collect();
+    format!("{{{}}}", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(groups: &[&str], resources: &[&str], names: &[&str], verbs: &[&str]) -> PolicyRule {
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<String>>();
+        PolicyRule {
+            verbs: own(verbs),
+            api_groups: own(groups),
+            resources: own(resources),
+            resource_names: own(names),
+            ..PolicyRule::default()
+        }
+    }
+
+    #[test]
+    fn a_name_does_not_cover_all_names() {
+        let held = rule(&[""], &["secrets"], &["one"], &["get"]);
+        assert!(covers(&held, &rule(&[""], &["secrets"], &["one"], &["get"])));
+        assert!(!covers(&held, &rule(&[""], &["secrets"], &[], &["get"])));
+        assert!(!covers(&held, &rule(&[""], &["secrets"], &["two"], &["get"])));
+    }
+
+    #[test]
+    fn missing_rights_are_written_as_upstream_writes_them() {
+        let wanted = rule(&[""], &["secrets"], &[], &["get", "list"]);
+        let rules = compacted(broken_down(&wanted));
+        assert_eq!(
+            rules.iter().map(written).collect::<Vec<_>>(),
+            [r#"{APIGroups:[""], Resources:["secrets"], Verbs:["get" "list"]}"#]
+        );
+    }
+}

@@ -1,0 +1,78 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::resource::{Row, Sub};
+use crate::schema::tests::builtin;
+
+static ROWS: &[Row] = &[
+    Row::namespaced("coordination.k8s.io", "v1", "Lease", "leases"),
+    Row::cluster("", "v1", "Node", "nodes").subs(&[Sub::STATUS]),
+];
+
+fn documents() -> Documents {
+    Documents::new(builtin(), &Resources::from_rows(ROWS), "1.33")
+}
+
+fn read(path: &str) -> Value {
+    serde_json::from_slice(&documents().get(path).expect("offered").body).expect("JSON")
+}
+
+#[test]
+fn the_index_names_each_document_by_its_hash() {
+    let documents = documents();
+    let index: Value = serde_json::from_slice(&documents.index()).expect("JSON");
+    let hash = &documents.get("apis/coordination.k8s.io/v1").expect("offered").hash;
+    assert_eq!(hash.len(), 128);
+    assert_eq!(
+        index["paths"]["apis/coordination.k8s.io/v1"]["serverRelativeURL"],
+        format!("/openapi/v3/apis/coordination.k8s.io/v1?hash={hash}")
+    );
+    assert!(index["paths"]["api/v1"].is_object());
+}
+
+#[test]
+fn operations_say_what_they_do() {
+    let lease = read("apis/coordination.k8s.io/v1");
+    let patch = &lease["paths"]["/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"]["patch"];
+    assert_eq!(patch["operationId"], "patchCoordinationV1NamespacedLease");
+    assert_eq!(patch["x-kubernetes-action"], "patch");
+    assert_eq!(
+        patch["x-kubernetes-group-version-kind"],
+        json!({"group": "coordination.k8s.io", "version": "v1", "kind": "Lease"})
+    );
+    let names: Vec<&Value> = patch["parameters"].as_array().expect("list").iter().map(|p| &p["name"]).collect();
+    assert_eq!(names, ["dryRun", "fieldManager", "fieldValidation", "force"], "shared ones belong to the path");
+    let node = read("api/v1");
+    assert_eq!(node["paths"]["/api/v1/nodes/{name}/status"]["put"]["operationId"], "replaceCoreV1NodeStatus");
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn refs(value: &Value, out: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                out.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|v| refs(v, out));
+            }
+            Value::Array(items) => items.iter().for_each(|v| refs(v, out)),
+            _ => {}
+        }
+    }
+    let document = read("api/v1");
+    let mut found = Vec::new();
+    refs(&document, &mut found);
+    assert!(found.len() > 50);
+    for reference in found {
+        assert!(document.pointer(&reference[1..]).is_some_and(Value::is_object), "{reference}");
+    }
+}
+
+#[test]
+fn types_carry_their_facts() {
+    let schemas = &read("api/v1")["components"]["schemas"];
+    let address = &schemas["io.k8s.api.core.v1.NodeStatus"]["properties"]["addresses"];
+    assert_eq!(address["x-kubernetes-list-map-keys"], json!(["type"]));
+    assert_eq!(address["items"]["default"], json!({}));
+    let node = &schemas["io.k8s.api.core.v1.Node"];
+    assert_eq!(node["x-kubernetes-group-version-kind"], json!([{"group": "", "kind": "Node", "version": "v1"}]));
+}
