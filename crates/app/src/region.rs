@@ -38,7 +38,7 @@ static SERVICES: &[&Service] = &[
     &eksile_iam::SERVICE,
     &eksile_iam::sts::SERVICE,
     &eksile_outposts::SERVICE,
-    &eksile_registry::SERVICE,
+    //    &eksile_registry::SERVICE,eksile_registry::SERVICE,
 ];
 
 /// Runs until told to stop.
@@ -48,8 +48,8 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let store = Store::open(&layout.region().join("store.db"), Options::default()).context("opening the Region's store")?;
     seed::seed(&store, &clock, layout, &config).await?;
     let iam = Arc::new(IamDirectory);
-    let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam));
-    let registry = Arc::new(Registry::open(layout.region().join("blobs"), store.clone(), clock.clone())?);
+    let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam.clone()));
+    let registry = Arc::new(Registry::open(layout.region().join("blobs"), store.clone(), clock.clone(), iam)?);
     let endpoints = serve::Endpoints { door, registry };
 
     let answers = Arc::new(answers::Answers { store: store.clone(), clock: clock.clone() });

@@ -16,6 +16,9 @@ pub(crate) async fn bootstrap(client: &Client, service: IpAddr) -> Result<(), Bo
     for name in NAMESPACES {
         ensure(client, "/api/v1/namespaces", &json!({ "metadata": { "name": name } })).await?;
     }
+    for object in eksile_kinds::bootstrap::rbac() {
+        ensure(client, &rbac_collection(&object), &object).await?;
+    }
     ensure(client, "/api/v1/namespaces/default/services", &kubernetes_service(service)).await
 }
 
@@ -34,6 +37,16 @@ async fn ensure(client: &Client, collection: &str, object: &Value) -> Result<(),
             Err(BootstrapError { what: format!("{collection}/{name}"), source: error })
         }
         _ => Ok(()),
+    }
+}
+
+fn rbac_collection(object: &Value) -> String {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let root = format!("/apis/{}", text("/apiVersion"));
+    let plural = format!("{}s", text("/kind").to_lowercase());
+    match text("/metadata/namespace") {
+        "" => format!("{root}/{plural}"),
+        namespace => format!("{root}/namespaces/{namespace}/{plural}"),
     }
 }
 

@@ -6,7 +6,6 @@ mod iam;
 mod kubelets;
 mod material;
 mod place;
-mod rows;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -141,7 +140,7 @@ fn parts(
     let kubelets = Kubelets::new(material.authority.pem(), &material.kubelet_client, config.kubelet_netns.clone())?;
     Ok(Parts {
         store,
-        resources: Resources::from_rows(rows::ROWS),
+        resources: Resources::from_rows(eksile_kinds::table::ROWS),
         schemas: eksile_kinds::schemas::builtin().clone(),
         clock,
         settings: Settings {

@@ -55,7 +55,8 @@ pub(crate) fn with_api_rules(
     subnets: &[&Subnet],
     given: &mut Given<'_>,
 ) -> Option<SecurityGroup> {
-    let mut wanted: Vec<String> = seen.network.vpcs.get(&group.vpc_id).map(|vpc| vpc.cidr_block.clone()).into_iter().collect();
+    let mut wanted: Vec<String> =
+        seen.network.vpcs.get(&group.vpc_id).map(|vpc| vpc.cidr_block.clone()).into_iter().collect();
     wanted.extend(subnets.iter().flat_map(|subnet| seen.network.on_premises_blocks(subnet)));
     wanted.sort();
     wanted.dedup();
