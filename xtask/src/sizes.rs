@@ -36,7 +36,9 @@ pub(crate) fn run(check: bool) -> Result<()> {
             }
         }
     }
-    println!("sizes: {total} lines outside tests, {hard} over the hard bounds ({FUNCTION_HARD} a function, {FILE_HARD} a file)");
+    println!(
+        "sizes: {total} lines outside tests, {hard} over the hard bounds ({FUNCTION_HARD} a function, {FILE_HARD} a file)"
+    );
     if check && hard > 0 {
         bail!("{hard} over the hard bounds");
     }

@@ -121,8 +121,7 @@ async fn join(config: &Config, bootstrap: &Bootstrap, identity: &Identity, metad
                 cluster_token(&credentials, region, cluster, jiff::Timestamp::now())
             }
         };
-        let api =
-            Api::with_token(&bootstrap.server, &bootstrap.ca_pem, token).map_err(|error| error.to_string())?;
+        let api = Api::with_token(&bootstrap.server, &bootstrap.ca_pem, token).map_err(|error| error.to_string())?;
         wanted.obtain(&api).await.map_err(|error| error.to_string())
     })
     .await
