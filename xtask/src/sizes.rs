@@ -61,6 +61,11 @@ fn functions<'a>(lines: &[&'a str]) -> Vec<(usize, &'a str, usize)> {
         if !before.split_whitespace().all(|word| qualifiers.contains(&word)) {
             continue;
         }
+        // A signature that ends in a semicolon has no body.
+        let ends = lines[index..].iter().find(|line| line.ends_with('{') || line.ends_with(';') || line.ends_with('}'));
+        if ends.is_some_and(|line| !line.ends_with('{')) {
+            continue;
+        }
         let close = format!("{}}}", " ".repeat(indent));
         if let Some(length) = lines[index..].iter().position(|candidate| *candidate == close) {
             let name = declaration[at + 3..].split(['(', '<']).next().unwrap_or_default();
