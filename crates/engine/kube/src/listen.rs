@@ -248,9 +248,7 @@ fn encode(answer: Answer, retry_after: Option<u32>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
-    if let Ok(id) = HeaderValue::from_str(&eksile_base::ids::uuid()) {
-        headers.insert(HeaderName::from_static("audit-id"), id);
-    }
+    headers.insert(HeaderName::from_static("audit-id"), crate::audit::next());
     for warning in &answer.warnings {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
