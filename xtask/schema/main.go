@@ -174,27 +174,38 @@ func (t *table) visit(typ reflect.Type) {
 		out.WriteString(" atomic")
 	}
 	out.WriteString("\n")
-	t.fields(&out, typ, def)
+	t.fields(&out, typ, def, "#")
 	t.types[name] = out.String()
 }
 
-func (t *table) fields(out *strings.Builder, typ reflect.Type, def spec.Schema) {
+// Protobuf nests what JSON flattens, so a field has a path of numbers there: `#2.1`. Fields without number are not in it.
+func (t *table) fields(out *strings.Builder, typ reflect.Type, def spec.Schema, numbers string) {
 	for i := 0; i < typ.NumField(); i++ {
 		field := typ.Field(i)
 		tag := strings.Split(field.Tag.Get("json"), ",")
 		if tag[0] == "-" || !field.IsExported() {
 			continue
 		}
+		own := ""
+		if words := strings.Split(field.Tag.Get("protobuf"), ","); len(words) > 1 && numbers != "" {
+			own = numbers + words[1]
+		}
 		if tag[0] == "" && field.Anonymous {
 			inner := field.Type
 			if inner.Kind() == reflect.Pointer {
 				inner = inner.Elem()
 			}
-			t.fields(out, inner, def)
+			if own != "" {
+				own += "."
+			}
+			t.fields(out, inner, def, own)
 			continue
 		}
 		text, _ := t.expr(field.Type)
 		out.WriteString(" " + tag[0] + " " + text)
+		if own != "" {
+			out.WriteString(" " + own)
+		}
 		omitted := false
 		for _, option := range tag[1:] {
 			if option == "omitempty" {

@@ -1,1 +1,26 @@
-//! The controllers of a cluster, one file each.
+//! The controllers of a cluster, one file each: observe, plan (pure), apply. All are clients with names.
+
+mod certificates;
+mod feed;
+mod namespace;
+mod node_lifecycle;
+mod root_ca;
+mod service_account;
+
+use std::sync::Arc;
+
+use eksile_kube::{Caller, Client, Door};
+use eksile_pki::Authority;
+
+/// Starts all controllers; they run until the runtime ends.
+pub fn start(door: &Arc<Door>, authority: &Arc<Authority>) {
+    let client = |name: &str| {
+        let caller = Caller::system(&format!("system:serviceaccount:kube-system:{name}"));
+        Client::new(door.clone(), caller, "kube-controller-manager")
+    };
+    tokio::spawn(certificates::run(client("certificate-controller"), authority.clone()));
+    tokio::spawn(namespace::run(client("namespace-controller")));
+    tokio::spawn(service_account::run(client("service-account-controller")));
+    tokio::spawn(root_ca::run(client("root-ca-cert-publisher"), authority.pem().into()));
+    tokio::spawn(node_lifecycle::run(client("node-controller")));
+}

@@ -29,7 +29,7 @@ pub struct Config {
     /// Network namespace from which kubelets are dialled; the process's own when missing.
     #[serde(default)]
     pub kubelet_netns: Option<PathBuf>,
-    /// Written when all listeners serve: one line each, `https://ADDRESS`.
+    /// Written when all listeners serve, see [`crate::Ready`].
     #[serde(default)]
     pub ready_file: Option<PathBuf>,
 }
@@ -76,6 +76,10 @@ pub struct Iam {
     pub cluster_identifier: String,
     /// JSON of the creator, access entries and instances; read again when it changes.
     pub access_file: PathBuf,
+    /// Name in the certificate of STS, for tokens that name none of AWS's hosts; the Region's name for STS when
+    /// missing.
+    #[serde(default)]
+    pub sts_name: Option<String>,
     /// This installation's own AWS listeners, `HOST:PORT`, that tokens may be made against.
     #[serde(default)]
     pub own_endpoints: Vec<String>,

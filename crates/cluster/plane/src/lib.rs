@@ -2,11 +2,16 @@
 
 mod bootstrap;
 pub mod config;
+mod iam;
+mod kubelets;
 mod material;
+mod place;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use eksile_base::Clock;
 use eksile_kube::authenticate::Authenticator;
 use eksile_kube::authenticate::static_tokens::StaticTokens;
@@ -14,9 +19,10 @@ use eksile_kube::listen::{Front, serve};
 use eksile_kube::tokens::ServiceAccounts;
 use eksile_kube::{Caller, Client, Door, Parts, Resources, Settings, Version};
 use eksile_store::{Options, Store};
-use tokio::net::TcpListener;
 
 pub use config::Config;
+use iam::Iam;
+use kubelets::Kubelets;
 use material::{ISSUER, Material};
 
 /// Why a control plane did not start.
@@ -42,10 +48,22 @@ pub enum PlaneError {
     Tokens(#[from] eksile_kube::authenticate::static_tokens::LineError),
     /// A socket.
     #[error("listen on {0}: {1}")]
-    Listen(std::net::SocketAddr, std::io::Error),
+    Listen(std::net::SocketAddr, place::PlaceError),
+    /// The verifier of IAM tokens.
+    #[error("iam: {0}")]
+    Iam(#[from] iam::IamError),
     /// The first objects.
     #[error("bootstrap: {0}")]
     Bootstrap(#[from] bootstrap::BootstrapError),
+}
+
+/// What a control plane says when it serves.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Ready {
+    /// Base64 of the PEM of the cluster's CA, as `certificateAuthority.data` has it.
+    pub certificate_authority_data: String,
+    /// Addresses of the listeners.
+    pub listeners: Vec<std::net::SocketAddr>,
 }
 
 /// Runs a control plane until the future is dropped. Returns only with an error.
@@ -53,48 +71,78 @@ pub enum PlaneError {
 /// # Errors
 /// Why it could not start.
 pub async fn run(config: Config) -> Result<std::convert::Infallible, PlaneError> {
+    run_with(config, |_| {}).await
+}
+
+/// The same; `ready` is called when all listeners serve.
+///
+/// # Errors
+/// Why it could not start.
+pub async fn run_with(config: Config, ready: impl FnOnce(&Ready)) -> Result<std::convert::Infallible, PlaneError> {
     let service = config.service_address()?;
     let material = Material::load_or_create(&config, service)?;
     let store = Store::open(&config.data.join("store.db"), Options::default())?;
-    let accounts = ServiceAccounts::new(material.signer.clone(), ISSUER.to_owned());
-    let parts = parts(&config, &material, store, &accounts)?;
-    let door = Door::open(parts);
-    accounts.attach(&door);
+    let door = open(&config, &material, store)?;
     let system = Client::new(door.clone(), Caller::system("system:apiserver"), "kube-apiserver");
     bootstrap::bootstrap(&system, service).await?;
-    let front = Front::new(
-        material.front.cert_pem.as_bytes(),
-        material.front.key_pem.as_bytes(),
-        material.authority.pem().as_bytes(),
-    )?;
+    eksile_control::start(&door, &material.authority);
+    let (pair, ca) = (&material.front, material.authority.pem());
+    let front = Front::new(pair.cert_pem.as_bytes(), pair.key_pem.as_bytes(), ca.as_bytes())?;
     let mut serving = Vec::new();
-    let mut ready = String::new();
+    let mut said = Ready { certificate_authority_data: STANDARD.encode(ca), listeners: Vec::new() };
     for listener in &config.listeners {
-        let socket = bind(listener).await?;
-        let at = socket.local_addr().map_err(|e| PlaneError::Listen(listener.address, e))?;
+        let failed = |error| PlaneError::Listen(listener.address, error);
+        let socket = place::listen(listener.netns.as_deref(), listener.address).await.map_err(failed)?;
+        let at = socket.local_addr().map_err(|e| failed(e.into()))?;
         tracing::info!(address = %at, "serving");
-        ready.push_str(&format!("https://{at}\n"));
+        said.listeners.push(at);
         serving.push(tokio::spawn(serve(door.clone(), socket, front.clone())));
     }
     if let Some(path) = &config.ready_file {
-        write_whole(path, &ready)?;
+        write_whole(path, &serde_json::to_vec(&said).unwrap_or_default())?;
     }
+    ready(&said);
     futures::future::join_all(serving).await;
     std::future::pending().await
 }
 
-fn parts(config: &Config, material: &Material, store: Store, accounts: &Arc<ServiceAccounts>) -> Result<Parts, PlaneError> {
+fn open(config: &Config, material: &Material, store: Store) -> Result<Arc<Door>, PlaneError> {
+    let clock = Clock::system();
+    let accounts = ServiceAccounts::new(material.signer.clone(), ISSUER.to_owned());
     let mut authenticators: Vec<Box<dyn Authenticator>> = Vec::new();
     if let Some(path) = &config.static_tokens {
         let text = std::fs::read_to_string(path).map_err(|e| PlaneError::File(path.display().to_string(), e))?;
         authenticators.push(Box::new(StaticTokens::parse(&text)?));
     }
     authenticators.push(Box::new(accounts.clone()));
+    let iam = match &config.iam {
+        Some(settings) => Some(Iam::new(settings, &config.cluster.region, clock.clone())?),
+        None => None,
+    };
+    if let Some(iam) = &iam {
+        authenticators.push(Box::new(iam::Shared(iam.clone())));
+    }
+    let door = Door::open(parts(config, material, store, clock, authenticators)?);
+    accounts.attach(&door);
+    if let Some(iam) = iam {
+        iam.attach(&door);
+    }
+    Ok(door)
+}
+
+fn parts(
+    config: &Config,
+    material: &Material,
+    store: Store,
+    clock: Clock,
+    authenticators: Vec<Box<dyn Authenticator>>,
+) -> Result<Parts, PlaneError> {
+    let kubelets = Kubelets::new(material.authority.pem(), &material.kubelet_client, config.kubelet_netns.clone())?;
     Ok(Parts {
         store,
         resources: Resources::from_rows(eksile_kinds::table::ROWS),
         schemas: eksile_kinds::schemas::builtin().clone(),
-        clock: Clock::system(),
+        clock,
         settings: Settings {
             version: Version {
                 major: "1".to_owned(),
@@ -105,17 +153,13 @@ fn parts(config: &Config, material: &Material, store: Store, accounts: &Arc<Serv
             issuer: ISSUER.to_owned(),
         },
         authenticators,
-        kubelets: None,
+        kubelets: Some(Arc::new(kubelets)),
         issuer: Some(material.signer.clone()),
     })
 }
 
-async fn bind(listener: &config::Listener) -> Result<TcpListener, PlaneError> {
-    TcpListener::bind(listener.address).await.map_err(|e| PlaneError::Listen(listener.address, e))
-}
-
 /// Whole or not at all: written beside, then moved into place.
-fn write_whole(path: &Path, text: &str) -> Result<(), PlaneError> {
+fn write_whole(path: &Path, text: &[u8]) -> Result<(), PlaneError> {
     let failed = |error| PlaneError::File(path.display().to_string(), error);
     let beside = path.with_extension("new");
     std::fs::write(&beside, text).map_err(failed)?;

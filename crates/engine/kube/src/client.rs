@@ -12,6 +12,7 @@ use crate::call::Head;
 use crate::caller::Caller;
 use crate::door::{Door, Run};
 use crate::query::Query;
+use crate::resource::Verb;
 use crate::status::StatusError;
 use crate::verbs::{EventKind, Events, Filter, Item};
 
@@ -102,6 +103,23 @@ impl Client {
         let head = Head { accept: None, content_type: Some(media), user_agent: &self.agent };
         let run = Run { caller: &self.caller, at: &at, method: &method, path, query: &query, head, body };
         parsed(self.door.run(run).await?)
+    }
+
+    /// Paths of the collections that can be listed and deleted in a namespace.
+    #[must_use]
+    pub fn collections(&self, namespace: &str) -> Vec<String> {
+        let mut paths: Vec<String> = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for resource in self.door.resources.iter() {
+            let listed = resource.namespaced && resource.stored && resource.verbs.contains(&Verb::DeleteCollection);
+            if !listed || seen.contains(&&*resource.prefix) {
+                continue;
+            }
+            seen.push(&resource.prefix);
+            let root = if resource.group.is_empty() { "/api" } else { "/apis" };
+            paths.push(format!("{root}/{}/namespaces/{namespace}/{}", resource.api_version, resource.plural));
+        }
+        paths
     }
 
     /// Follows a collection: `group`, `version`, `plural`, in all namespaces.

@@ -6,6 +6,7 @@ mod decode;
 mod default;
 mod leaf;
 mod path;
+mod protobuf;
 mod quantity;
 mod scan;
 mod table;
@@ -16,6 +17,7 @@ mod untyped;
 pub(crate) mod tests;
 
 pub use decode::{DecodeError, Decoded};
+pub use protobuf::ProtobufError;
 pub use quantity::{Quantity, QuantityError};
 pub use table::TableError;
 pub use types::{Field, Kind, ListType, Node, PatchRule, Schema, Schemas, Struct, StructId};

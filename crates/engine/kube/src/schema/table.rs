@@ -3,8 +3,8 @@
 //! A line per fact, words separated by one space:
 //! - `package ALIAS OPENAPI-PACKAGE`
 //! - `type ALIAS.Name [kind:API-VERSION/KIND]… [atomic]`, followed by its fields:
-//! - ` NAME TYPE [o] [r] [list:…] [map:…] [patch:…] [default:JSON] [enum:A|B]` (`o`: not written when empty,
-//!   `r`: required)
+//! - ` NAME TYPE [#NUMBERS] [o] [r] [list:…] [map:…] [patch:…] [default:JSON] [enum:A|B]` (`#`: numbers in
+//!   protobuf, `o`: not written when empty, `r`: required)
 //!
 //! A type is `*T` (pointer), `[]T`, `{}T` (map from text), a scalar, or a struct's name; `GO-NAME:` precedes where
 //! Go's name cannot be derived.
@@ -120,6 +120,7 @@ impl<'a> Reader<'a> {
             node: self.read_node(expression)?,
             pointer,
             omit_empty: false,
+            numbers: Box::default(),
             required: false,
             default: None,
             list: ListType::Atomic,
@@ -174,6 +175,10 @@ impl<'a> Reader<'a> {
 fn read_flag(field: &mut Field, word: &str) -> Result<(), String> {
     match word {
         "o" => field.omit_empty = true,
+        _ if word.starts_with('#') => {
+            let numbers: Result<_, _> = word[1..].split('.').map(str::parse).collect();
+            field.numbers = numbers.map_err(|_| format!("bad numbers {word}"))?;
+        }
         "r" => field.required = true,
         "map:atomic" => field.atomic = true,
         "map:granular" => field.granular = true,

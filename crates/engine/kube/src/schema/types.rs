@@ -49,6 +49,8 @@ pub struct Field {
     pub pointer: bool,
     /// Not written when empty.
     pub omit_empty: bool,
+    /// Number in protobuf, after those of the messages around it that JSON flattens; empty when it is not encoded.
+    pub numbers: Box<[u32]>,
     /// Named in OpenAPI's `required`.
     pub required: bool,
     /// What the server puts in when nothing was given.

@@ -1,0 +1,214 @@
+//! Signing requests: kubelets' are approved, approved ones are signed.
+//!
+//! Signers and their rules: <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/>
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use eksile_kube::{Client, StatusError};
+use eksile_pki::{Authority, Csr, SanName, Usage};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::feed::{self, Kind, text};
+
+const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
+const KUBELET: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+const SERVING: &str = "kubernetes.io/kubelet-serving";
+/// Longest life of a certificate, and the usual one.
+const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
+const SHORTEST: SignedDuration = SignedDuration::from_mins(10);
+const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What to do about one request.
+#[derive(Debug, PartialEq, Eq)]
+enum Plan {
+    Nothing,
+    /// Approve it, for this reason.
+    Approve(&'static str),
+    /// A kubelet's serving names are not (yet) those of its node.
+    Later,
+    /// Sign it for these uses, until then.
+    Sign(Vec<Usage>, Timestamp),
+    /// Say why it cannot be signed.
+    Fail(String),
+}
+
+fn has_condition(request: &Value, kind: &str) -> bool {
+    let list = request.pointer("/status/conditions").and_then(Value::as_array);
+    list.is_some_and(|list| list.iter().any(|c| c["type"] == kind && c["status"] == "True"))
+}
+
+fn strings(request: &Value, pointer: &str) -> Vec<String> {
+    let list = request.pointer(pointer).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+}
+
+fn plan(request: &Value, node: Option<&Value>, now: Timestamp) -> Plan {
+    let signer = text(request, "/spec/signerName");
+    let finished = !text(request, "/status/certificate").is_empty() || has_condition(request, "Failed");
+    if ![CLIENT, KUBELET, SERVING].contains(&signer) || finished || has_condition(request, "Denied") {
+        return Plan::Nothing;
+    }
+    let csr = match parsed(request) {
+        Ok(csr) => csr,
+        Err(why) => return Plan::Fail(why),
+    };
+    let usages = strings(request, "/spec/usages");
+    if has_condition(request, "Approved") {
+        return match fits(signer, &csr, &usages) {
+            Ok(usages) => Plan::Sign(usages, end(request, now)),
+            Err(why) => Plan::Fail(why),
+        };
+    }
+    if signer == CLIENT || fits(signer, &csr, &usages).is_err() {
+        return Plan::Nothing;
+    }
+    let user = text(request, "/spec/username");
+    let groups = strings(request, "/spec/groups");
+    let own = user == csr.common_name && groups.iter().any(|g| g == "system:nodes");
+    match signer {
+        KUBELET if own => Plan::Approve("Auto approving self kubelet client certificate after SubjectAccessReview."),
+        KUBELET if groups.iter().any(|g| g == "system:bootstrappers") => {
+            Plan::Approve("Auto approving kubelet client certificate after SubjectAccessReview.")
+        }
+        SERVING if own && node.is_some_and(|node| names_fit(&csr, node)) => {
+            Plan::Approve("Auto approving kubelet serving certificate: its names are the node's.")
+        }
+        SERVING if own => Plan::Later,
+        _ => Plan::Nothing,
+    }
+}
+
+fn parsed(request: &Value) -> Result<Csr, String> {
+    let bytes = STANDARD.decode(text(request, "/spec/request")).map_err(|e| e.to_string())?;
+    let pem = String::from_utf8(bytes).map_err(|e| e.to_string())?;
+    Csr::parse(&pem).map_err(|e| e.to_string())
+}
+
+fn end(request: &Value, now: Timestamp) -> Timestamp {
+    let asked = request.pointer("/spec/expirationSeconds").and_then(Value::as_i64).map(SignedDuration::from_secs);
+    now + asked.unwrap_or(LONGEST).clamp(SHORTEST, LONGEST)
+}
+
+/// Whether the signer's rules hold; the usages to sign for.
+fn fits(signer: &str, csr: &Csr, usages: &[String]) -> Result<Vec<Usage>, String> {
+    let (allowed, needed): (&[Usage], &[Usage]) = match signer {
+        SERVING => (
+            &[Usage::DigitalSignature, Usage::KeyEncipherment, Usage::ServerAuth],
+            &[Usage::DigitalSignature, Usage::ServerAuth],
+        ),
+        KUBELET => (
+            &[Usage::DigitalSignature, Usage::KeyEncipherment, Usage::ClientAuth],
+            &[Usage::DigitalSignature, Usage::ClientAuth],
+        ),
+        _ => (&[Usage::DigitalSignature, Usage::KeyEncipherment, Usage::ClientAuth], &[Usage::ClientAuth]),
+    };
+    let asked: Vec<Usage> =
+        usages.iter().map(|u| Usage::parse(u).ok_or_else(|| format!("unknown usage {u:?}"))).collect::<Result<_, _>>()?;
+    if let Some(extra) = asked.iter().find(|u| !allowed.contains(u)) {
+        return Err(format!("usage {:?} is not allowed for this signer", extra.name()));
+    }
+    if let Some(missing) = needed.iter().find(|u| !asked.contains(u)) {
+        return Err(format!("usages did not include {:?}", missing.name()));
+    }
+    if signer == CLIENT {
+        // Admission has refused it already; the signer does not rely on that.
+        return if csr.organizations.iter().any(|o| o == "system:masters") {
+            Err("group system:masters is not signed".to_owned())
+        } else {
+            Ok(asked)
+        };
+    }
+    if csr.organizations != ["system:nodes"] {
+        return Err("subject organization is not system:nodes".to_owned());
+    }
+    if !csr.common_name.starts_with("system:node:") {
+        return Err("subject common name does not begin with system:node:".to_owned());
+    }
+    let named = csr.names.iter().all(|n| matches!(n, SanName::Dns(_) | SanName::Ip(_)));
+    match (signer, csr.names.is_empty()) {
+        (KUBELET, false) => Err("DNS, IP, email or URI names are not allowed".to_owned()),
+        (SERVING, true) => Err("DNS or IP names are required".to_owned()),
+        (SERVING, false) if !named => Err("only DNS and IP names are allowed".to_owned()),
+        _ => Ok(asked),
+    }
+}
+
+/// Whether all names of a request are those of the node.
+fn names_fit(csr: &Csr, node: &Value) -> bool {
+    let addresses = node.pointer("/status/addresses").and_then(Value::as_array);
+    let known: Vec<&str> = addresses
+        .into_iter()
+        .flatten()
+        .filter_map(|a| a["address"].as_str())
+        .chain(std::iter::once(text(node, "/metadata/name")))
+        .collect();
+    let ips: Vec<IpAddr> = known.iter().filter_map(|a| a.parse().ok()).collect();
+    csr.names.iter().all(|name| match name {
+        SanName::Dns(name) => known.contains(&name.as_str()),
+        SanName::Ip(ip) => ips.contains(ip),
+        SanName::Email(_) | SanName::Uri(_) => false,
+    })
+}
+
+fn condition(kind: &str, reason: &str, message: &str, now: Timestamp) -> Value {
+    let now = eksile_kube::object::time(now);
+    json!({
+        "type": kind, "status": "True", "reason": reason, "message": message, "lastUpdateTime": now, "lastTransitionTime": now
+    })
+}
+
+fn with_condition(mut request: Value, condition: Value) -> Value {
+    let mut list = request.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    list.push(condition);
+    if !request["status"].is_object() {
+        request["status"] = json!({});
+    }
+    request["status"]["conditions"] = list.into();
+    request
+}
+
+async fn reconcile(client: &Client, authority: &Authority, request: Value) -> Result<(), StatusError> {
+    let name = text(&request, "/metadata/name");
+    let path = format!("/apis/certificates.k8s.io/v1/certificatesigningrequests/{name}");
+    let now = client.clock().now_wall();
+    let node = match text(&request, "/spec/username").strip_prefix("system:node:") {
+        Some(node) if text(&request, "/spec/signerName") == SERVING => client.get(&format!("/api/v1/nodes/{node}")).await.ok(),
+        _ => None,
+    };
+    match plan(&request, node.as_ref(), now) {
+        Plan::Nothing => Ok(()),
+        Plan::Later => Err(StatusError::conflict("certificates.k8s.io", "certificatesigningrequests", name, "its node is not known")),
+        Plan::Approve(why) => {
+            let approved = with_condition(request.clone(), condition("Approved", "AutoApproved", why, now));
+            feed::unless_gone(client.update(&format!("{path}/approval"), &approved).await)
+        }
+        Plan::Fail(why) => {
+            let failed = with_condition(request.clone(), condition("Failed", "SignerValidationFailure", &why, now));
+            feed::unless_gone(client.update(&format!("{path}/status"), &failed).await)
+        }
+        Plan::Sign(usages, end) => {
+            let csr = parsed(&request).map_err(StatusError::internal)?;
+            let pem = authority.sign_csr(&csr, &usages, now - BACKDATE, end).map_err(StatusError::internal)?;
+            let mut signed = request.clone();
+            signed["status"]["certificate"] = STANDARD.encode(pem).into();
+            feed::unless_gone(client.update(&format!("{path}/status"), &signed).await)
+        }
+    }
+}
+
+/// Runs until the store closes.
+pub(crate) async fn run(client: Client, authority: Arc<Authority>) {
+    let kind = Kind { group: "certificates.k8s.io", version: "v1", plural: "certificatesigningrequests" };
+    feed::each(&client, "certificates", kind, |event| {
+        let (client, authority) = (client.clone(), authority.clone());
+        async move { if event.exists { reconcile(&client, &authority, event.object).await } else { Ok(()) } }
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Hands the objects of a collection to a controller, one at a time, and again later when it fails.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use eksile_kube::client::Event;
+use eksile_kube::{Client, StatusError};
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// First pause after a failure.
+const SHORTEST: Duration = Duration::from_millis(200);
+/// Longest pause.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// A collection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    pub(crate) group: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) plural: &'static str,
+}
+
+/// A collection of the core group.
+pub(crate) const fn core(plural: &'static str) -> Kind {
+    Kind { group: "", version: "v1", plural }
+}
+
+struct Retry {
+    event: Event,
+    at: Instant,
+    pause: Duration,
+}
+
+/// Calls `work` for every object that is there and for every change, until the store closes. What fails is tried again
+/// with growing pauses, unless a newer state of the object comes first.
+pub(crate) async fn each<W, F>(client: &Client, controller: &str, kind: Kind, work: W)
+where
+    W: Fn(Event) -> F,
+    F: Future<Output = Result<(), StatusError>>,
+{
+    loop {
+        let mut changes = match client.follow(kind.group, kind.version, kind.plural) {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::warn!(controller, kind = kind.plural, %error, "cannot follow");
+                tokio::time::sleep(SHORTEST).await;
+                continue;
+            }
+        };
+        let mut retries: HashMap<String, Retry> = HashMap::new();
+        loop {
+            let due = retries.values().map(|r| r.at).min();
+            let event = tokio::select! {
+                event = changes.next() => match event {
+                    Ok(event) => event,
+                    Err(error) if error.code() == 410 => break,
+                    Err(_) => return,
+                },
+                () = wait(due) => match take_due(&mut retries) {
+                    Some(retry) => {
+                        attempt(controller, retry.event, retry.pause, &work, &mut retries).await;
+                        continue;
+                    }
+                    None => continue,
+                },
+            };
+            retries.remove(&key(&event.object));
+            attempt(controller, event, SHORTEST, &work, &mut retries).await;
+        }
+    }
+}
+
+async fn wait(due: Option<Instant>) {
+    match due {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn take_due(retries: &mut HashMap<String, Retry>) -> Option<Retry> {
+    let key = retries.iter().min_by_key(|(_, r)| r.at)?.0.clone();
+    retries.remove(&key)
+}
+
+async fn attempt<W, F>(controller: &str, event: Event, pause: Duration, work: &W, retries: &mut HashMap<String, Retry>)
+where
+    W: Fn(Event) -> F,
+    F: Future<Output = Result<(), StatusError>>,
+{
+    let Err(error) = work(event.clone()).await else { return };
+    let key = key(&event.object);
+    tracing::debug!(controller, object = key, %error, "trying again later");
+    retries.insert(key, Retry { event, at: Instant::now() + pause, pause: (pause * 2).min(LONGEST) });
+}
+
+/// Namespace and name.
+pub(crate) fn key(object: &Value) -> String {
+    format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))
+}
+
+/// A text somewhere in an object, empty when it is missing.
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Success, also when the thing is there already.
+pub(crate) fn unless_exists<T>(result: Result<T, StatusError>) -> Result<(), StatusError> {
+    match result {
+        Err(error) if error.reason() != "AlreadyExists" => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Success, also when the thing is gone already.
+pub(crate) fn unless_gone<T>(result: Result<T, StatusError>) -> Result<(), StatusError> {
+    match result {
+        Err(error) if error.code() != 404 => Err(error),
+        _ => Ok(()),
+    }
+}
