@@ -118,7 +118,9 @@ fn plain(resource: &Resource) -> Value {
 
 /// The first eight bytes of SHA-256 of `group/version/Kind`, base64.
 fn storage_hash(resource: &Resource) -> String {
-    let name = format!("{}/{}/{}", resource.group, resource.version, resource.kind);
+    // Kinds that are stored with another group's objects have that group's hash.
+    let group = if resource.prefix.starts_with("/registry/events/") { "" } else { &*resource.group };
+    let name = format!("{group}/{}/{}", resource.version, resource.kind);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
     STANDARD.encode(&digest.as_ref()[..8])
 }

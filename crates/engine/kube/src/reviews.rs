@@ -63,7 +63,7 @@ fn list(value: &Value, path: &str) -> Vec<String> {
 }
 
 fn invalid(call: &Call<'_>, errors: &FieldErrors) -> StatusError {
-    StatusError::invalid(&call.resource.group, &call.resource.kind, "", errors)
+    StatusError::invalid(&call.resource.group, "", "", errors)
 }
 
 fn subject(call: &Call<'_>, review: &Value) -> Result<User, StatusError> {
