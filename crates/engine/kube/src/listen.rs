@@ -254,7 +254,9 @@ fn encode(answer: Answer, retry_after: Option<u32>) -> Response<Body> {
     let mut response = Response::new(answer.body);
     *response.status_mut() = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content));
+    if !answer.content.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content));
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     headers.insert(HeaderName::from_static("audit-id"), crate::audit::next());
     for warning in &answer.warnings {

@@ -84,8 +84,10 @@ pub async fn create(
     }
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
+    let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
     for _ in 0..TRIES {
-        let mut object = object.clone();
+        // Only a generated name may need another try.
+        let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
         metadata::generate_name(&mut object);
         strategy.prepare_create(&mut object, &call.context());
         let mut errors = FieldErrors::new();
@@ -96,7 +98,6 @@ pub async fn create(
             return Err(invalid(call, &object, &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
-        let generated = meta(&object, "generateName") != "" && call.at.name.is_empty();
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
