@@ -136,12 +136,16 @@ fn check_kind(resource: &Resource, value: &mut Value, body: &[u8]) -> Result<(),
         return Ok(());
     }
     let version = claimed.api_version.rsplit('/').next().unwrap_or_default();
+    if claimed.api_version.matches('/').count() > 1 {
+        return Err(StatusError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): unexpected GroupVersion string: {} ({})",
+            resource.kind,
+            claimed.api_version,
+            summary(body)
+        )));
+    }
     Err(StatusError::bad_request(format!(
-        "{} in version \"{version}\" cannot be handled as a {}: no kind \"{}\" is registered for version \"{}\" in this request ({})",
-        claimed.kind,
-        resource.kind,
-        claimed.kind,
-        claimed.api_version,
-        summary(body)
+        "{} in version \"{version}\" cannot be handled as a {}: no kind \"{}\" is registered for version \"{}\"",
+        claimed.kind, resource.kind, claimed.kind, claimed.api_version,
     )))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::authorize::{self, Attributes};
+use crate::authorize::{self, Attributes, Why};
 use crate::call::Call;
 use crate::caller::Caller;
 use crate::decode;
@@ -63,7 +63,7 @@ fn list(value: &Value, path: &str) -> Vec<String> {
 }
 
 fn invalid(call: &Call<'_>, errors: &FieldErrors) -> StatusError {
-    StatusError::invalid(&call.resource.group, &call.resource.kind, "", errors)
+    StatusError::invalid(&call.resource.group, "", "", errors)
 }
 
 fn subject(call: &Call<'_>, review: &Value) -> Result<User, StatusError> {
@@ -118,8 +118,9 @@ fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, Sta
             return Err(invalid(call, &errors));
         }
     };
-    Ok(match authorize::allowed(call.door, caller, &asked) {
-        Ok(()) => json!({ "allowed": true }),
+    Ok(match authorize::explained(call.door, caller, &asked) {
+        Ok(Why::Itself) => json!({ "allowed": true }),
+        Ok(Why::Rbac(allowed)) => json!({ "allowed": true, "reason": call.door.rbac.explain(&allowed) }),
         Err(reason) if reason.is_empty() => json!({ "allowed": false }),
         Err(reason) => json!({ "allowed": false, "reason": reason }),
     })

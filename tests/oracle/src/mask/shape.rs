@@ -73,7 +73,7 @@ pub(super) fn after(text: &str, mark: &str, length: usize, symbol: &str) -> Stri
 pub(super) fn digits(text: &str, symbol: &str) -> String {
     text.split_inclusive(' ')
         .map(|word| {
-            let bare = word.trim_end_matches([' ', ',', '.', ';']);
+            let bare = word.trim_matches([' ', ',', '.', ';', '(', ')']);
             if is_digits(bare) { word.replace(bare, symbol) } else { word.to_owned() }
         })
         .collect()
@@ -88,6 +88,11 @@ pub(super) fn without_go(mut text: String) -> String {
             let tail = text[at..].rfind("}\n").map_or(text.len(), |end| at + end + 2);
             text.replace_range(at..tail, "");
         }
+    }
+    // Where in its source the scheme was made.
+    if let Some(at) = text.find(" in scheme \"pkg/") {
+        let end = text[at + 12..].find('"').map_or(text.len(), |more| at + 12 + more + 1);
+        text.replace_range(at..end, "");
     }
     text = without_objects(text);
     for mark in ["Invalid value: ", "Duplicate value: "] {

@@ -103,6 +103,8 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let wanted = negotiate::wanted(call.head.accept)?;
     let filter = Filter::read(call)?;
     let limit = match call.query.number("limit")? {
+        // Upstream answers "any revision" from its cache, which knows no pages.
+        Some(_) if call.query.get("resourceVersion") == "0" => usize::MAX,
         Some(limit) if limit > 0 => usize::try_from(limit).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
@@ -232,11 +234,13 @@ pub(super) fn read_revision(call: &Call<'_>) -> Result<Option<u64>, StatusError>
         let mut errors = crate::field::FieldErrors::new();
         let why = format!("strconv.ParseUint: parsing {}: invalid syntax", crate::field::quote(text));
         errors.invalid("resourceVersion", &text.into(), why);
-        StatusError::bad_request(format!(
-            "invalid resource version {}: {}",
-            crate::field::quote(text),
-            errors.message()
-        ))
+        if call.at.name.is_empty() {
+            return match call.query.flag("watch") {
+                true => StatusError::unexplained(errors.message()),
+                false => StatusError::bad_request(format!("invalid resource version: {}", errors.message())),
+            };
+        }
+        StatusError::unexplained(errors.message())
     })?;
     let current = call.door.store.revision().0;
     if revision > current {
