@@ -16,13 +16,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [folder, port] => standalone(Path::new(folder), port, &mut endpoint)?,
         _ => return Err("usage: control-plane DIR [PORT] | --config FILE".into()),
     };
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(eksile_plane::run_with(config, |ready| {
-        let url = format!("https://{}", ready.listeners[0]);
-        println!("{url}");
-        if let Some(path) = endpoint {
-            std::fs::write(path, format!("{url}\n")).expect("the folder was just made");
-        }
-    }))?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(eksile_plane::run_with(
+        config,
+        |ready| {
+            let url = format!("https://{}", ready.listeners[0]);
+            println!("{url}");
+            if let Some(path) = endpoint {
+                std::fs::write(path, format!("{url}\n")).expect("the folder was just made");
+            }
+        },
+    ))?;
     Ok(())
 }
 
@@ -30,11 +33,7 @@ fn filter() -> tracing_subscriber::EnvFilter {
     tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into())
 }
 
-fn standalone(
-    folder: &Path,
-    port: &str,
-    endpoint: &mut Option<PathBuf>,
-) -> Result<Config, Box<dyn std::error::Error>> {
+fn standalone(folder: &Path, port: &str, endpoint: &mut Option<PathBuf>) -> Result<Config, Box<dyn std::error::Error>> {
     std::fs::create_dir_all(folder)?;
     let folder: PathBuf = folder.canonicalize()?;
     *endpoint = Some(folder.join("endpoint"));

@@ -40,13 +40,13 @@ async fn ensure(client: &Client, collection: &str, object: &Value) -> Result<(),
     }
 }
 
-/// The collection of a role or binding.
 fn rbac_collection(object: &Value) -> String {
-    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let root = format!("/apis/{}", text("/apiVersion"));
     let plural = format!("{}s", text("/kind").to_lowercase());
     match text("/metadata/namespace") {
-        "" => format!("/apis/rbac.authorization.k8s.io/v1/{plural}"),
-        namespace => format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{plural}"),
+        "" => format!("{root}/{plural}"),
+        namespace => format!("{root}/namespaces/{namespace}/{plural}"),
     }
 }
 

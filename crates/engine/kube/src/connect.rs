@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::header::{CONNECTION, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{
+    CONNECTION, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
@@ -118,7 +120,8 @@ async fn dial(door: &Door, node: &Value) -> Result<Box<dyn Io>, StatusError> {
 
 async fn send(io: Box<dyn Io>, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, StatusError> {
     let unreachable = |error: hyper::Error| StatusError::internal(format!("error dialing backend: {error}"));
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(unreachable)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(unreachable)?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to a kubelet ended");
@@ -154,7 +157,13 @@ pub async fn log(call: &Call<'_>) -> Result<Answer, StatusError> {
         };
         return Err(StatusError::new(code.as_u16(), reason, text));
     }
-    Ok(Answer { code: 200, content: "text/plain", body: Body::Passed(answer.into_body()), warnings: Vec::new() })
+    Ok(Answer {
+        code: 200,
+        content: "text/plain",
+        body: Body::Passed(answer.into_body()),
+        warnings: Vec::new(),
+        etag: None,
+    })
 }
 
 /// Whether a request wants its connection upgraded for a stream.
@@ -193,7 +202,11 @@ pub async fn upgrade(
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         let code = answer.status().as_u16();
         let body = answer.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-        return Err(StatusError::new(code.max(400), "InternalError", String::from_utf8_lossy(&body).trim_end().to_owned()));
+        return Err(StatusError::new(
+            code.max(400),
+            "InternalError",
+            String::from_utf8_lossy(&body).trim_end().to_owned(),
+        ));
     }
     let mut response = Response::new(Body::Full(Bytes::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -51,7 +51,7 @@ impl Discovery {
                 "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
             };
             let bytes = if core { own } else { groups };
-            return Answer { code: 200, content, body: Body::Full(bytes.clone()), warnings: Vec::new() };
+            return Answer { code: 200, content, body: Body::Full(bytes.clone()), warnings: Vec::new(), etag: None };
         }
         Answer::json(200, if core { self.core.clone() } else { self.groups.clone() })
     }
@@ -150,8 +150,11 @@ fn aggregate(resources: &Resources, format: &str, core: bool) -> Value {
                 json!({ "version": **version, "resources": list, "freshness": "Current" })
             })
             .collect();
-        let metadata =
-            if core { json!({ "creationTimestamp": null }) } else { json!({ "name": *group, "creationTimestamp": null }) };
+        let metadata = if core {
+            json!({ "creationTimestamp": null })
+        } else {
+            json!({ "name": *group, "creationTimestamp": null })
+        };
         items.push(json!({ "metadata": metadata, "versions": list }));
     }
     json!({

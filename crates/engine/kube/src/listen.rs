@@ -172,7 +172,8 @@ async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Re
     };
     door.authorize(&caller, &at, path, &query)?;
     if connect::wants_upgrade(&parts.headers)
-        && let Some(target) = at.resource.as_ref().filter(|r| matches!(r.sub.as_str(), "exec" | "attach" | "portforward"))
+        && let Some(target) =
+            at.resource.as_ref().filter(|r| matches!(r.sub.as_str(), "exec" | "attach" | "portforward"))
     {
         let query = Query::parse(parts.uri.query());
         return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body)).await;
@@ -255,6 +256,11 @@ fn encode(answer: Answer, retry_after: Option<u32>) -> Response<Body> {
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             headers.append(WARNING, value);
         }
+    }
+    if let Some(tag) = answer.etag
+        && let Ok(value) = HeaderValue::from_str(&format!("\"{tag}\""))
+    {
+        headers.insert(http::header::ETAG, value);
     }
     if let Some(seconds) = retry_after {
         headers.insert(http::header::RETRY_AFTER, seconds.into());

@@ -8,7 +8,6 @@ use crate::call::Call;
 use crate::caller::Caller;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::negotiate;
 use crate::object::time;
 use crate::query::WriteOptions;
 use crate::status::StatusError;
@@ -20,8 +19,7 @@ use crate::strategy::{Cluster, PolicyRule, User};
 /// What is wrong with it; 501 for one that is not built.
 pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "CreateOptions")?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
-    let (mut review, warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
+    let (mut review, warnings) = decode::object(call, options.validation)?;
     let status = match &*call.resource.kind {
         "SelfSubjectReview" => json!({ "userInfo": user_info(&call.caller.user) }),
         "SelfSubjectAccessReview" => access(call, &review, call.caller)?,
@@ -88,7 +86,10 @@ fn same_namespace(call: &Call<'_>, review: &Value) -> Result<(), StatusError> {
     if namespace == call.at.namespace {
         return Ok(());
     }
-    Err(StatusError::bad_request(format!("namespace on subjectaccessreview: {namespace} does not match: {}", call.at.namespace)))
+    Err(StatusError::bad_request(format!(
+        "namespace on subjectaccessreview: {namespace} does not match: {}",
+        call.at.namespace
+    )))
 }
 
 fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, StatusError> {

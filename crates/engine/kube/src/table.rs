@@ -44,7 +44,13 @@ struct Head<'a> {
 ///
 /// # Errors
 /// 500 when what is stored cannot be read.
-pub fn one(resource: &Resource, stored: &Bytes, wanted: Wanted, include: Include, now: jiff::Timestamp) -> Result<Bytes, StatusError> {
+pub fn one(
+    resource: &Resource,
+    stored: &Bytes,
+    wanted: Wanted,
+    include: Include,
+    now: jiff::Timestamp,
+) -> Result<Bytes, StatusError> {
     let bytes = match wanted.form {
         Form::Object => stored.clone(),
         Form::Partial => partial(stored, wanted.version)?.into(),

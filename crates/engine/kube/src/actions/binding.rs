@@ -9,7 +9,7 @@ use crate::status::{Status, StatusError};
 use crate::write::{self, CHANGED, Current};
 
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
-    let binding: Value = serde_json::from_slice(&call.body).map_err(|e| StatusError::bad_request(e.to_string()))?;
+    let binding: Value = crate::decode::tree(call)?;
     let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default();
     if node.is_empty() {
         let mut errors = crate::field::FieldErrors::new();

@@ -33,7 +33,9 @@ const STATIC: &[(&str, &str, &[&str])] = &[
 pub fn allowed(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), String> {
     let full = if asked.sub.is_empty() { asked.plural.to_owned() } else { format!("{}/{}", asked.plural, asked.sub) };
     match (asked.group, full.as_str()) {
-        ("", "nodes") if is_read(asked.verb) => own(node, asked.name == node, "read all nodes, only its own Node object"),
+        ("", "nodes") if is_read(asked.verb) => {
+            own(node, asked.name == node, "read all nodes, only its own Node object")
+        }
         ("", "pods") if is_read(asked.verb) => read_pods(door, node, asked),
         ("", "secrets" | "configmaps" | "persistentvolumeclaims") if is_read(asked.verb) => referred(door, node, asked),
         ("", "serviceaccounts/token") if asked.verb == "create" => referred(door, node, asked),
@@ -64,11 +66,7 @@ fn read_pods(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), Stri
     if asked.verb == "get" {
         let pod = door.stored("/registry/pods/", &format!("{}/{}", asked.namespace, asked.name));
         let here = pod.is_some_and(|p| p.pointer("/spec/nodeName").and_then(Value::as_str) == Some(node));
-        return if here {
-            Ok(())
-        } else {
-            Err(format!("no relationship found between node '{node}' and this object"))
-        };
+        return if here { Ok(()) } else { Err(format!("no relationship found between node '{node}' and this object")) };
     }
     let confined = asked.fields.and_then(|f| f.exact("spec.nodeName")) == Some(node);
     own(node, confined, "list/watch all pods, only those bound to it")

@@ -132,7 +132,11 @@ impl Rbac {
     pub fn allowed(&self, caller: &Caller, attributes: &Attributes<'_>) -> bool {
         let compiled = self.compiled(caller);
         let namespaced = compiled.namespaces.get(attributes.namespace).filter(|_| !attributes.namespace.is_empty());
-        compiled.cluster.iter().chain(namespaced.into_iter().flatten()).any(|rules| rules.iter().any(|r| covers(r, attributes)))
+        compiled
+            .cluster
+            .iter()
+            .chain(namespaced.into_iter().flatten())
+            .any(|rules| rules.iter().any(|r| covers(r, attributes)))
     }
 
     fn compiled(&self, caller: &Caller) -> Arc<Compiled> {
@@ -185,11 +189,13 @@ impl Index {
     fn compile(&self, user: &User) -> Compiled {
         let mut out = Compiled::default();
         for (key, binding) in &self.bindings {
-            let namespace = key.strip_prefix("rolebindings/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+            let namespace =
+                key.strip_prefix("rolebindings/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
             if !binding.subjects.iter().any(|s| s.is(user, namespace)) {
                 continue;
             }
-            let Some(rules) = self.roles.get(&role_key(&binding.role_ref.kind, namespace, &binding.role_ref.name)) else {
+            let Some(rules) = self.roles.get(&role_key(&binding.role_ref.kind, namespace, &binding.role_ref.name))
+            else {
                 continue;
             };
             if namespace.is_empty() {
