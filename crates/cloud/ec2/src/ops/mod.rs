@@ -27,6 +27,7 @@ mod describe_images;
 mod describe_instance_types;
 mod describe_instances;
 mod describe_internet_gateways;
+mod describe_local_gateways;
 mod describe_nat_gateways;
 mod describe_network_interfaces;
 mod describe_regions;
@@ -88,6 +89,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::lookup::<describe_instance_types::DescribeInstanceTypes>(),
     Operation::lookup::<describe_instances::DescribeInstances>(),
     Operation::lookup::<describe_internet_gateways::DescribeInternetGateways>(),
+    Operation::lookup::<describe_local_gateways::DescribeLocalGateways>(),
     Operation::lookup::<describe_nat_gateways::DescribeNatGateways>(),
     Operation::lookup::<describe_network_interfaces::DescribeNetworkInterfaces>(),
     Operation::lookup::<describe_regions::DescribeRegions>(),
