@@ -85,8 +85,10 @@ pub async fn create(
     }
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
+    let generated = meta(&object, "generateName") != "" && call.at.name.is_empty();
     for _ in 0..TRIES {
-        let mut object = object.clone();
+        // Only a name that the server makes up is worth another try.
+        let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
         metadata::generate_name(&mut object);
         strategy.prepare_create(&mut object, &call.context());
         let mut errors = FieldErrors::new();
@@ -97,7 +99,6 @@ pub async fn create(
             return Err(invalid(call, &object, &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
-        let generated = meta(&object, "generateName") != "" && call.at.name.is_empty();
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
