@@ -87,6 +87,6 @@ fn refusal(error: &PatchError) -> StatusError {
             errors.invalid_verbatim("patch", quote(shown), detail);
             StatusError::invalid("", "", "", &errors)
         }
-        PatchError::Internal(text) => StatusError::internal(text),
+        PatchError::Internal(text) => StatusError::new(500, "", text),
     }
 }
