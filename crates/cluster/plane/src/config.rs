@@ -29,9 +29,16 @@ pub struct Config {
     /// Network namespace from which kubelets are dialled; the process's own when missing.
     #[serde(default)]
     pub kubelet_netns: Option<PathBuf>,
+    /// Whether the controllers run; a comparison with an API server alone switches them off.
+    #[serde(default = "yes")]
+    pub controllers: bool,
     /// Written when all listeners serve, see [`crate::Ready`].
     #[serde(default)]
     pub ready_file: Option<PathBuf>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A cluster's identity.
