@@ -301,13 +301,14 @@ fn devices(privileged: bool) -> Value {
     if privileged {
         return json!([{"allow": true, "access": "rwm"}]);
     }
-    let character = |major: i64, minor: Option<i64>| {
+    // A number that is left out stands for all.
+    let character = |major: i64, minor: i64| {
         json!({"allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm"})
     };
     let mut rules = vec![json!({"allow": false, "access": "rwm"})];
-    rules.extend([3, 5, 7, 8, 9].map(|minor| character(1, Some(minor))));
-    rules.extend([0, 1, 2].map(|minor| character(5, Some(minor))));
-    rules.push(character(136, None));
+    rules.extend([3, 5, 7, 8, 9].map(|minor| character(1, minor)));
+    rules.extend([0, 1, 2].map(|minor| character(5, minor)));
+    rules.push(json!({"allow": true, "type": "c", "major": 136, "access": "rwm"}));
     for kind in ["c", "b"] {
         rules.push(json!({"allow": true, "type": kind, "access": "m"}));
     }
