@@ -31,7 +31,7 @@ fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, S
 ///
 /// # Errors
 /// 400 for broken YAML.
-pub fn yaml(body: &[u8]) -> Result<Vec<u8>, StatusError> {
+pub(crate) fn yaml(body: &[u8]) -> Result<Vec<u8>, StatusError> {
     let refuse = |error: String| StatusError::bad_request(format!("error converting YAML to JSON: yaml: {error}"));
     let value: Value = serde_yaml_ng::from_slice(body).map_err(|e| refuse(e.to_string()))?;
     serde_json::to_vec(&value).map_err(|e| refuse(e.to_string()))
@@ -41,7 +41,7 @@ pub fn yaml(body: &[u8]) -> Result<Vec<u8>, StatusError> {
 ///
 /// # Errors
 /// 400 or 415.
-pub fn tree(call: &Call<'_>) -> Result<Value, StatusError> {
+pub(crate) fn tree(call: &Call<'_>) -> Result<Value, StatusError> {
     let media = negotiate::media(call.head.content_type);
     if media == PROTOBUF {
         return protobuf(call);
@@ -65,7 +65,7 @@ struct Claimed {
 ///
 /// # Errors
 /// 400 as upstream words it, 415.
-pub fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Value, Vec<String>), StatusError> {
+pub(crate) fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Value, Vec<String>), StatusError> {
     let (resource, schema) = (call.resource.as_ref(), call.schema()?);
     let media = negotiate::media(call.head.content_type);
     let (mut value, strict) = if media == PROTOBUF {

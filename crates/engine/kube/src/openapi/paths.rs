@@ -62,7 +62,6 @@ pub(super) fn paths(components: &mut Components<'_>, resources: &Resources, grou
 struct Writer<'c, 'a> {
     components: &'c mut Components<'a>,
     base: String,
-    group: String,
     version: String,
     /// `rbacAuthorization`.
     group_name: String,
@@ -77,8 +76,8 @@ impl<'c, 'a> Writer<'c, 'a> {
         let mut words = labels.split('.');
         let first = words.next().filter(|w| !w.is_empty()).unwrap_or("core");
         let group_name = words.fold(first.to_owned(), |name, word| name + &capital(word));
-        let (group, version) = (group.to_owned(), version.to_owned());
-        Self { components, base, group, version, group_name, paths: Paths::new() }
+        let version = version.to_owned();
+        Self { components, base, version, group_name, paths: Paths::new() }
     }
 
     fn operation(&self, method: &'static str, id: &str) -> Operation {
