@@ -39,7 +39,11 @@ impl Options {
             Self {
                 dry_run: dry_run(call.query.all("dryRun"), &mut errors),
                 grace: call.query.number("gracePeriodSeconds")?,
-                propagation: call.query.get("propagationPolicy").to_owned(),
+                propagation: match call.query.get("orphanDependents") {
+                    // Any value but these two counts as true, as upstream reads flags.
+                    "" | "false" | "0" => call.query.get("propagationPolicy").to_owned(),
+                    _ => "Orphan".to_owned(),
+                },
                 ..Self::default()
             }
         } else {
@@ -60,11 +64,24 @@ impl Options {
         let value = decode::tree(call)?;
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let runs = value.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();
+        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "" | "DeleteOptions") {
+            let version = text("/apiVersion");
+            return Err(StatusError::unexplained(format!(
+                "no kind \"{kind}\" is registered for version \"{version}\""
+            )));
+        }
         let asked = value.get("orphanDependents").and_then(Value::as_bool);
         let propagation = match (text("/propagationPolicy"), asked) {
             (policy, None) => policy,
             (policy, Some(true)) if policy.is_empty() => "Orphan".to_owned(),
-            (policy, Some(_)) => policy,
+            (policy, Some(_)) => {
+                if !policy.is_empty() {
+                    let why = "orphanDependents and deletionPropagation cannot be both set";
+                    errors.invalid("propagationPolicy", &policy.as_str().into(), why);
+                }
+                policy
+            }
         };
         Ok(Self {
             dry_run: dry_run(runs.iter().filter_map(Value::as_str).chain(call.query.all("dryRun")), errors),

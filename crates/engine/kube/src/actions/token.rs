@@ -37,6 +37,12 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     }
     let mut request = decoded.value;
     schema.default(&mut request);
+    let named = meta(&request, "name");
+    if !named.is_empty() && named != call.at.name {
+        let mut errors = FieldErrors::new();
+        errors.invalid("metadata.name", &named.into(), "must match the service account name if specified");
+        return Err(StatusError::invalid("authentication.k8s.io", "TokenRequest", &call.at.name, &errors));
+    }
     let seconds = lifetime(&request)?;
     let audiences = audiences(&request, &door.settings.issuer);
     let expires = call.now.checked_add(seconds.seconds()).map_err(StatusError::internal)?;
