@@ -13,7 +13,7 @@ use crate::status::StatusError;
 ///
 /// # Errors
 /// The `Status` to answer; 501 for actions that are not built.
-pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     match (&*call.resource.plural, call.at.sub.as_str()) {
         ("pods", "binding") => binding::run(call).await,
         ("pods", "eviction") => eviction::run(call).await,
