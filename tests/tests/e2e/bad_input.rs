@@ -9,7 +9,7 @@ use std::{
 
 use crate::installation::{Done, Installation};
 
-pub fn every_listener(at: &Installation) {
+pub(crate) fn every_listener(at: &Installation) {
     let before = at.status();
     let endpoint = at.aws("eks describe-cluster --name my-cluster --query cluster.endpoint --output text").good();
     let cluster = endpoint.strip_prefix("https://").unwrap().to_owned();

@@ -7,7 +7,7 @@ use crate::installation::{Done, Installation, until};
 const SOON: Duration = Duration::from_secs(20);
 
 /// Steps 1 to 9 of the document, with openssl and kubectl. Returns the kubeconfig.
-pub fn client_certificate(at: &Installation) -> PathBuf {
+pub(crate) fn client_certificate(at: &Installation) -> PathBuf {
     let folder = at.data.path().join("admin");
     fs::create_dir(&folder).unwrap();
     let file = |name: &str| folder.join(name).display().to_string();
@@ -55,12 +55,12 @@ pub fn client_certificate(at: &Installation) -> PathBuf {
 }
 
 /// kubectl with the client certificate.
-pub fn with(at: &Installation, kubeconfig: &std::path::Path, words: &str) -> Done {
+pub(crate) fn with(at: &Installation, kubeconfig: &std::path::Path, words: &str) -> Done {
     let words = format!("--kubeconfig {} {words}", kubeconfig.display());
     at.kubectl(&words)
 }
 
-pub fn cut_by_command(at: &Installation, admin: &std::path::Path) {
+pub(crate) fn cut_by_command(at: &Installation, admin: &std::path::Path) {
     at.eksile(&["outpost", "disconnect"]).good();
     assert!(at.eksile(&["outpost", "status"]).good().contains("service link cut"));
     cut_off(at, admin);
@@ -78,7 +78,7 @@ pub fn cut_by_command(at: &Installation, admin: &std::path::Path) {
     });
 }
 
-pub fn cut_by_our_own_rule(at: &Installation, admin: &std::path::Path) {
+pub(crate) fn cut_by_our_own_rule(at: &Installation, admin: &std::path::Path) {
     let status = at.eksile(&["--output", "json", "outpost", "status"]).json();
     let namespace = format!("--net={}", status["namespace"].as_str().unwrap());
     let nft = |rule: &str| {

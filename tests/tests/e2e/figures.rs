@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::installation::Installation;
 
-pub fn print(at: &Installation, up: Duration) {
+pub(crate) fn print(at: &Installation, up: Duration) {
     println!("up to ready: {} ms (target 1000)", up.as_millis());
     let pids = at.pids(&[at.data.path().to_str().unwrap()]);
     let resident: u64 = pids.iter().chain(&at.pids(&["shim"])).map(|pid| resident_kib(*pid)).sum();

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// The binary under test: built beside this test.
-pub fn eksile() -> PathBuf {
+pub(crate) fn eksile() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let target = exe.parent().and_then(Path::parent).unwrap();
     let binary = target.join("eksile");
@@ -19,16 +19,16 @@ pub fn eksile() -> PathBuf {
 }
 
 /// A second account's key, to be refused with.
-pub const STRANGER: (&str, &str, &str) =
+pub(crate) const STRANGER: (&str, &str, &str) =
     ("AKIASTRANGERSTRANGER", "stranger-secret-stranger-secret-stranger", "999988887777");
 
-pub struct Installation {
+pub(crate) struct Installation {
     pub data: tempfile::TempDir,
     up: Option<Child>,
 }
 
 /// What a command did.
-pub struct Done {
+pub(crate) struct Done {
     pub ok: bool,
     pub out: String,
     pub err: String,
@@ -47,32 +47,32 @@ impl From<Output> for Done {
 impl Done {
     /// Its output, after it succeeded.
     #[track_caller]
-    pub fn good(self) -> String {
+    pub(crate) fn good(self) -> String {
         assert!(self.ok, "failed:\n{}{}", self.out, self.err);
         self.out.trim_end().to_owned()
     }
 
     /// Its complaint, after it failed.
     #[track_caller]
-    pub fn bad(self) -> String {
+    pub(crate) fn bad(self) -> String {
         assert!(!self.ok, "succeeded, and should not:\n{}", self.out);
         self.err
     }
 
     /// Its output as JSON.
     #[track_caller]
-    pub fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.good()).unwrap()
     }
 }
 
 impl Installation {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { data: tempfile::Builder::new().prefix("eksile-e2e-").tempdir().unwrap(), up: None }
     }
 
     /// `eksile up`, until it says that it is ready.
-    pub fn up(&mut self) -> Duration {
+    pub(crate) fn up(&mut self) -> Duration {
         let begun = Instant::now();
         let (key, secret, account) = STRANGER;
         let mut child = self
@@ -93,18 +93,18 @@ impl Installation {
         std::fs::File::options().create(true).append(true).open(self.data.path().join("test.log")).unwrap()
     }
 
-    pub fn log_text(&self) -> String {
+    pub(crate) fn log_text(&self) -> String {
         std::fs::read_to_string(self.data.path().join("test.log")).unwrap_or_default()
     }
 
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(eksile());
         command.arg("--data").arg(self.data.path());
         command
     }
 
     /// `eksile WORDS…`.
-    pub fn eksile(&self, words: &[&str]) -> Done {
+    pub(crate) fn eksile(&self, words: &[&str]) -> Done {
         self.command().args(words).output().unwrap().into()
     }
 
@@ -122,44 +122,44 @@ impl Installation {
         variables
     }
 
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.data.path().join("kubeconfig")
     }
 
     /// Any client, as the administrator.
-    pub fn client(&self, program: &str, words: &[&str]) -> Done {
+    pub(crate) fn client(&self, program: &str, words: &[&str]) -> Done {
         Command::new(program).args(words).envs(self.environment()).stdin(Stdio::null()).output().unwrap().into()
     }
 
     /// Any client, with more variables.
-    pub fn client_with(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> Done {
+    pub(crate) fn client_with(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> Done {
         let mut command = Command::new(program);
         command.args(words).envs(self.environment()).envs(variables.iter().copied()).stdin(Stdio::null());
         command.output().unwrap().into()
     }
 
-    pub fn aws(&self, words: &str) -> Done {
+    pub(crate) fn aws(&self, words: &str) -> Done {
         self.client("aws", &words.split_whitespace().collect::<Vec<_>>())
     }
 
     /// The aws CLI as another account's administrator.
-    pub fn aws_stranger(&self, words: &str) -> Done {
+    pub(crate) fn aws_stranger(&self, words: &str) -> Done {
         let (key, secret, _) = STRANGER;
         let words: Vec<&str> = words.split_whitespace().collect();
         self.client_with("aws", &words, &[("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret)])
     }
 
-    pub fn kubectl(&self, words: &str) -> Done {
+    pub(crate) fn kubectl(&self, words: &str) -> Done {
         self.client("kubectl", &words.split_whitespace().collect::<Vec<_>>())
     }
 
     /// Facts of `eksile status`.
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.eksile(&["--output", "json", "status"]).json()
     }
 
     /// Pid, on the host, of a process that the world keeps running.
-    pub fn pid_of(&self, role: &str) -> Option<u32> {
+    pub(crate) fn pid_of(&self, role: &str) -> Option<u32> {
         let status = self.status();
         let processes = status["processes"].as_array().unwrap().clone();
         let process = processes.into_iter().find(|process| process["role"].as_str() == Some(role))?;
@@ -167,7 +167,7 @@ impl Installation {
     }
 
     /// Pids, on the host, of this installation's processes whose command line has all of `words`.
-    pub fn pids(&self, words: &[&str]) -> Vec<u32> {
+    pub(crate) fn pids(&self, words: &[&str]) -> Vec<u32> {
         let world = self.world();
         let namespace = std::fs::read_link(format!("/proc/{world}/ns/pid")).unwrap();
         let inside = |pid: u32| {
@@ -193,21 +193,21 @@ impl Installation {
     }
 
     /// Pid of the world's first process.
-    pub fn world(&self) -> u32 {
+    pub(crate) fn world(&self) -> u32 {
         let text = std::fs::read(self.data.path().join("run/up.json")).unwrap();
         let running: Value = serde_json::from_slice(&text).unwrap();
         u32::try_from(running["world"].as_u64().unwrap()).unwrap()
     }
 
     /// `kill -9` of `up` itself.
-    pub fn kill_up(&mut self) {
+    pub(crate) fn kill_up(&mut self) {
         let mut up = self.up.take().unwrap();
         up.kill().unwrap();
         up.wait().unwrap();
     }
 
     /// SIGTERM, and the end of it.
-    pub fn down(&mut self) {
+    pub(crate) fn down(&mut self) {
         if let Some(mut up) = self.up.take() {
             kill(up.id(), "-TERM");
             up.wait().unwrap();
@@ -225,13 +225,13 @@ impl Drop for Installation {
 }
 
 /// Sends a signal to a process that belongs to an installation of ours.
-pub fn kill(pid: u32, signal: &str) {
+pub(crate) fn kill(pid: u32, signal: &str) {
     assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 /// Waits for a condition.
 #[track_caller]
-pub fn until<T>(what: &str, patience: Duration, mut attempt: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn until<T>(what: &str, patience: Duration, mut attempt: impl FnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {
         match attempt() {

@@ -2,6 +2,8 @@
 //!
 //! Needs root, nft, `aws` and `kubectl` (`make tools` installs them); what is lacking is a named skip.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
 mod bad_input;
 mod disconnected;
 mod figures;

@@ -9,7 +9,7 @@ use crate::{
 
 const SOON: Duration = Duration::from_secs(30);
 
-pub fn the_region_is_killed(at: &Installation, admin: &Path) {
+pub(crate) fn the_region_is_killed(at: &Installation, admin: &Path) {
     let before = at.aws("ec2 describe-vpcs").good();
     let pid = at.pid_of("region").unwrap();
     kill(pid, "-KILL");
@@ -25,7 +25,7 @@ pub fn the_region_is_killed(at: &Installation, admin: &Path) {
     assert_eq!(at.aws("eks describe-cluster --name my-cluster --query cluster.status --output text").good(), "ACTIVE");
 }
 
-pub fn everything_else_is_killed(at: &Installation, admin: &Path) {
+pub(crate) fn everything_else_is_killed(at: &Installation, admin: &Path) {
     let started = at.kubectl("get pod hello -o jsonpath={.status.containerStatuses[0].containerID}").good();
     let outpost = at.status()["links"][0]["outpost"].as_str().unwrap().to_owned();
     let site = format!("site {outpost}");
@@ -48,7 +48,7 @@ pub fn everything_else_is_killed(at: &Installation, admin: &Path) {
     assert!(at.pid_of(&site).is_some());
 }
 
-pub fn up_is_killed(at: &mut Installation, admin: &Path) {
+pub(crate) fn up_is_killed(at: &mut Installation, admin: &Path) {
     let world = at.world();
     at.kill_up();
     until("the world ends with it", SOON, || {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::installation::{Installation, STRANGER, until};
 
 /// The README's first command.
-pub fn quickstart(at: &Installation) {
+pub(crate) fn quickstart(at: &Installation) {
     let out = at.eksile(&["quickstart"]).good();
     assert!(out.contains("hello from hello"), "{out}");
     assert!(out.contains("It stands"), "{out}");
 }
 
-pub fn clients_see_it(at: &Installation) {
+pub(crate) fn clients_see_it(at: &Installation) {
     // Seed document 001, step 2.
     let names = at.client(
         "aws",
@@ -40,7 +40,7 @@ pub fn clients_see_it(at: &Installation) {
     assert!(!listing.contains("home"), "{listing}");
 }
 
-pub fn a_stranger_is_refused(at: &Installation) {
+pub(crate) fn a_stranger_is_refused(at: &Installation) {
     let (key, secret, _) = STRANGER;
     let refused = at.aws_stranger("eks describe-cluster --name my-cluster").bad();
     assert!(refused.contains("ResourceNotFoundException"), "{refused}");
@@ -53,7 +53,7 @@ pub fn a_stranger_is_refused(at: &Installation) {
 }
 
 /// Deleting it all, with the waiters' view of it.
-pub fn taken_down(at: &Installation) {
+pub(crate) fn taken_down(at: &Installation) {
     let query = "ec2 describe-instances --filters Name=tag:Name,Values=my-cluster-node --output text --query";
     let node = at.aws(&format!("{query} Reservations[].Instances[].InstanceId")).good();
     at.aws(&format!("ec2 terminate-instances --instance-ids {node}")).good();

@@ -34,7 +34,7 @@ fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, U
 ///
 /// # Errors
 /// What is wrong with it, as upstream's parser says it: `yaml: line 3: did not find expected key`.
-pub fn yaml(body: &[u8]) -> Result<Vec<u8>, String> {
+pub(crate) fn yaml(body: &[u8]) -> Result<Vec<u8>, String> {
     let value: Value = serde_yaml_ng::from_slice(body).map_err(|error| {
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or(&text);

@@ -24,6 +24,7 @@ fn cluster(wanted: WantedCluster) -> Cluster {
         wanted,
         health: vec![],
         created_at: 0,
+        activated_at: None,
         client_request_token: None,
         tags: std::collections::BTreeMap::new(),
     }
@@ -34,7 +35,7 @@ fn what_is_done_follows_from_what_is_wanted_and_seen() {
     use Step::{Forward, Remove, ReportDown, ReportGone, Start, Stop, WriteAccess};
     let there = Seen { places: true, ..Seen::default() };
     let starting = Seen { alive: true, ..there.clone() };
-    let serving = Seen { authority: Some("CA".into()), ..starting.clone() };
+    let serving = Seen { authority: Some("CA".into()), ..starting };
     let present = cluster(WantedCluster::Present);
     assert_eq!(plan(&present, &Seen::default()), [], "not before its addresses exist");
     assert_eq!(plan(&present, &there), [WriteAccess, ReportDown, Start]);

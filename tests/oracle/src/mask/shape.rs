@@ -83,11 +83,11 @@ pub(super) fn digits(text: &str, symbol: &str) -> String {
 /// object's JSON) as the bad value.
 pub(super) fn without_go(mut text: String) -> String {
     // The comparing library writes blanks of either kind, by chance.
-    if text.contains(" core.") || text.contains("\u{a0}core.") {
-        if let Some(at) = text.find(['\n']) {
-            let tail = text[at..].rfind("}\n").map_or(text.len(), |end| at + end + 2);
-            text.replace_range(at..tail, "");
-        }
+    if (text.contains(" core.") || text.contains("\u{a0}core."))
+        && let Some(at) = text.find(['\n'])
+    {
+        let tail = text[at..].rfind("}\n").map_or(text.len(), |end| at + end + 2);
+        text.replace_range(at..tail, "");
     }
     // Where in its source the scheme was made.
     if let Some(at) = text.find(" in scheme \"pkg/") {
@@ -101,7 +101,9 @@ pub(super) fn without_go(mut text: String) -> String {
             let start = from + found + mark.len();
             from = start;
             let tail = &text[start..];
-            let dumped = ["core.", "v1.", "[]v1.", "resource.", "authorization.", "{", "[{"].iter().any(|head| tail.starts_with(head));
+            let dumped = ["core.", "v1.", "[]v1.", "resource.", "authorization.", "{", "[{"]
+                .iter()
+                .any(|head| tail.starts_with(head));
             let Some(end) = closing(tail).filter(|_| dumped) else { continue };
             // A list in JSON goes on behind its first object.
             let list = tail.starts_with("[{");

@@ -106,12 +106,7 @@ pub async fn run(config: Config) -> Result<(), KubeletError> {
         identity,
         config,
     });
-    tokio::join!(
-        register::run(context.clone()),
-        pod::run(context.clone()),
-        renew(&context, client),
-        serve(&context),
-    );
+    tokio::join!(register::run(context.clone()), pod::run(context.clone()), renew(&context, client), serve(&context),);
     Ok(())
 }
 

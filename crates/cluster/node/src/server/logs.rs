@@ -116,10 +116,10 @@ fn copy(
         left -= part.len();
         sender.blocking_send(Ok(Frame::data(part.into()))).is_ok() && left > 0
     };
-    if let Some(lines) = wanted.tail {
-        if !send(tail(&mut file, lines, wanted)?) {
-            return Ok(());
-        }
+    if let Some(lines) = wanted.tail
+        && !send(tail(&mut file, lines, wanted)?)
+    {
+        return Ok(());
     }
     let mut chunk = String::new();
     loop {
@@ -142,9 +142,8 @@ fn copy(
             return Ok(());
         }
         std::thread::sleep(LOOK);
-        let replaced = fs::metadata(&path).is_ok_and(|meta| {
-            file.stream_position().is_ok_and(|position| meta.len() < position)
-        });
+        let replaced =
+            fs::metadata(&path).is_ok_and(|meta| file.stream_position().is_ok_and(|position| meta.len() < position));
         if replaced {
             file = io::BufReader::new(fs::File::open(&path)?);
         }

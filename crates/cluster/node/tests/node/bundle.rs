@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// Whether real containers can be made here; says so when not.
-pub fn possible() -> bool {
+pub(crate) fn possible() -> bool {
     let root = nix::unistd::geteuid().is_root();
     let busybox = Path::new("/usr/bin/busybox").exists() || Path::new("/bin/busybox").exists();
     if !(root && busybox) {
@@ -21,24 +21,24 @@ pub fn possible() -> bool {
 }
 
 /// The example beside the test binary: the shim without the rest of the product.
-pub fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(2).unwrap().join("examples/shim")
 }
 
 /// A bundle; its processes, control groups and files go when it is dropped.
-pub struct Bundle {
+pub(crate) struct Bundle {
     directory: tempfile::TempDir,
     cgroup: PathBuf,
     id: String,
 }
 
 impl Bundle {
-    pub fn new(arguments: &[&str]) -> Self {
+    pub(crate) fn new(arguments: &[&str]) -> Self {
         Self::with(arguments, |_| {})
     }
 
-    pub fn with(arguments: &[&str], change: impl FnOnce(&mut Value)) -> Self {
+    pub(crate) fn with(arguments: &[&str], change: impl FnOnce(&mut Value)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("rootfs");
         for name in ["bin", "proc", "dev", "tmp", "sys"] {
@@ -66,21 +66,21 @@ impl Bundle {
         bundle
     }
 
-    pub fn container(&self) -> Container {
+    pub(crate) fn container(&self) -> Container {
         Container::at(self.directory.path())
     }
 
-    pub fn log_path(&self) -> PathBuf {
+    pub(crate) fn log_path(&self) -> PathBuf {
         self.directory.path().join("logs/0.log")
     }
 
     /// Log records without their times.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.log_path()).unwrap();
         text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
     }
 
-    pub fn cgroup(&self) -> &Path {
+    pub(crate) fn cgroup(&self) -> &Path {
         &self.cgroup
     }
 }
@@ -93,7 +93,7 @@ impl Drop for Bundle {
 }
 
 /// A process object with root's usual rights.
-pub fn process(arguments: &[&str]) -> Value {
+pub(crate) fn process(arguments: &[&str]) -> Value {
     let capabilities = json!(["CAP_KILL", "CAP_CHOWN"]);
     json!({
         "terminal": false, "cwd": "/", "args": arguments, "user": {"uid": 0, "gid": 0},
