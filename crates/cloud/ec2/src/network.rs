@@ -106,14 +106,6 @@ impl Network {
         self.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc_id.as_ref() == Some(&home.vpc_id))
     }
 
-    /// Blocks that a subnet's local-gateway routes lead to.
-    #[must_use]
-    pub fn on_premises_blocks(&self, subnet: &Subnet) -> Vec<String> {
-        let routes = self.route_table(subnet).map(|table| table.routes.as_slice()).unwrap_or_default();
-        let local = routes.iter().filter(|route| matches!(route.target, RouteTarget::LocalGateway(_)));
-        local.map(|route| route.destination_cidr_block.clone()).collect()
-    }
-
     fn default_route(&self, subnet: &Subnet) -> Option<&RouteTarget> {
         let routes = &self.route_table(subnet)?.routes;
         let all = |text: &str| text.parse::<Block>() == Ok(Block::ALL);

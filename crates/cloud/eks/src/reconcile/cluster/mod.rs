@@ -50,9 +50,6 @@ fn present(seen: &Observation, given: &mut Given<'_>) -> Vec<Action> {
         (true, _) if room => placement::replace(seen, given),
         _ => (seen.cluster.clone(), Vec::new()),
     };
-    if placed {
-        actions.extend(api_rules(seen, given));
-    }
     let ready = seen.observed.as_ref().is_some_and(|observed| observed.ready);
     if placed && ready && issues.is_empty() && cluster.activated_at.is_none() {
         cluster.activated_at = Some(given.now);
@@ -62,12 +59,6 @@ fn present(seen: &Observation, given: &mut Given<'_>) -> Vec<Action> {
         actions.push(Action::PutCluster(Box::new(cluster)));
     }
     actions
-}
-
-fn api_rules(seen: &Observation, given: &mut Given<'_>) -> Option<Action> {
-    let id = seen.cluster.vpc_config.internal_security_group_id.as_ref()?;
-    let group = seen.network.security_groups.get(id)?;
-    groups::with_api_rules(seen, group, &seen.subnets(), given).map(Action::PutGroup)
 }
 
 /// The site takes the control plane down first; then the Region gives back what it made.

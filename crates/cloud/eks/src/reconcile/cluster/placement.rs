@@ -18,7 +18,6 @@ pub(crate) fn place(seen: &Observation, given: &mut Given<'_>) -> (Cluster, Vec<
     let Some(first) = subnets.first() else { return (cluster, actions) };
     let group = groups::cluster_group(&cluster, &first.vpc_id, given);
     let internal = groups::internal_group(&cluster, &first.vpc_id, given);
-    let internal = groups::with_api_rules(seen, &internal, &subnets, given).unwrap_or(internal);
     cluster.vpc_config.vpc_id = Some(first.vpc_id.clone());
     cluster.vpc_config.cluster_security_group_id = Some(group.group_id.clone());
     cluster.vpc_config.internal_security_group_id = Some(internal.group_id.clone());

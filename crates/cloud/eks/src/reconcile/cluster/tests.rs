@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use eksile_ec2::network::Network;
 use eksile_ec2::records::{
-    Association, InstanceState, InternetGateway, NatGateway, NatGatewayState, ObservedInstance, Route, RouteTable,
-    RouteTarget, Subnet, Tags, Vpc,
+    Association, InstanceState, InternetGateway, NatGateway, NatGatewayState, ObservedInstance, Peer, Route,
+    RouteTable, RouteTarget, Subnet, Tags, Vpc,
 };
 use eksile_outposts::records::Outpost;
 
@@ -285,19 +285,14 @@ fn deleting_waits_for_the_site() {
 }
 
 #[test]
-fn the_api_is_open_to_what_the_local_gateway_leads_to() {
+fn the_groups_let_in_nobody_but_their_members() {
     let seen = placed();
-    let internal = seen.cluster.vpc_config.internal_security_group_id.clone().unwrap();
-    let blocks = |seen: &Observation| -> Vec<String> {
-        let rules = &seen.network.security_groups[&internal].ingress;
-        let https = rules.iter().filter(|rule| rule.from_port == Some(443));
-        https.map(|rule| format!("{:?}", rule.peer)).collect()
-    };
-    assert_eq!(blocks(&seen), ["Cidr(\"10.0.0.0/16\")", "Cidr(\"172.16.0.0/12\")"]);
-    let mut cut = seen;
-    cut.network.route_tables.get_mut("rtb-a").unwrap().routes.pop();
-    let actions = planned(&cut);
-    assert_eq!(blocks(&after(cut, &actions)), ["Cidr(\"10.0.0.0/16\")"]);
+    let groups = &seen.network.security_groups;
+    assert_eq!(groups.len(), 2);
+    for (id, group) in groups {
+        let peers: Vec<_> = group.ingress.iter().map(|rule| rule.peer.clone()).collect();
+        assert_eq!(peers, [Peer::Group(id.clone())]);
+    }
 }
 
 #[test]
