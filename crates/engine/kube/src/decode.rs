@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::negotiate::{self, unsupported_media};
 use crate::query::FieldValidation;
 use crate::resource::Resource;
-use crate::schema::DecodeError;
+use crate::schema::{DecodeError, Untyped};
 use crate::status::StatusError;
 
 /// Media types that a body may have.
@@ -15,26 +15,37 @@ const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kube
 /// The media type of Kubernetes' protobuf.
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
+/// Why a body is not JSON.
+enum Unread {
+    Media,
+    Yaml(String),
+}
+
 /// A body as JSON: YAML is converted.
-///
-/// # Errors
-/// 415 for other media types, 400 for broken YAML.
-fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, StatusError> {
+fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, Unread> {
     match media {
         "application/json" => Ok(body.into()),
-        "application/yaml" | "application/x-yaml" => yaml(body).map(Into::into),
-        _ => Err(unsupported_media(ACCEPTED)),
+        "application/yaml" | "application/x-yaml" => yaml(body).map(Into::into).map_err(Unread::Yaml),
+        _ => Err(Unread::Media),
     }
 }
 
 /// YAML as JSON.
 ///
 /// # Errors
-/// 400 for broken YAML.
-pub(crate) fn yaml(body: &[u8]) -> Result<Vec<u8>, StatusError> {
-    let refuse = |error: String| StatusError::bad_request(format!("error converting YAML to JSON: yaml: {error}"));
-    let value: Value = serde_yaml_ng::from_slice(body).map_err(|e| refuse(e.to_string()))?;
-    serde_json::to_vec(&value).map_err(|e| refuse(e.to_string()))
+/// What is wrong with it, as upstream's parser says it: `yaml: line 3: did not find expected key`.
+pub(crate) fn yaml(body: &[u8]) -> Result<Vec<u8>, String> {
+    let value: Value = serde_yaml_ng::from_slice(body).map_err(|error| {
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or(&text);
+        // Upstream's parser counts lines from zero and says nothing about the first.
+        let shift = usize::from(what.starts_with("did not find expected"));
+        match error.location().map(|at| at.line()).filter(|&line| line > 1) {
+            Some(line) => format!("yaml: line {}: {what}", line - shift),
+            None => format!("yaml: {what}"),
+        }
+    })?;
+    serde_json::to_vec(&value).map_err(|e| format!("yaml: {e}"))
 }
 
 /// The body of a call as a tree, whatever its form, without regard to a type (options, patches).
@@ -46,7 +57,10 @@ pub(crate) fn tree(call: &Call<'_>) -> Result<Value, StatusError> {
     if media == PROTOBUF {
         return protobuf(call);
     }
-    let body = json(media, &call.body)?;
+    let body = json(media, &call.body).map_err(|unread| match unread {
+        Unread::Media => unsupported_media(ACCEPTED),
+        Unread::Yaml(text) => StatusError::bad_request(format!("error converting YAML to JSON: {text}")),
+    })?;
     serde_json::from_slice(&body).map_err(|e| StatusError::bad_request(e.to_string()))
 }
 
@@ -71,11 +85,17 @@ pub(crate) fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Va
     let (mut value, strict) = if media == PROTOBUF {
         (protobuf(call)?, Vec::new())
     } else {
-        let body = json(media, &call.body)?;
-        let decoded = schema.decode(&body).map_err(|error| refusal(resource, &body, &error))?;
+        let body = json(media, &call.body).map_err(|unread| match unread {
+            Unread::Media => unsupported_media(ACCEPTED),
+            Unread::Yaml(text) => unrecognized(resource, &call.body, &text),
+        })?;
+        let decoded = schema.decode(&body).map_err(|error| match claimed(resource, &body) {
+            Some(other) => other_kind(call, &other, &body),
+            None => refusal(resource, &body, &error),
+        })?;
         (decoded.value, decoded.strict)
     };
-    check_kind(resource, &mut value, &call.body)?;
+    check_kind(call, &mut value)?;
     let warnings = match validation {
         FieldValidation::Strict if !strict.is_empty() => {
             let text = format!("strict decoding error: {}", strict.join(", "));
@@ -94,13 +114,14 @@ fn cannot_be_handled(resource: &Resource, why: &str) -> StatusError {
     StatusError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
 }
 
+fn unrecognized(resource: &Resource, body: &[u8], why: &str) -> StatusError {
+    let (kind, begins) = (&resource.kind, summary(body));
+    StatusError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({begins})"))
+}
+
 fn refusal(resource: &Resource, body: &[u8], error: &DecodeError) -> StatusError {
     match error {
-        DecodeError::Interpret(_) => StatusError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): {error} ({})",
-            resource.kind,
-            summary(body)
-        )),
+        DecodeError::Interpret(_) => unrecognized(resource, body, &error.to_string()),
         DecodeError::Type(_) => cannot_be_handled(resource, &error.to_string()),
     }
 }
@@ -119,33 +140,63 @@ fn summary(body: &[u8]) -> String {
     }
 }
 
-fn check_kind(resource: &Resource, value: &mut Value, body: &[u8]) -> Result<(), StatusError> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut claimed = Claimed { api_version: text("apiVersion"), kind: text("kind") };
-    if claimed.api_version.is_empty() {
-        resource.api_version.as_ref().clone_into(&mut claimed.api_version);
+impl Claimed {
+    fn read(resource: &Resource, value: &Value) -> Self {
+        let text = |name: &str, instead: &str| match value.get(name).and_then(Value::as_str) {
+            None | Some("") => instead.to_owned(),
+            Some(text) => text.to_owned(),
+        };
+        Self { api_version: text("apiVersion", &resource.api_version), kind: text("kind", &resource.kind) }
     }
-    if claimed.kind.is_empty() {
-        resource.kind.as_ref().clone_into(&mut claimed.kind);
+
+    fn is(&self, resource: &Resource) -> bool {
+        self.api_version == *resource.api_version && self.kind == *resource.kind
     }
-    if claimed.api_version == *resource.api_version && claimed.kind == *resource.kind {
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("apiVersion".to_owned(), claimed.api_version.into());
-            fields.insert("kind".to_owned(), claimed.kind.into());
+}
+
+/// The kind that a body of JSON claims, when it is not the resource's.
+fn claimed(resource: &Resource, body: &[u8]) -> Option<Claimed> {
+    let read = Untyped::parse(body).ok()?;
+    let claimed = Claimed::read(resource, &read.value);
+    if claimed.is(resource) { None } else { Some(claimed) }
+}
+
+fn check_kind(call: &Call<'_>, value: &mut Value) -> Result<(), StatusError> {
+    let claimed = Claimed::read(call.resource, value);
+    if !claimed.is(call.resource) {
+        return Err(other_kind(call, &claimed, &call.body));
+    }
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), claimed.api_version.into());
+        fields.insert("kind".to_owned(), claimed.kind.into());
+    }
+    Ok(())
+}
+
+/// What upstream says about an object of another kind: it decodes it as what it claims to be, then cannot convert it.
+fn other_kind(call: &Call<'_>, claimed: &Claimed, body: &[u8]) -> StatusError {
+    let resource = call.resource.as_ref();
+    let (api_version, kind) = (&claimed.api_version, &claimed.kind);
+    if api_version.matches('/').count() > 1 {
+        return unrecognized(resource, body, &format!("unexpected GroupVersion string: {api_version}"));
+    }
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    let schemas = &call.door.schemas;
+    let known = schemas.kind(api_version, kind).and_then(|id| schemas.schema(&schemas.get(id).name));
+    let why = match known.map(|schema| schema.decode(body)) {
+        None => {
+            format!(
+                "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:110\""
+            )
         }
-        return Ok(());
-    }
-    let version = claimed.api_version.rsplit('/').next().unwrap_or_default();
-    if claimed.api_version.matches('/').count() > 1 {
-        return Err(StatusError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): unexpected GroupVersion string: {} ({})",
-            resource.kind,
-            claimed.api_version,
-            summary(body)
-        )));
-    }
-    Err(StatusError::bad_request(format!(
-        "{} in version \"{version}\" cannot be handled as a {}: no kind \"{}\" is registered for version \"{}\"",
-        claimed.kind, resource.kind, claimed.kind, claimed.api_version,
-    )))
+        Some(Err(error)) => error.to_string(),
+        Some(Ok(_)) => {
+            let group = match resource.group.split('.').next() {
+                None | Some("" | "events") => "core",
+                Some(group) => group,
+            };
+            format!("converting ({version}.{kind}) to ({group}.{}): unknown conversion", resource.kind)
+        }
+    };
+    StatusError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {}: {why}", resource.kind))
 }

@@ -51,18 +51,21 @@ fn stamp(now: jiff::Timestamp) -> String {
     now.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// The headers that sign a POST to `/` of `host`: `x-amz-date`, `x-amz-security-token` (if any) and `authorization`.
+/// The headers of a signed POST to `/` of `host`: `x-amz-date`, `x-amz-security-token` (if any), `x-amz-target` where
+/// the protocol has one, and `authorization`.
 #[must_use]
 pub fn sign(
     credentials: &Credentials,
     (region, service): (&str, &str),
     host: &str,
+    target: Option<&str>,
     body: &[u8],
     now: jiff::Timestamp,
 ) -> Vec<(&'static str, String)> {
     let time = stamp(now);
     let mut headers = vec![("host", host.to_owned()), ("x-amz-date", time.clone())];
     headers.extend(credentials.token.clone().map(|token| ("x-amz-security-token", token)));
+    headers.extend(target.map(|target| ("x-amz-target", target.to_owned())));
     let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let mut canonical = "POST\n/\n\n".to_owned();
@@ -125,7 +128,7 @@ mod tests {
     #[test]
     fn the_published_case_is_signed_alike() {
         let now = "2015-08-30T12:36:00Z".parse().unwrap();
-        let headers = sign(&credentials(), ("us-east-1", "service"), "example.amazonaws.com", b"", now);
+        let headers = sign(&credentials(), ("us-east-1", "service"), "example.amazonaws.com", None, b"", now);
         let expected = "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b";
         assert!(headers.last().unwrap().1.ends_with(expected), "{headers:?}");
     }

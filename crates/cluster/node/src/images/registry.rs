@@ -152,9 +152,9 @@ impl Puller {
         let host = format!("api.ecr.{region}.amazonaws.com");
         let refused = |reason: String| PullError::Refused { image: reference.to_string(), reason };
         let mut request = Request::post(format!("https://{host}/"))
-            .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
-            .header("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken");
-        for (name, value) in sign(&credentials, (region, "ecr"), &host, b"{}", jiff::Timestamp::now()) {
+            .header(header::CONTENT_TYPE, "application/x-amz-json-1.1");
+        let target = Some("AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken");
+        for (name, value) in sign(&credentials, (region, "ecr"), &host, target, b"{}", jiff::Timestamp::now()) {
             request = request.header(name, value);
         }
         let request = request.body(Body::from("{}")).map_err(|error| refused(error.to_string()))?;

@@ -26,7 +26,7 @@ pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
 ///
 /// # Errors
 /// As `pods/binding`.
-pub async fn bindings(call: &Call<'_>) -> Result<Answer, StatusError> {
+pub(crate) async fn bindings(call: &Call<'_>) -> Result<Answer, StatusError> {
     let body: serde_json::Value =
         serde_json::from_slice(&call.body).map_err(|e| StatusError::bad_request(e.to_string()))?;
     let Some(pods) = call.door.resources.get("", "v1", "pods") else {

@@ -80,7 +80,7 @@ pub fn apply(
     let time = manager.entry(true, Set::default());
     for entry in after.iter_mut().filter(|e| e.same_manager(&time)) {
         entry.set.subtract(never_managed());
-        if changed || entry.time.is_none() {
+        if changed {
             entry.time.clone_from(&time.time);
         }
     }

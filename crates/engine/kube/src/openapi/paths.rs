@@ -76,8 +76,7 @@ impl<'c, 'a> Writer<'c, 'a> {
         let mut words = labels.split('.');
         let first = words.next().filter(|w| !w.is_empty()).unwrap_or("core");
         let group_name = words.fold(first.to_owned(), |name, word| name + &capital(word));
-        let version = version.to_owned();
-        Self { components, base, version, group_name, paths: Paths::new() }
+        Self { components, base, version: version.to_owned(), group_name, paths: Paths::new() }
     }
 
     fn operation(&self, method: &'static str, id: &str) -> Operation {

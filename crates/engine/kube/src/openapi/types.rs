@@ -77,7 +77,7 @@ impl<'a> Components<'a> {
             let (group, version) = version.split_once('/').unwrap_or(("", version));
             json!({"group": group, "kind": kind, "version": version})
         };
-        if *one.name == *format!("{META}DeleteOptions") {
+        if one.name.strip_prefix(META) == Some("DeleteOptions") {
             let all = self.schemas.structs().flat_map(|s| &s.kinds).map(|(version, _)| &**version);
             let versions: BTreeSet<&str> = all.collect();
             return versions.into_iter().map(|version| mark(version, "DeleteOptions")).collect();

@@ -44,7 +44,9 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
 
 /// The configuration of the body.
 fn read(call: &Call<'_>) -> Result<Value, StatusError> {
-    let json = decode::yaml(&call.body)?;
+    let json = decode::yaml(&call.body).map_err(|text| {
+        StatusError::bad_request(format!("error decoding YAML: error converting YAML to JSON: {text}"))
+    })?;
     let config: Value = serde_json::from_slice(&json).map_err(|e| StatusError::bad_request(e.to_string()))?;
     if config.is_object() {
         Ok(config)
@@ -56,7 +58,9 @@ fn read(call: &Call<'_>) -> Result<Value, StatusError> {
 async fn create(call: &Call<'_>, config: &Value, options: &WriteOptions) -> Result<Answer, StatusError> {
     if !meta(config, "uid").is_empty() {
         let uid = meta(config, "uid");
-        return Err(call.conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: ")));
+        return Err(call.conflict(&format!(
+            "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        )));
     }
     let mut object = merged(call, None, config, options)?;
     metadata::place(&mut object, call.namespace())?;
