@@ -110,7 +110,7 @@ async fn connection(door: Arc<Door>, stream: TcpStream, front: Front) {
     let peer = Peer::of(front.clients.judge(stream.get_ref().1.peer_certificates()));
     let peer = Arc::new(peer);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(600)).pipeline_flush(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(600));
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250);
     let service = service_fn(move |request| {
         let (door, peer) = (door.clone(), peer.clone());
