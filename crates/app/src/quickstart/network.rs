@@ -42,8 +42,7 @@ pub(super) fn make(shell: &Shell, outpost_arn: &str, zone: &str) -> Result<Netwo
 
 /// A route table with a default route, for one subnet.
 fn route(shell: &Shell, vpc: &str, subnet: &str, target: &[&str]) -> Result<String> {
-    let table =
-        shell.text("ec2 create-route-table", &["--vpc-id", vpc, "--query", "RouteTable.RouteTableId"])?;
+    let table = shell.text("ec2 create-route-table", &["--vpc-id", vpc, "--query", "RouteTable.RouteTableId"])?;
     let default = ["--route-table-id", table.as_str(), "--destination-cidr-block", "0.0.0.0/0"];
     shell.aws("ec2 create-route", &[&default[..], target].concat())?;
     shell.aws("ec2 associate-route-table", &["--route-table-id", &table, "--subnet-id", subnet])?;

@@ -6,8 +6,7 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::negotiate;
-use crate::object::{meta, metadata, time};
+use crate::object::{meta, metadata, shown, time};
 use crate::query::dry_run;
 use crate::resource::Resource;
 use crate::status::StatusError;
@@ -50,12 +49,15 @@ impl Options {
             let supported = ["Foreground", "Background", "Orphan", "nil"];
             errors.not_supported("propagationPolicy", &options.propagation.as_str().into(), &supported);
         }
-        if errors.is_empty() { Ok(options) } else { Err(StatusError::invalid("meta.k8s.io", "DeleteOptions", "", &errors)) }
+        if errors.is_empty() {
+            Ok(options)
+        } else {
+            Err(StatusError::invalid("meta.k8s.io", "DeleteOptions", "", &errors))
+        }
     }
 
     fn from_body(call: &Call<'_>, errors: &mut FieldErrors) -> Result<Self, StatusError> {
-        let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
-        let value: Value = serde_json::from_slice(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
+        let value = decode::tree(call)?;
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let runs = value.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();
         let asked = value.get("orphanDependents").and_then(Value::as_bool);
@@ -115,18 +117,32 @@ pub async fn delete(call: &Call<'_>, current: &Current, options: &Options) -> Re
 fn preconditions(call: &Call<'_>, current: &Current, options: &Options) -> Result<(), StatusError> {
     let uid = meta(&current.object, "uid");
     if !options.uid.is_empty() && options.uid != uid {
-        let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {uid}", options.uid);
-        return Err(call.conflict(&why));
+        if !call.resource.strategy.finds_preconditions_broken_early() {
+            let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {uid}", options.uid);
+            return Err(call.conflict(&why));
+        }
+        let why = format!(
+            "the UID in the precondition ({}) does not match the UID in record ({uid}). The object might have been deleted and then \
+             recreated",
+            options.uid
+        );
+        return Err(conflict_of_kind(call, &why));
     }
     let version = current.entry.modified.0.to_string();
     if !options.version.is_empty() && options.version != version {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {version}",
+            "the ResourceVersion in the precondition ({}) does not match the ResourceVersion in record ({version}). The object might \
+             have been modified",
             options.version
         );
-        return Err(call.conflict(&why));
+        return Err(conflict_of_kind(call, &why));
     }
     Ok(())
+}
+
+/// 409 that names the kind where others name the resource.
+fn conflict_of_kind(call: &Call<'_>, why: &str) -> StatusError {
+    StatusError::conflict(&call.resource.group, &call.resource.kind, &call.at.name, why)
 }
 
 async fn mark(call: &Call<'_>, current: &Current, options: &Options, grace: i64) -> Result<Outcome, StatusError> {
@@ -139,8 +155,12 @@ async fn mark(call: &Call<'_>, current: &Current, options: &Options, grace: i64)
         return Ok(Outcome { done, gone: true });
     }
     if !shortened(&mut new, call.now, grace) && new == current.object {
-        let done = Done { bytes: current.entry.value.clone(), revision: current.entry.modified.0 };
+        let done = Done { bytes: shown(call.resource, &current.entry.value) };
         return Ok(Outcome { done, gone: false });
+    }
+    if resource.strategy.blocks_deletion(&current.object) {
+        // A namespace ends when its content has; no time is set for it.
+        metadata(&mut new).remove("deletionGracePeriodSeconds");
     }
     resource.strategy.mark_deleted(&mut new);
     let done = write::store_change(call, current, new, options.dry_run).await?;

@@ -80,21 +80,19 @@ pub struct Door {
     pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
     pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
     pub(crate) discovery: Discovery,
-    documents: OnceLock<Documents>,
+    pub(crate) documents: OnceLock<Documents>,
 }
 
 impl Door {
     /// Opens a door and starts to follow the cluster's RBAC objects. To be called inside a runtime.
     #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
-        let shapes = parts
-            .resources
-            .iter()
-            .filter_map(|r| Some((r.schema.clone(), parts.schemas.schema(&r.schema)?)))
-            .collect();
+        let shapes =
+            parts.resources.iter().filter_map(|r| Some((r.schema.clone(), parts.schemas.schema(&r.schema)?))).collect();
         let door = Arc::new(Self {
             rbac: Rbac::load(&parts.store),
             discovery: Discovery::new(&parts.resources),
+            documents: OnceLock::new(),
             store: parts.store,
             resources: parts.resources,
             schemas: parts.schemas,
@@ -104,7 +102,6 @@ impl Door {
             tokens: Tokens::new(parts.authenticators),
             kubelets: parts.kubelets,
             issuer: parts.issuer,
-            documents: OnceLock::new(),
         });
         let following = door.clone();
         tokio::spawn(async move { following.rbac.follow(&following.store).await });
@@ -117,13 +114,6 @@ impl Door {
     /// 500 when the table lacks it.
     pub fn schema(&self, name: &str) -> Result<&Schema, StatusError> {
         self.shapes.get(name).ok_or_else(|| StatusError::internal(format!("no schema named {name}")))
-    }
-
-    /// The OpenAPI documents, made when somebody first asks.
-    pub(crate) fn documents(&self) -> &Documents {
-        let version = &self.settings.version;
-        let release = format!("{}.{}", version.major, version.minor);
-        self.documents.get_or_init(|| Documents::new(&self.schemas, &self.resources, &release))
     }
 
     /// First station.
@@ -146,7 +136,13 @@ impl Door {
     /// The `Status` to answer.
     pub async fn run(self: &Arc<Self>, request: Run<'_>) -> Result<Answer, StatusError> {
         let Some(at) = &request.at.resource else { return plain::answer(self, &request).await };
-        let Some(resource) = &at.resource else { return Ok(plain::not_found()) };
+        if *request.method == Method::HEAD {
+            return Err(StatusError::method_not_allowed());
+        }
+        let Some(resource) = &at.resource else { return plain::no_such_resource(&self.resources, &at.group) };
+        if !at.sub.is_empty() && resource.sub(&at.sub).is_none() {
+            return plain::no_such_resource(&self.resources, &at.group);
+        }
         let call = Call {
             door: self,
             caller: request.caller,
@@ -164,7 +160,17 @@ impl Door {
     #[must_use]
     pub fn stored(&self, prefix: &str, rest: &str) -> Option<Value> {
         let entry = self.store.view().get(&format!("{prefix}{rest}"))?;
-        serde_json::from_slice(&entry.value).inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object")).ok()
+        serde_json::from_slice(&entry.value)
+            .inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object"))
+            .ok()
+    }
+
+    /// The OpenAPI documents, made when they are first asked for: most clusters' clients never do.
+    pub(crate) fn documents(&self) -> &Documents {
+        self.documents.get_or_init(|| {
+            let version = &self.settings.version;
+            Documents::new(&self.schemas, &self.resources, &format!("{}.{}", version.major, version.minor))
+        })
     }
 
     /// The cluster's clock.
@@ -210,7 +216,12 @@ impl Cluster for Door {
         if user.groups.iter().any(|g| g == crate::caller::MASTERS) {
             let all = vec!["*".to_owned()];
             return vec![
-                PolicyRule { verbs: all.clone(), api_groups: all.clone(), resources: all.clone(), ..PolicyRule::default() },
+                PolicyRule {
+                    verbs: all.clone(),
+                    api_groups: all.clone(),
+                    resources: all.clone(),
+                    ..PolicyRule::default()
+                },
                 PolicyRule { verbs: all.clone(), non_resource_urls: all, ..PolicyRule::default() },
             ];
         }

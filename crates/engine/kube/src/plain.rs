@@ -16,35 +16,57 @@ pub fn not_found() -> Answer {
     Answer::text(404, "404 page not found\n")
 }
 
+/// A resource that is not there: a group that is served says so in a `Status`.
+///
+/// # Errors
+/// 404 for a known group.
+pub fn no_such_resource(resources: &crate::resources::Resources, group: &str) -> Result<Answer, StatusError> {
+    if !resources.iter().any(|r| &*r.group == group) {
+        return Ok(not_found());
+    }
+    Err(StatusError::new(404, "NotFound", "the server could not find the requested resource")
+        .with(crate::status::Details::default()))
+}
+
 /// Answers a request about a path.
 ///
 /// # Errors
 /// The `Status` to answer.
 pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, StatusError> {
     if !matches!(*request.method, Method::GET | Method::HEAD) {
-        return Ok(not_found());
+        let read_only = matches!(request.path, "/version" | "/version/" | "/api" | "/apis");
+        return if read_only { Err(StatusError::method_not_allowed()) } else { Ok(not_found()) };
     }
     let path = request.path.trim_end_matches('/');
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let found = match segments[..] {
         ["api"] => Some(door.discovery.root(request.head.accept, true)),
         ["apis"] => Some(door.discovery.root(request.head.accept, false)),
-        ["api", version] => one_version(&door.resources, "", version),
         ["apis", group] => one_group(&door.resources, group),
+        ["api", version] if !door.resources.has("", version) => return no_such_resource(&door.resources, ""),
+        ["api", version] => one_version(&door.resources, "", version),
+        ["apis", group, version] if !door.resources.has(group, version) => {
+            return no_such_resource(&door.resources, group);
+        }
         ["apis", group, version] => one_version(&door.resources, group, version),
+        ["openapi", "v3"] => Some(Answer::json(200, door.documents().index())),
+        ["openapi", "v3", ..] => document(door, path),
         ["openid", "v1", "jwks"] => keys(door)?,
         [".well-known", "openid-configuration"] => Some(openid(door)),
-        ["openapi", "v3"] => Some(Answer::json(200, door.documents().index())),
-        ["openapi", "v3", ..] => {
-            let name = path.trim_start_matches("/openapi/v3/");
-            door.documents().get(name).map(|document| Answer::json(200, document.body.clone()))
-        }
         ["version"] => Some(version(door)),
         [endpoint @ ("healthz" | "livez" | "readyz"), ref checks @ ..] => health(door, endpoint, checks, request).await,
         [] | [""] => Some(paths(door)),
         _ => None,
     };
     Ok(found.unwrap_or_else(not_found))
+}
+
+/// One group version's OpenAPI document.
+fn document(door: &Door, path: &str) -> Option<Answer> {
+    let document = door.documents().get(path.strip_prefix("/openapi/v3/")?)?;
+    let mut answer = Answer::json(200, document.body.clone());
+    answer.etag = Some(document.hash.clone());
+    Some(answer)
 }
 
 /// The keys that sign service-account tokens.
@@ -85,14 +107,15 @@ fn paths(door: &Door) -> Answer {
             list.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
         }
     }
-    list.extend(["/healthz", "/livez", "/readyz", "/version"].map(str::to_owned));
+    list.extend(["/healthz", "/livez", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"].map(str::to_owned));
     list.sort();
     Answer::value(200, &json!({ "paths": list }))
 }
 
 /// Health is asked of the parts that can fail: the door itself answers `ping`, the store must take a transaction.
 async fn health(door: &Door, endpoint: &str, checks: &[&str], request: &Run<'_>) -> Option<Answer> {
-    let store = door.store.write(|_| Ok::<(), std::convert::Infallible>(())).await.map(|_| ()).map_err(|e| e.to_string());
+    let store =
+        door.store.write(|_| Ok::<(), std::convert::Infallible>(())).await.map(|_| ()).map_err(|e| e.to_string());
     let all: [(&str, Result<(), String>); 2] = [("ping", Ok(())), ("store", store)];
     let excluded: Vec<&str> = request.query.all("exclude").collect();
     let chosen: Vec<_> = all

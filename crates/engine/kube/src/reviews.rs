@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::authorize::{self, Attributes};
+use crate::authorize::{self, Attributes, Why};
 use crate::call::Call;
 use crate::caller::Caller;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::negotiate;
 use crate::object::time;
 use crate::query::WriteOptions;
 use crate::status::StatusError;
@@ -20,8 +19,7 @@ use crate::strategy::{Cluster, PolicyRule, User};
 /// What is wrong with it; 501 for one that is not built.
 pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "CreateOptions")?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
-    let (mut review, warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
+    let (mut review, warnings) = decode::object(call, options.validation)?;
     let status = match &*call.resource.kind {
         "SelfSubjectReview" => json!({ "userInfo": user_info(&call.caller.user) }),
         "SelfSubjectAccessReview" => access(call, &review, call.caller)?,
@@ -65,7 +63,7 @@ fn list(value: &Value, path: &str) -> Vec<String> {
 }
 
 fn invalid(call: &Call<'_>, errors: &FieldErrors) -> StatusError {
-    StatusError::invalid(&call.resource.group, &call.resource.kind, "", errors)
+    StatusError::invalid(&call.resource.group, "", "", errors)
 }
 
 fn subject(call: &Call<'_>, review: &Value) -> Result<User, StatusError> {
@@ -88,7 +86,10 @@ fn same_namespace(call: &Call<'_>, review: &Value) -> Result<(), StatusError> {
     if namespace == call.at.namespace {
         return Ok(());
     }
-    Err(StatusError::bad_request(format!("namespace on subjectaccessreview: {namespace} does not match: {}", call.at.namespace)))
+    Err(StatusError::bad_request(format!(
+        "namespace on subjectaccessreview: {namespace} does not match: {}",
+        call.at.namespace
+    )))
 }
 
 fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, StatusError> {
@@ -117,8 +118,9 @@ fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, Sta
             return Err(invalid(call, &errors));
         }
     };
-    Ok(match authorize::allowed(call.door, caller, &asked) {
-        Ok(()) => json!({ "allowed": true }),
+    Ok(match authorize::explained(call.door, caller, &asked) {
+        Ok(Why::Itself) => json!({ "allowed": true }),
+        Ok(Why::Rbac(allowed)) => json!({ "allowed": true, "reason": call.door.rbac.explain(&allowed) }),
         Err(reason) if reason.is_empty() => json!({ "allowed": false }),
         Err(reason) => json!({ "allowed": false, "reason": reason }),
     })

@@ -29,9 +29,7 @@ impl LabelSelector {
     /// # Errors
     /// 400 with upstream's lead-in when it cannot be parsed.
     pub fn parse(text: &str) -> Result<Self, StatusError> {
-        let refuse = |why: String| {
-            StatusError::bad_request(format!("unable to parse requirement: {why}"))
-        };
+        let refuse = |why: String| StatusError::bad_request(format!("unable to parse requirement: {why}"));
         let mut tests = Vec::new();
         if !text.trim().is_empty() {
             for part in split_outside_parentheses(text) {
@@ -91,16 +89,20 @@ fn requirement(part: &str) -> Result<(String, Test), String> {
     }
     for (operator, negated) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((key, value)) = part.split_once(operator) {
-            let value = checked_value(value.trim())?;
+            if value.starts_with('=') {
+                return Err("found '=', expected: identifier".to_owned());
+            }
+            let value = checked_value(key.trim(), value.trim())?;
             let test = if negated { Test::NotIn(vec![value]) } else { Test::In(vec![value]) };
             return Ok((checked_key(key.trim())?, test));
         }
     }
     for (operator, greater) in [('>', true), ('<', false)] {
         if let Some((key, value)) = part.split_once(operator) {
-            let bound = value.trim().parse().map_err(|_| {
-                "for 'Gt', 'Lt' operators, the value must be an integer".to_owned()
-            })?;
+            let bound = value
+                .trim()
+                .parse()
+                .map_err(|_| "for 'Gt', 'Lt' operators, the value must be an integer".to_owned())?;
             let test = if greater { Test::Greater(bound) } else { Test::Less(bound) };
             return Ok((checked_key(key.trim())?, test));
         }
@@ -118,7 +120,7 @@ fn set_requirement(part: &str) -> Result<Option<(String, Test)>, String> {
     let Some(list) = tail.trim_end().strip_suffix(')') else {
         return Err("found '', expected: ',' or ')'".to_owned());
     };
-    let values = list.split(',').map(|v| checked_value(v.trim())).collect::<Result<Vec<_>, _>>()?;
+    let values = list.split(',').map(|v| checked_value(key, v.trim())).collect::<Result<Vec<_>, _>>()?;
     match operator {
         "in" => Ok(Some((checked_key(key)?, Test::In(values)))),
         "notin" => Ok(Some((checked_key(key)?, Test::NotIn(values)))),
@@ -132,10 +134,7 @@ fn checked_key(key: &str) -> Result<String, String> {
     }
     if key.contains(char::is_whitespace) {
         let mut words = key.split_whitespace().skip(1);
-        return Err(format!(
-            "found '{}', expected: in, notin, =, ==, !=, gt, lt",
-            words.next().unwrap_or_default()
-        ));
+        return Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", words.next().unwrap_or_default()));
     }
     let problems = crate::names::qualified_name(key);
     if problems.is_empty() {
@@ -144,12 +143,12 @@ fn checked_key(key: &str) -> Result<String, String> {
     Err(format!("key: Invalid value: {}: {}", crate::field::quote(key), problems.join("; ")))
 }
 
-fn checked_value(value: &str) -> Result<String, String> {
+fn checked_value(key: &str, value: &str) -> Result<String, String> {
     let problems = crate::names::label_value(value);
     if problems.is_empty() {
         return Ok(value.to_owned());
     }
-    Err(format!("values[0]: Invalid value: {}: {}", crate::field::quote(value), problems.join("; ")))
+    Err(format!("values[0][{key}]: Invalid value: {}: {}", crate::field::quote(value), problems.join("; ")))
 }
 
 /// A parsed `fieldSelector`: terms that must all hold.
@@ -242,7 +241,8 @@ fn split_term(part: &str) -> Option<(&str, bool, &str)> {
 }
 
 fn unescaped(value: &str) -> Result<String, StatusError> {
-    let refuse = || StatusError::bad_request(format!("invalid field selector: invalid escape sequence in value: {value}"));
+    let refuse =
+        || StatusError::bad_request(format!("invalid field selector: invalid escape sequence in value: {value}"));
     let mut out = String::with_capacity(value.len());
     let mut escaped = false;
     for c in value.chars() {
@@ -274,9 +274,21 @@ mod tests {
     fn every_operator() {
         let one = labels(&[("a", "b"), ("n", "5")]);
         for (text, expected) in [
-            ("a=b", true), ("a==b", true), ("a!=b", false), ("c!=d", true), ("a in (x, b)", true), ("a notin (b)", false),
-            ("c notin (b)", true), ("a", true), ("!a", false), ("!c", true), ("n>4", true), ("n<4", false), ("a=b,!n", false),
-            ("a in (b),n", true), ("", true),
+            ("a=b", true),
+            ("a==b", true),
+            ("a!=b", false),
+            ("c!=d", true),
+            ("a in (x, b)", true),
+            ("a notin (b)", false),
+            ("c notin (b)", true),
+            ("a", true),
+            ("!a", false),
+            ("!c", true),
+            ("n>4", true),
+            ("n<4", false),
+            ("a=b,!n", false),
+            ("a in (b),n", true),
+            ("", true),
         ] {
             assert_eq!(LabelSelector::parse(text).unwrap().matches(&one), expected, "{text}");
         }

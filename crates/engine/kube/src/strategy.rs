@@ -195,6 +195,17 @@ pub trait Strategy: Send + Sync + 'static {
         }
     }
 
+    /// Whether objects are stored in the form of another group's kind (`Row::stored_as`).
+    fn converts(&self) -> bool {
+        false
+    }
+
+    /// Into the stored form.
+    fn to_stored(&self, _object: &mut Value) {}
+
+    /// Out of the stored form.
+    fn from_stored(&self, _object: &mut Value) {}
+
     /// Field selectors beyond `metadata.name` and `metadata.namespace`.
     fn selectable(&self) -> &'static [&'static str] {
         &[]
@@ -226,6 +237,12 @@ pub trait Strategy: Send + Sync + 'static {
     /// Whether a delete answers with the object (upstream's `ReturnDeletedObject`) rather than a `Status`.
     fn returns_deleted(&self) -> bool {
         false
+    }
+
+    /// Whether a delete checks its preconditions before it goes to the store, and says so in its own words; namespaces do
+    /// not.
+    fn finds_preconditions_broken_early(&self) -> bool {
+        true
     }
 
     /// Whether the object keeps a deleted one from going, beside `metadata.finalizers` (`spec.finalizers` of

@@ -11,8 +11,9 @@ use crate::field::FieldErrors;
 use crate::managed::{self, Manager};
 use crate::metadata;
 use crate::negotiate;
-use crate::object::{Encoded, meta};
+use crate::object::{Encoded, meta, shown};
 use crate::query::WriteOptions;
+use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::table;
 
@@ -35,8 +36,6 @@ pub enum Stop {
 pub struct Done {
     /// The object's bytes.
     pub bytes: Bytes,
-    /// The revision; 0 for a dry run.
-    pub revision: u64,
 }
 
 fn invalid(call: &Call<'_>, object: &Value, errors: &FieldErrors) -> StatusError {
@@ -85,9 +84,9 @@ pub async fn create(
     }
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
-    let generated = meta(&object, "generateName") != "" && call.at.name.is_empty();
+    let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
     for _ in 0..TRIES {
-        // Only a name that the server makes up is worth another try.
+        // Only a generated name may need another try.
         let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
         metadata::generate_name(&mut object);
         strategy.prepare_create(&mut object, &call.context());
@@ -118,7 +117,7 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
         .store
         .write(|txn| {
             if txn.get(&key).is_some() {
-                return Err(Stop::Refused(StatusError::already_exists(&resource.group, &resource.plural, &name)));
+                return Err(Stop::Refused(taken(resource, &name, txn.get(&key).as_ref())));
             }
             if stages {
                 resource.strategy.stage(Some(&mut object), None, txn, &call.context()).map_err(Stop::Refused)?;
@@ -131,6 +130,18 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
         })
         .await;
     finish(call, committed).await
+}
+
+/// 409 for a name that is taken, or still taken.
+fn taken(resource: &crate::resource::Resource, name: &str, entry: Option<&Entry>) -> StatusError {
+    let mut error = StatusError::already_exists(&resource.group, &resource.plural, name);
+    let going = entry
+        .and_then(|e| serde_json::from_slice::<Value>(&e.value).ok())
+        .is_some_and(|object| !meta(&object, "deletionTimestamp").is_empty());
+    if going {
+        error.0.message = format!("object is being deleted: {}", error.0.message);
+    }
+    error
 }
 
 fn put(txn: &mut Txn<'_>, key: &str, encoded: Encoded) -> Bytes {
@@ -152,9 +163,9 @@ async fn finish(
             if call.resource.prefix.starts_with(crate::authorize::rbac::PREFIX) {
                 call.door.rbac.settled(done.revision.0).await;
             }
-            Ok(Done { bytes: done.value, revision: done.revision.0 })
+            Ok(Done { bytes: shown(call.resource, &done.value) })
         }
-        Err(WriteError::Refused(Stop::DryRun(bytes))) => Ok(Done { bytes, revision: 0 }),
+        Err(WriteError::Refused(Stop::DryRun(bytes))) => Ok(Done { bytes }),
         Err(WriteError::Refused(Stop::Refused(error))) => Err(error),
         Err(WriteError::Refused(Stop::Changed)) => Err(call.conflict(CHANGED)),
         Err(WriteError::Failed(error)) => Err(StatusError::internal(error)),
@@ -162,8 +173,7 @@ async fn finish(
 }
 
 /// Upstream's words for a lost race.
-pub const CHANGED: &str =
-    "the object has been modified; please apply your changes to the latest version and try again";
+pub const CHANGED: &str = "the object has been modified; please apply your changes to the latest version and try again";
 
 /// An object as stored, and parsed.
 pub struct Current {
@@ -179,15 +189,16 @@ impl Current {
     /// # Errors
     /// 404, or 500 when what is stored cannot be read.
     pub fn read(call: &Call<'_>) -> Result<Self, StatusError> {
-        Self::of(call.door.store.view().get(&call.key()).ok_or_else(|| call.not_found())?)
+        Self::of(call.resource, call.door.store.view().get(&call.key()).ok_or_else(|| call.not_found())?)
     }
 
     /// Parses an entry.
     ///
     /// # Errors
     /// 500 when what is stored cannot be read.
-    pub fn of(entry: Entry) -> Result<Self, StatusError> {
-        let object = serde_json::from_slice(&entry.value).map_err(StatusError::internal)?;
+    pub fn of(resource: &Resource, entry: Entry) -> Result<Self, StatusError> {
+        let mut object = serde_json::from_slice(&entry.value).map_err(StatusError::internal)?;
+        resource.strategy.from_stored(&mut object);
         Ok(Self { entry, object })
     }
 }
@@ -221,6 +232,8 @@ pub async fn replace(
     admit::update(call, &mut new, old)?;
     strategy.prepare_update(&mut new, old, &call.context());
     let mut errors = FieldErrors::new();
+    // Upstream checks the metadata of a change on its way and again in every kind; the causes tell both.
+    metadata::validate_update(&new, old, &mut errors);
     metadata::validate_update(&new, old, &mut errors);
     strategy.validate(&new, &call.context(), &mut errors);
     strategy.validate_update(&new, old, &call.context(), &mut errors);
@@ -229,7 +242,7 @@ pub async fn replace(
     }
     strategy.authorize(&new, Some(old), &call.context())?;
     if new == *old || managed::restore_times(old, &mut new) {
-        return Ok(Done { bytes: current.entry.value.clone(), revision: current.entry.modified.0 });
+        return Ok(Done { bytes: shown(call.resource, &current.entry.value) });
     }
     store_change(call, current, new, options.dry_run).await
 }
@@ -238,7 +251,12 @@ pub async fn replace(
 ///
 /// # Errors
 /// 409 when somebody else wrote first; what the strategy's transaction has against it.
-pub async fn store_change(call: &Call<'_>, current: &Current, mut new: Value, dry_run: bool) -> Result<Done, StatusError> {
+pub async fn store_change(
+    call: &Call<'_>,
+    current: &Current,
+    mut new: Value,
+    dry_run: bool,
+) -> Result<Done, StatusError> {
     let resource = call.resource;
     let key = current.entry.key.clone();
     let stages = resource.strategy.stages();
@@ -261,7 +279,7 @@ pub async fn store_change(call: &Call<'_>, current: &Current, mut new: Value, dr
             let encoded = encoded.unwrap_or_else(|| Encoded::new(resource, &new));
             if gone {
                 txn.delete(&key);
-                return Ok(encoded.at(txn.revision().0));
+                return Ok(encoded.at(current.entry.modified.0));
             }
             Ok(put(txn, &key, encoded))
         })

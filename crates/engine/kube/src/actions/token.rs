@@ -7,7 +7,6 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::negotiate;
 use crate::object::{meta, time};
 use crate::status::StatusError;
 use crate::tokens::{Bound, Claims};
@@ -24,12 +23,16 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let Some(issuer) = &door.issuer else {
         return Err(StatusError::not_implemented("this server signs no service-account tokens"));
     };
-    let account = door.stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name)).ok_or_else(|| call.not_found())?;
+    let account = door
+        .stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name))
+        .ok_or_else(|| call.not_found())?;
     let schema = door.schemas.schema("io.k8s.api.authentication.v1.TokenRequest");
     let schema = schema.ok_or_else(|| StatusError::internal("no schema for TokenRequest"))?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body, &call.door.schemas)?;
+    let body = serde_json::to_vec(&decode::tree(call)?).map_err(StatusError::internal)?;
     let decoded = schema.decode(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
-    if call.query.get("fieldValidation") == "Strict" && let Some(error) = decoded.strict_error() {
+    if call.query.get("fieldValidation") == "Strict"
+        && let Some(error) = decoded.strict_error()
+    {
         return Err(StatusError::bad_request(error));
     }
     let mut request = decoded.value;
@@ -66,7 +69,11 @@ fn lifetime(request: &Value) -> Result<i64, StatusError> {
         errors.invalid("spec.expirationSeconds", &seconds.into(), "may not specify a duration less than 10 minutes");
     }
     if seconds > LONGEST {
-        errors.invalid("spec.expirationSeconds", &seconds.into(), "may not specify a duration larger than 2^32 seconds");
+        errors.invalid(
+            "spec.expirationSeconds",
+            &seconds.into(),
+            "may not specify a duration larger than 2^32 seconds",
+        );
     }
     if errors.is_empty() {
         Ok(seconds)
@@ -86,11 +93,16 @@ fn bound(call: &Call<'_>, request: &Value) -> Result<Option<Bound>, StatusError>
     let Some(reference) = request.pointer("/spec/boundObjectRef").filter(|r| r.is_object()) else { return Ok(None) };
     let text = |name: &str| reference.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (kind, name, uid) = (text("kind"), text("name"), text("uid"));
+    let api_version = text("apiVersion");
     let (plural, rest) = match kind.as_str() {
         "Pod" => ("pods", format!("{}/{name}", call.at.namespace)),
         "Secret" => ("secrets", format!("{}/{name}", call.at.namespace)),
         "Node" => ("nodes", name.clone()),
-        _ => return Err(StatusError::bad_request(format!("cannot bind token for serviceaccount {:?} to type {kind:?}", call.at.name))),
+        _ => {
+            let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+            let why = format!("cannot bind token to object of type {group}/{version}, Kind={kind}");
+            return Err(StatusError::bad_request(why));
+        }
     };
     let object = call
         .door
@@ -101,7 +113,7 @@ fn bound(call: &Call<'_>, request: &Value) -> Result<Option<Bound>, StatusError>
         let why = format!(
             "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
         );
-        return Err(StatusError::conflict("", plural, &name, &why));
+        return Err(StatusError::conflict("", &kind, &name, &why));
     }
     let pod_account = object.pointer("/spec/serviceAccountName").and_then(Value::as_str);
     if kind == "Pod" && pod_account != Some(call.at.name.as_str()) {

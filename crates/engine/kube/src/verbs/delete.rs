@@ -41,13 +41,16 @@ fn told(call: &Call<'_>, current: &Current, outcome: &Outcome) -> Result<Answer,
 pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = Options::read(call)?;
     let filter = Filter::read(call)?;
+    if call.resource.namespaced && call.at.namespace.is_empty() {
+        return Err(StatusError::method_not_allowed());
+    }
     let view = call.door.store.view();
     let revision = view.revision().0;
     let entries = view.scan(&prefix(call), None, usize::MAX);
     drop(view);
     let mut items = Vec::new();
     for entry in entries.into_iter().filter(|e| filter.matches(call.resource, &e.value)) {
-        let current = Current::of(entry)?;
+        let current = Current::of(call.resource, entry)?;
         let at = ResourceRequest {
             namespace: meta(&current.object, "namespace").to_owned(),
             name: meta(&current.object, "name").to_owned(),
@@ -55,14 +58,23 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
         };
         let single = Call { at: &at, body: call.body.clone(), ..*call };
         delete_listed(&single, &options).await?;
-        items.push(current.object);
+        let mut item = current.object;
+        // Members of a list do not say what they are.
+        if let Some(fields) = item.as_object_mut() {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        items.push(item);
     }
-    Ok(Answer::value(200, &json!({
-        "kind": format!("{}List", call.resource.kind),
-        "apiVersion": *call.resource.api_version,
-        "metadata": { "resourceVersion": revision.to_string() },
-        "items": items
-    })))
+    Ok(Answer::value(
+        200,
+        &json!({
+            "kind": format!("{}List", call.resource.kind),
+            "apiVersion": *call.resource.api_version,
+            "metadata": { "resourceVersion": revision.to_string() },
+            "items": items
+        }),
+    ))
 }
 
 /// Deletes one of a collection; one that is gone already does not matter.

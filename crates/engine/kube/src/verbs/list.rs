@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
 use crate::negotiate::{self, Form};
-use crate::object::{item, labels, meta};
+use crate::object::{item, labels, meta, shown};
 use crate::resource::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::status::{Cause, Details, StatusError};
@@ -63,7 +63,8 @@ impl Filter {
         if self.is_empty() {
             return true;
         }
-        let Ok(object) = serde_json::from_slice::<Value>(stored) else { return false };
+        let Ok(mut object) = serde_json::from_slice::<Value>(stored) else { return false };
+        resource.strategy.from_stored(&mut object);
         (self.labels.is_empty() || self.labels.matches(&labels(&object)))
             && self.fields.matches(|field| match field {
                 "metadata.name" => Cow::Borrowed(meta(&object, "name")),
@@ -104,6 +105,8 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let wanted = negotiate::wanted(call.head.accept)?;
     let filter = Filter::read(call)?;
     let limit = match call.query.number("limit")? {
+        // Upstream answers "any revision" from its cache, which knows no pages.
+        Some(_) if call.query.get("resourceVersion") == "0" => usize::MAX,
         Some(limit) if limit > 0 => usize::try_from(limit).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
@@ -112,9 +115,15 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let after = start.as_ref().map(|s| format!("{prefix}{s}"));
     let page = page(&view, call.resource, &prefix, after, limit, &filter);
     let metadata = metadata(&view, &prefix, &page, &filter)?;
-    let stored: Vec<Bytes> = page.entries.into_iter().map(|e| e.value).collect();
+    let stored: Vec<Bytes> = page.entries.into_iter().map(|e| shown(call.resource, &e.value)).collect();
     if wanted.form == Form::Object && !wanted.yaml {
-        return Ok(Answer { code: 200, content: JSON, body: join(call.resource, &metadata, &stored), warnings: Vec::new() });
+        return Ok(Answer {
+            code: 200,
+            content: JSON,
+            body: join(call.resource, &metadata, &stored),
+            warnings: Vec::new(),
+            etag: None,
+        });
     }
     let include = table::Include::read(call.query)?;
     let bytes = match wanted.form {
@@ -129,7 +138,11 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
 /// Prefix of the keys that a collection request is about.
 pub(crate) fn prefix(call: &Call<'_>) -> String {
     let namespace = call.namespace();
-    if namespace.is_empty() { call.resource.prefix.to_string() } else { format!("{}{namespace}/", call.resource.prefix) }
+    if namespace.is_empty() {
+        call.resource.prefix.to_string()
+    } else {
+        format!("{}{namespace}/", call.resource.prefix)
+    }
 }
 
 fn page(view: &View, resource: &Resource, prefix: &str, after: Option<String>, limit: usize, filter: &Filter) -> Page {
@@ -223,7 +236,13 @@ pub(super) fn read_revision(call: &Call<'_>) -> Result<Option<u64>, StatusError>
         let mut errors = crate::field::FieldErrors::new();
         let why = format!("strconv.ParseUint: parsing {}: invalid syntax", crate::field::quote(text));
         errors.invalid("resourceVersion", &text.into(), why);
-        StatusError::bad_request(format!("invalid resource version {}: {}", crate::field::quote(text), errors.message()))
+        if call.at.name.is_empty() {
+            return match call.query.flag("watch") {
+                true => StatusError::unexplained(errors.message()),
+                false => StatusError::bad_request(format!("invalid resource version: {}", errors.message())),
+            };
+        }
+        StatusError::unexplained(errors.message())
     })?;
     let current = call.door.store.revision().0;
     if revision > current {
@@ -237,18 +256,24 @@ fn check_match(call: &Call<'_>, version: &str, matching: &str) -> Result<(), Sta
     if call.query.flag("watch") && !call.query.has("sendInitialEvents") {
         errors.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch");
     } else if version.is_empty() && !call.query.has("sendInitialEvents") {
-        errors.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+        errors
+            .forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
     } else if !matches!(matching, "Exact" | "NotOlderThan") {
         errors.not_supported("resourceVersionMatch", &matching.into(), &["Exact", "NotOlderThan", ""]);
     } else if matching == "Exact" && version == "0" {
-        errors.forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+        errors
+            .forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
     }
     if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid("meta.k8s.io", "ListOptions", "", &errors)) }
 }
 
 fn too_large(revision: u64, current: u64) -> StatusError {
     let message = format!("Too large resource version: {revision}, current: {current}");
-    let cause = Cause { reason: "ResourceVersionTooLarge".into(), message: "Too large resource version".into(), ..Cause::default() };
+    let cause = Cause {
+        reason: "ResourceVersionTooLarge".into(),
+        message: "Too large resource version".into(),
+        ..Cause::default()
+    };
     StatusError::new(504, "Timeout", format!("Timeout: {message}")).with(Details {
         causes: vec![cause],
         retry_after_seconds: 1,
