@@ -115,9 +115,9 @@ impl Course {
         let mut by_runner = BTreeMap::new();
         for runner in &self.runners {
             let run = workload::run(&runner.target, &runner.pids(), load.clone(), connections, until).await;
-            let run = run.with_context(|| format!("{workload}, {}", runner.name))?;
-            tell(workload, runner.name, &run);
-            by_runner.insert(runner.name, run);
+            if let Some(run) = tell(workload, runner.name, run) {
+                by_runner.insert(runner.name, run);
+            }
         }
         self.results.push(Results { workload, by_runner });
         Ok(())
@@ -128,16 +128,27 @@ impl Course {
         let mut by_runner = BTreeMap::new();
         for runner in self.runners.iter().filter(|runner| runner.name != FLOOR) {
             let run = watch::run(&runner.target, &runner.pids(), self.time).await;
-            let run = run.with_context(|| format!("{workload}, {}", runner.name))?;
-            tell(workload, runner.name, &run);
-            by_runner.insert(runner.name, run);
+            if let Some(run) = tell(workload, runner.name, run) {
+                by_runner.insert(runner.name, run);
+            }
         }
         self.results.push(Results { workload, by_runner });
         Ok(())
     }
 }
 
-/// So that who waits sees it moving.
-fn tell(workload: &str, runner: &str, run: &Run) {
-    eprintln!("{workload}, {runner}: {:.0}/s", run.rate);
+/// Tells at once, so that who waits sees it moving. A runner that fails at one workload may still run the others; its
+/// targets there count as not met.
+fn tell(workload: &str, runner: &str, run: anyhow::Result<Run>) -> Option<Run> {
+    match run {
+        Ok(run) => {
+            let Run { rate, p50, p99, cpu, .. } = run;
+            eprintln!("{workload}, {runner}: {rate:.0}/s, {p50:.2} / {p99:.2} ms, {cpu:.1} µs of CPU");
+            Some(run)
+        }
+        Err(error) => {
+            eprintln!("{workload}, {runner}: FAILED: {error:#}");
+            None
+        }
+    }
 }

@@ -56,7 +56,11 @@ pub(crate) async fn run(target: &Target, pids: &[u32], time: Duration) -> anyhow
         size = watcher?;
     }
     let mut latencies = std::mem::take(&mut *seen.lock().expect("no watcher panics while it holds it"));
-    ensure!(latencies.count() == count * WATCHERS, "{} events of {}", latencies.count(), count * WATCHERS);
+    let expected = count * WATCHERS;
+    ensure!(latencies.count() * 2 > expected, "{} events of {expected}", latencies.count());
+    if latencies.count() < expected {
+        eprintln!("watch: only {} events of {expected} arrived: watchers were cut", latencies.count());
+    }
     Ok(Run {
         rate: count as f64 / elapsed.as_secs_f64(),
         p50: latencies.percentile(0.5),
@@ -77,7 +81,10 @@ async fn follow(
     let mut line = Vec::new();
     let mut bytes = 0;
     while arrived.len() < count {
-        connection.chunk(&mut |part| line.extend_from_slice(part)).await?;
+        if connection.chunk(&mut |part| line.extend_from_slice(part)).await? == 0 {
+            // Cut for being too slow. What came before counts; that it was cut is told.
+            break;
+        }
         let now = Instant::now();
         while let Some(end) = line.iter().position(|byte| *byte == b'\n') {
             if let Some(number) = written(&line[..end]) {

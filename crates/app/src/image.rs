@@ -69,27 +69,25 @@ fn layer(arguments: &PushArgs) -> Result<Vec<u8>> {
     }
     for pair in &arguments.links {
         let (path, target) = pair.split_once('=').context("--link must be PATH=TARGET")?;
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Symlink);
-        header.set_size(0);
-        header.set_mode(0o777);
-        tar.append_link(&mut header, inside(path)?, target)?;
+        tar.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), inside(path)?, target)?;
     }
     Ok(tar.into_inner()?)
 }
 
-fn entry(
-    tar: &mut tar::Builder<Vec<u8>>,
-    kind: tar::EntryType,
-    path: &str,
-    mode: u32,
-    content: &[u8],
-) -> Result<()> {
+fn entry(tar: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, path: &str, mode: u32, content: &[u8]) -> Result<()> {
+    Ok(tar.append_data(&mut header(kind, mode, content.len() as u64), path, content)?)
+}
+
+/// Owned by root, from no particular time, so that the same files make the same layer.
+fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
-    header.set_size(content.len() as u64);
-    Ok(tar.append_data(&mut header, path, content)?)
+    header.set_size(size);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
 }
 
 /// A path in the image, without its leading slash.

@@ -38,14 +38,15 @@ static SERVICES: &[&Service] = &[
     &eksile_iam::SERVICE,
     &eksile_iam::sts::SERVICE,
     &eksile_outposts::SERVICE,
-    //    &eksile_registry::SERVICE,eksile_registry::SERVICE,
+    &eksile_registry::SERVICE,
 ];
 
 /// Runs until told to stop.
 pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let config = WorldConfig::load(layout)?;
     let clock = Clock::system();
-    let store = Store::open(&layout.region().join("store.db"), Options::default()).context("opening the Region's store")?;
+    let store =
+        Store::open(&layout.region().join("store.db"), Options::default()).context("opening the Region's store")?;
     seed::seed(&store, &clock, layout, &config).await?;
     let iam = Arc::new(IamDirectory);
     let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam.clone()));

@@ -81,7 +81,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
             Act::Compare => {
                 let expected = answer::read(&answers, &scenario.name)?;
                 match got {
-                    Ok(got) => verdict.add(&scenario.name, &expected, &got, &exceptions),
+                    Ok(got) => verdict.add(&scenario, &expected, &got, &exceptions),
                     Err(error) => verdict.broken(&scenario.name, &expected, &error.to_string()),
                 }
             }

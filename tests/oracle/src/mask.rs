@@ -89,6 +89,16 @@ impl Mask {
             .into_iter()
             .map(|(key, value)| {
                 let masked = match (&key[..], value) {
+                    // Prose: ours is our own.
+                    ("columnDefinitions", Value::Array(columns)) => Value::Array(
+                        columns
+                            .into_iter()
+                            .map(|mut column| {
+                                column.as_object_mut().map(|fields| fields.remove("description"));
+                                column
+                            })
+                            .collect(),
+                    ),
                     ("metadata", Value::Object(mut meta)) if is_list => {
                         if meta.get("resourceVersion").is_some_and(Value::is_string) {
                             meta.insert("resourceVersion".into(), "<rv>".into());

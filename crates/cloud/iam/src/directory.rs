@@ -29,12 +29,16 @@ impl Directory for IamDirectory {
         let scope = Scope::new(&*caller.account, "global");
         match &caller.principal {
             Principal::Root => Ok(Policies::default()),
+            // Whoever is made anew under an old name is somebody else.
             Principal::User { name } => match state.record::<User>(&scope, name)? {
-                Some(user) => granted(state, &user.grants),
-                None => Ok(Policies::default()),
+                Some(user) if user.user_id == caller.principal_id() => granted(state, &user.grants),
+                _ => Ok(Policies::default()),
             },
             Principal::Role { name, policies, .. } => {
-                let Some(role) = state.record::<Role>(&scope, name)? else { return Ok(Policies::default()) };
+                let role = state.record::<Role>(&scope, name)?;
+                let Some(role) = role.filter(|role| role.role_id == caller.principal_id()) else {
+                    return Ok(Policies::default());
+                };
                 let mut granted = granted(state, &role.grants)?;
                 granted.session = policies.iter().map(|text| parsed(text)).collect();
                 Ok(granted)

@@ -171,6 +171,14 @@ impl Strategy for CertificateSigningRequest {
         refused(&format!("user not permitted to {act} requests with signerName \"{signer}\""))
     }
 
+    fn reset_fields(&self, sub: &str) -> &'static [&'static [&'static str]] {
+        match sub {
+            "approval" => &[&["spec"], &["status", "certificate"]],
+            "status" => &[&["spec"], &["status", "conditions"]],
+            _ => &[&["spec"], &["status"]],
+        }
+    }
+
     fn selectable(&self) -> &'static [&'static str] {
         &["spec.signerName"]
     }

@@ -111,6 +111,10 @@ impl Strategy for Namespace {
         true
     }
 
+    fn finds_preconditions_broken_early(&self) -> bool {
+        false
+    }
+
     fn blocks_deletion(&self, object: &Value) -> bool {
         !items(object, "/spec/finalizers").is_empty()
     }

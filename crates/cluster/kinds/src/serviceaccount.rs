@@ -14,6 +14,10 @@ pub struct ServiceAccount;
 const COLUMNS: &[Column] = &[NAME, shown("Secrets", "The number of secrets it names."), AGE];
 
 impl Strategy for ServiceAccount {
+    fn returns_deleted(&self) -> bool {
+        true
+    }
+
     fn columns(&self) -> &'static [Column] {
         COLUMNS
     }

@@ -29,9 +29,16 @@ pub struct Config {
     /// Network namespace from which kubelets are dialled; the process's own when missing.
     #[serde(default)]
     pub kubelet_netns: Option<PathBuf>,
+    /// Whether controllers run; off only to look at the API server by itself (the oracle does).
+    #[serde(default = "on")]
+    pub controllers: bool,
     /// Written when all listeners serve, see [`crate::Ready`].
     #[serde(default)]
     pub ready_file: Option<PathBuf>,
+}
+
+fn on() -> bool {
+    true
 }
 
 /// A cluster's identity.

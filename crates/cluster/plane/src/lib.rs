@@ -85,7 +85,9 @@ pub async fn run_with(config: Config, ready: impl FnOnce(&Ready)) -> Result<std:
     let door = open(&config, &material, store)?;
     let system = Client::new(door.clone(), Caller::system("system:apiserver"), "kube-apiserver");
     bootstrap::bootstrap(&system, service).await?;
-    eksile_control::start(&door, &material.authority);
+    if config.controllers {
+        eksile_control::start(&door, &material.authority);
+    }
     let (pair, ca) = (&material.front, material.authority.pem());
     let front = Front::new(pair.cert_pem.as_bytes(), pair.key_pem.as_bytes(), ca.as_bytes())?;
     let mut serving = Vec::new();

@@ -103,6 +103,12 @@ impl Answer {
         }
     }
 
+    /// No body at all.
+    #[must_use]
+    pub fn nothing(code: u16) -> Self {
+        Self { code, content: "", body: Body::Full(Bytes::new()), warnings: Vec::new(), etag: None }
+    }
+
     /// A success without an object.
     #[must_use]
     pub fn status(code: u16, status: &Status) -> Self {

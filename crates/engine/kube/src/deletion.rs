@@ -39,7 +39,11 @@ impl Options {
             Self {
                 dry_run: dry_run(call.query.all("dryRun"), &mut errors),
                 grace: call.query.number("gracePeriodSeconds")?,
-                propagation: call.query.get("propagationPolicy").to_owned(),
+                propagation: match call.query.get("orphanDependents") {
+                    // Any value but these two counts as true, as upstream reads flags.
+                    "" | "false" | "0" => call.query.get("propagationPolicy").to_owned(),
+                    _ => "Orphan".to_owned(),
+                },
                 ..Self::default()
             }
         } else {
@@ -60,11 +64,22 @@ impl Options {
         let value = decode::tree(call)?;
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let runs = value.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();
+        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "" | "DeleteOptions") {
+            let version = text("/apiVersion");
+            return Err(StatusError::unexplained(format!("no kind \"{kind}\" is registered for version \"{version}\"")));
+        }
         let asked = value.get("orphanDependents").and_then(Value::as_bool);
         let propagation = match (text("/propagationPolicy"), asked) {
             (policy, None) => policy,
             (policy, Some(true)) if policy.is_empty() => "Orphan".to_owned(),
-            (policy, Some(_)) => policy,
+            (policy, Some(_)) => {
+                if !policy.is_empty() {
+                    let why = "orphanDependents and deletionPropagation cannot be both set";
+                    errors.invalid("propagationPolicy", &policy.as_str().into(), why);
+                }
+                policy
+            }
         };
         Ok(Self {
             dry_run: dry_run(runs.iter().filter_map(Value::as_str).chain(call.query.all("dryRun")), errors),
@@ -117,18 +132,32 @@ pub async fn delete(call: &Call<'_>, current: &Current, options: &Options) -> Re
 fn preconditions(call: &Call<'_>, current: &Current, options: &Options) -> Result<(), StatusError> {
     let uid = meta(&current.object, "uid");
     if !options.uid.is_empty() && options.uid != uid {
-        let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {uid}", options.uid);
-        return Err(call.conflict(&why));
+        if !call.resource.strategy.finds_preconditions_broken_early() {
+            let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {uid}", options.uid);
+            return Err(call.conflict(&why));
+        }
+        let why = format!(
+            "the UID in the precondition ({}) does not match the UID in record ({uid}). The object might have been deleted and then \
+             recreated",
+            options.uid
+        );
+        return Err(conflict_of_kind(call, &why));
     }
     let version = current.entry.modified.0.to_string();
     if !options.version.is_empty() && options.version != version {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {version}",
+            "the ResourceVersion in the precondition ({}) does not match the ResourceVersion in record ({version}). The object might \
+             have been modified",
             options.version
         );
-        return Err(call.conflict(&why));
+        return Err(conflict_of_kind(call, &why));
     }
     Ok(())
+}
+
+/// 409 that names the kind where others name the resource.
+fn conflict_of_kind(call: &Call<'_>, why: &str) -> StatusError {
+    StatusError::conflict(&call.resource.group, &call.resource.kind, &call.at.name, why)
 }
 
 async fn mark(call: &Call<'_>, current: &Current, options: &Options, grace: i64) -> Result<Outcome, StatusError> {
@@ -143,6 +172,10 @@ async fn mark(call: &Call<'_>, current: &Current, options: &Options, grace: i64)
     if !shortened(&mut new, call.now, grace) && new == current.object {
         let done = Done { bytes: shown(call.resource, &current.entry.value) };
         return Ok(Outcome { done, gone: false });
+    }
+    if resource.strategy.blocks_deletion(&current.object) {
+        // A namespace ends when its content has; no time is set for it.
+        metadata(&mut new).remove("deletionGracePeriodSeconds");
     }
     resource.strategy.mark_deleted(&mut new);
     let done = write::store_change(call, current, new, options.dry_run).await?;

@@ -118,7 +118,9 @@ fn plain(resource: &Resource) -> Value {
 
 /// The first eight bytes of SHA-256 of `group/version/Kind`, base64.
 fn storage_hash(resource: &Resource) -> String {
-    let name = format!("{}/{}/{}", resource.group, resource.version, resource.kind);
+    // Kinds that are stored with another group's objects have that group's hash.
+    let group = if resource.prefix.starts_with("/registry/events/") { "" } else { &*resource.group };
+    let name = format!("{group}/{}/{}", resource.version, resource.kind);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
     STANDARD.encode(&digest.as_ref()[..8])
 }
@@ -166,7 +168,8 @@ fn aggregated_resource(resource: &Resource) -> Value {
     let kind = |group: &str, version: &str, kind: &str| json!({ "group": group, "version": version, "kind": kind });
     let mut entry = json!({
         "resource": *resource.plural,
-        "responseKind": kind(&resource.group, &resource.version, &resource.kind),
+        // Upstream leaves group and version empty where they are those of the list.
+        "responseKind": kind("", "", &resource.kind),
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": *resource.singular,
         "verbs": verbs(&resource.verbs)
@@ -182,8 +185,7 @@ fn aggregated_resource(resource: &Resource) -> Value {
         .iter()
         .map(|sub| {
             let name = if sub.kind.is_empty() { &*resource.kind } else { sub.kind };
-            let (group, version) =
-                if sub.group_version.1.is_empty() { (&*resource.group, &*resource.version) } else { sub.group_version };
+            let (group, version) = sub.group_version;
             json!({ "subresource": sub.name, "responseKind": kind(group, version, name), "verbs": verbs(sub.verbs) })
         })
         .collect();

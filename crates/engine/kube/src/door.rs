@@ -136,7 +136,20 @@ impl Door {
     /// The `Status` to answer.
     pub async fn run(self: &Arc<Self>, request: Run<'_>) -> Result<Answer, StatusError> {
         let Some(at) = &request.at.resource else { return plain::answer(self, &request).await };
-        let Some(resource) = &at.resource else { return Ok(plain::not_found()) };
+        if *request.method == Method::HEAD {
+            return Err(StatusError::method_not_allowed());
+        }
+        let misplaced = |r: &crate::resource::Resource| {
+            !r.namespaced && !at.namespace.is_empty() && &*r.plural != "namespaces"
+                || r.namespaced && at.namespace.is_empty() && !at.name.is_empty()
+        };
+        if at.resource.as_deref().is_some_and(misplaced) {
+            return plain::no_such_resource(&self.resources, &at.group);
+        }
+        let Some(resource) = &at.resource else { return plain::no_such_resource(&self.resources, &at.group) };
+        if !at.sub.is_empty() && resource.sub(&at.sub).is_none() {
+            return plain::no_such_resource(&self.resources, &at.group);
+        }
         let call = Call {
             door: self,
             caller: request.caller,

@@ -52,8 +52,12 @@ pub fn locate(resources: &Resources, method: &Method, path: &str, query: &Query<
         _ => (&parts[..], false),
     };
     let mut request = split(parts);
+    if watching && !request.name.is_empty() {
+        // The old form of a watch on one object.
+        request.pinned = std::mem::take(&mut request.name);
+    }
     let verb = verb(method, &request, watching || query.flag("watch"));
-    if request.name.is_empty() && matches!(verb, "list" | "watch" | "deletecollection") {
+    if request.name.is_empty() && request.pinned.is_empty() && matches!(verb, "list" | "watch" | "deletecollection") {
         request.pinned = pinned_name(query);
     }
     request.resource = resources.get(group, version, &request.plural).cloned();
@@ -122,7 +126,7 @@ fn verb(method: &Method, request: &ResourceRequest, watching: bool) -> &'static 
         Method::PATCH => "patch",
         Method::DELETE if request.name.is_empty() => "deletecollection",
         Method::DELETE => "delete",
-        Method::GET | Method::HEAD if watching => "watch",
+        Method::GET | Method::HEAD if watching && request.name.is_empty() => "watch",
         Method::GET | Method::HEAD if request.name.is_empty() => "list",
         Method::GET | Method::HEAD => "get",
         _ => "",

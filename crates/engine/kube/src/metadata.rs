@@ -20,6 +20,10 @@ pub fn place(object: &mut Value, namespace: &str) -> Result<(), StatusError> {
     let fields = metadata(object);
     match fields.get("namespace").and_then(Value::as_str).unwrap_or_default() {
         "" if namespace.is_empty() => {}
+        // A kind without namespaces forgets the one it is given.
+        _ if namespace.is_empty() => {
+            fields.remove("namespace");
+        }
         "" => {
             fields.insert("namespace".to_owned(), namespace.into());
         }
@@ -41,8 +45,7 @@ pub fn same_name(object: &Value, name: &str) -> Result<(), StatusError> {
     match meta(object, "name") {
         given if given == name => Ok(()),
         "" => Err(StatusError::bad_request(format!(
-            "the name of the object (based on metadata.name) is missing, the URL names {}",
-            quote(name)
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
         ))),
         given => Err(StatusError::bad_request(format!(
             "the name of the object ({given}) does not match the name on the URL ({name})"
@@ -50,10 +53,41 @@ pub fn same_name(object: &Value, name: &str) -> Result<(), StatusError> {
     }
 }
 
+/// What a client may not say about a new object.
+const OF_SERVER: [&str; 3] = ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
+
+/// Drops what the server alone may say, before anybody is noted for having said it; merges repeated owners, with a
+/// warning.
+pub fn clean(object: &mut Value, warnings: &mut Vec<String>) {
+    let fields = metadata(object);
+    for name in OF_SERVER {
+        fields.remove(name);
+    }
+    let Some(owners) = fields.get_mut("ownerReferences").and_then(Value::as_array_mut) else { return };
+    let uid = |owner: &Value| owner.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut repeated: Vec<String> = Vec::new();
+    let mut kept: Vec<Value> = Vec::new();
+    for owner in owners.drain(..) {
+        if !kept.contains(&owner) {
+            kept.push(owner);
+        } else if !repeated.contains(&uid(&owner)) {
+            repeated.push(uid(&owner));
+        }
+    }
+    *owners = kept;
+    if !repeated.is_empty() {
+        warnings.push(format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such \
+             requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            repeated.join(", ")
+        ));
+    }
+}
+
 /// What the server sets on a new object.
 pub fn begin(object: &mut Value, resource: &Resource, now: jiff::Timestamp) {
     let fields = metadata(object);
-    for name in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+    for name in OF_SERVER {
         fields.remove(name);
     }
     fields.insert("uid".to_owned(), eksile_base::ids::uuid().into());
@@ -86,12 +120,12 @@ pub fn generate_name(object: &mut Value) {
 pub fn carry(new: &mut Value, old: &Value) {
     let Some(before) = old.get("metadata").and_then(Value::as_object) else { return };
     let fields = metadata(new);
-    for name in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+    for name in ["uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         if fields.get(name).is_none_or(|v| v.is_null() || v.as_str() == Some("")) {
             copy(fields, before, name);
         }
     }
-    for name in ["generation", "selfLink", "resourceVersion"] {
+    for name in ["creationTimestamp", "generation", "selfLink", "resourceVersion"] {
         copy(fields, before, name);
     }
 }
@@ -168,15 +202,35 @@ fn validate_maps(object: &Value, errors: &mut FieldErrors) {
         errors.too_long("metadata.annotations", ANNOTATIONS_LIMIT);
     }
     validate_owners(fields, errors);
-    for finalizer in fields.get("finalizers").and_then(Value::as_array).into_iter().flatten() {
-        for problem in names::qualified_name(finalizer.as_str().unwrap_or_default()) {
-            errors.invalid("metadata.finalizers", finalizer, problem);
+    validate_finalizers(fields, errors);
+}
+
+fn validate_finalizers(fields: &Map<String, Value>, errors: &mut FieldErrors) {
+    const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+    let all: Vec<&str> =
+        fields.get("finalizers").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    for (index, name) in all.iter().enumerate() {
+        for problem in names::qualified_name(name) {
+            errors.invalid("metadata.finalizers", &(*name).into(), problem);
         }
+        if !name.contains('/') && !STANDARD.contains(name) {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.invalid(format!("metadata.finalizers[{index}]"), &(*name).into(), why);
+        }
+    }
+    if all.contains(&"orphan") && all.contains(&"foregroundDeletion") {
+        let list: Vec<String> = all.iter().map(|f| quote(f)).collect();
+        let shown = format!("[]string{{{}}}", list.join(", "));
+        errors.invalid_verbatim(
+            "metadata.finalizers",
+            shown,
+            "finalizer orphan and foregroundDeletion cannot be both set",
+        );
     }
 }
 
 fn validate_owners(fields: &Map<String, Value>, errors: &mut FieldErrors) {
-    let mut controllers: Vec<&str> = Vec::new();
+    let mut controllers: Vec<String> = Vec::new();
     for owner in fields.get("ownerReferences").and_then(Value::as_array).into_iter().flatten() {
         let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default();
         for (name, words) in [("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")] {
@@ -188,11 +242,16 @@ fn validate_owners(fields: &Map<String, Value>, errors: &mut FieldErrors) {
                 );
             }
         }
+        if text("kind") == "Event" && matches!(text("apiVersion"), "v1" | "events.k8s.io/v1") {
+            let (group, version) = text("apiVersion").rsplit_once('/').unwrap_or(("", text("apiVersion")));
+            let why = format!("{group}/{version}, Kind=Event is disallowed from being an owner");
+            errors.invalid_verbatim("metadata.ownerReferences", owner.to_string(), why);
+        }
         if owner.get("controller").and_then(Value::as_bool) == Some(true) {
-            controllers.push(owner.get("name").and_then(Value::as_str).unwrap_or_default());
+            controllers.push(format!("{}/{}", text("kind"), text("name")));
         }
     }
-    if let [first, second, ..] = controllers[..] {
+    if let [first, second, ..] = &controllers[..] {
         let list = fields.get("ownerReferences").map(Value::to_string).unwrap_or_default();
         let why = format!(
             "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
@@ -211,7 +270,15 @@ pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     for name in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let value = field(new, name);
         if value != field(old, name) {
-            errors.invalid(format!("metadata.{name}"), &value, "field is immutable");
+            // Times are told as Go prints them.
+            let go = |text: &str| {
+                text.parse::<jiff::Timestamp>().ok().map(|t| t.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string())
+            };
+            let shown = value.as_str().filter(|_| name.ends_with("Timestamp")).and_then(go);
+            match shown {
+                Some(shown) => errors.invalid_verbatim(format!("metadata.{name}"), shown, "field is immutable"),
+                None => errors.invalid(format!("metadata.{name}"), &value, "field is immutable"),
+            }
         }
     }
     validate_maps(new, errors);

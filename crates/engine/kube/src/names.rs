@@ -14,7 +14,7 @@ pub fn check(rule: NameRule, name: &str) -> Vec<String> {
 }
 
 fn too_long(limit: usize) -> String {
-    format!("must be no more than {limit} bytes")
+    format!("must be no more than {limit} characters")
 }
 
 fn is_label(text: &str) -> bool {

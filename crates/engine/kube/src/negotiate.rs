@@ -91,8 +91,10 @@ fn not_acceptable() -> StatusError {
     StatusError::new(
         406,
         "NotAcceptable",
-        "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, \
+         application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch",
     )
+    .with(crate::status::Details::default())
 }
 
 /// The version of aggregated discovery that is asked for before plain JSON, if any.
@@ -131,6 +133,12 @@ pub fn unsupported_media(accepted: &str) -> StatusError {
         "UnsupportedMediaType",
         format!("the body of the request was in an unknown format - accepted media types include: {accepted}"),
     )
+}
+
+/// 415 of a patch.
+#[must_use]
+pub fn unsupported_patch() -> StatusError {
+    StatusError::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").with(crate::status::Details::default())
 }
 
 #[cfg(test)]

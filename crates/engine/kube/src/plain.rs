@@ -16,21 +16,38 @@ pub fn not_found() -> Answer {
     Answer::text(404, "404 page not found\n")
 }
 
+/// A resource that is not there: a group that is served says so in a `Status`.
+///
+/// # Errors
+/// 404 for a known group.
+pub fn no_such_resource(resources: &crate::resources::Resources, group: &str) -> Result<Answer, StatusError> {
+    if !resources.iter().any(|r| &*r.group == group) {
+        return Ok(not_found());
+    }
+    Err(StatusError::new(404, "NotFound", "the server could not find the requested resource")
+        .with(crate::status::Details::default()))
+}
+
 /// Answers a request about a path.
 ///
 /// # Errors
 /// The `Status` to answer.
 pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, StatusError> {
     if !matches!(*request.method, Method::GET | Method::HEAD) {
-        return Ok(not_found());
+        let read_only = matches!(request.path, "/version" | "/version/" | "/api" | "/apis");
+        return if read_only { Err(StatusError::method_not_allowed()) } else { Ok(not_found()) };
     }
     let path = request.path.trim_end_matches('/');
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let found = match segments[..] {
         ["api"] => Some(door.discovery.root(request.head.accept, true)),
         ["apis"] => Some(door.discovery.root(request.head.accept, false)),
-        ["api", version] => one_version(&door.resources, "", version),
         ["apis", group] => one_group(&door.resources, group),
+        ["api", version] if !door.resources.has("", version) => return no_such_resource(&door.resources, ""),
+        ["api", version] => one_version(&door.resources, "", version),
+        ["apis", group, version] if !door.resources.has(group, version) => {
+            return no_such_resource(&door.resources, group);
+        }
         ["apis", group, version] => one_version(&door.resources, group, version),
         ["openapi", "v3"] => Some(Answer::json(200, door.documents().index())),
         ["openapi", "v3", ..] => document(door, path),

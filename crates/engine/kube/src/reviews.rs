@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::authorize::{self, Attributes};
+use crate::authorize::{self, Attributes, Why};
 use crate::call::Call;
 use crate::caller::Caller;
 use crate::decode;
@@ -20,6 +20,11 @@ use crate::strategy::{Cluster, PolicyRule, User};
 pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "CreateOptions")?;
     let (mut review, warnings) = decode::object(call, options.validation)?;
+    if !matches!(&*call.resource.kind, "SelfSubjectReview" | "SelfSubjectRulesReview") {
+        crate::metadata::place(&mut review, call.namespace())?;
+        let name = crate::write::manager_name(call, &options);
+        crate::managed::update(call.schema()?, None, &mut review, &crate::write::manager(call, &name));
+    }
     let status = match &*call.resource.kind {
         "SelfSubjectReview" => json!({ "userInfo": user_info(&call.caller.user) }),
         "SelfSubjectAccessReview" => access(call, &review, call.caller)?,
@@ -29,10 +34,17 @@ pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
             access(call, &review, &Caller::new(subject(call, &review)?))?
         }
         "SelfSubjectRulesReview" => rules(call, &review)?,
+        "TokenReview" if text(&review, "/spec/token").is_empty() => {
+            return Err(StatusError::bad_request("token is required for TokenReview in authentication"));
+        }
         "TokenReview" => token(call, &review).await,
         other => return Err(StatusError::not_implemented(format!("{other} is not built"))),
     };
     review["status"] = status;
+    if &*call.resource.kind == "SelfSubjectRulesReview" {
+        // Upstream's answer does not repeat what was asked.
+        review["spec"] = json!({});
+    }
     if &*call.resource.kind == "SelfSubjectReview" {
         review["metadata"] = json!({ "creationTimestamp": time(call.now) });
     }
@@ -63,7 +75,7 @@ fn list(value: &Value, path: &str) -> Vec<String> {
 }
 
 fn invalid(call: &Call<'_>, errors: &FieldErrors) -> StatusError {
-    StatusError::invalid(&call.resource.group, &call.resource.kind, "", errors)
+    StatusError::invalid(&call.resource.group, "", "", errors)
 }
 
 fn subject(call: &Call<'_>, review: &Value) -> Result<User, StatusError> {
@@ -86,10 +98,9 @@ fn same_namespace(call: &Call<'_>, review: &Value) -> Result<(), StatusError> {
     if namespace == call.at.namespace {
         return Ok(());
     }
-    Err(StatusError::bad_request(format!(
-        "namespace on subjectaccessreview: {namespace} does not match: {}",
-        call.at.namespace
-    )))
+    let mut errors = FieldErrors::new();
+    errors.invalid("spec.resourceAttributes.namespace", &namespace.into(), "must match metadata.namespace");
+    Err(invalid(call, &errors))
 }
 
 fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, StatusError> {
@@ -114,12 +125,16 @@ fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, Sta
                 "exactly one of nonResourceAttributes or resourceAttributes must be specified"
             };
             let field = if found.is_some() { "spec.nonResourceAttributes" } else { "spec.resourceAttributes" };
-            errors.invalid(field, path.unwrap_or(&Value::Null), why);
+            match path {
+                Some(path) => errors.invalid_verbatim(field, path.to_string(), why),
+                None => errors.invalid(field, &"null".into(), why),
+            }
             return Err(invalid(call, &errors));
         }
     };
-    Ok(match authorize::allowed(call.door, caller, &asked) {
-        Ok(()) => json!({ "allowed": true }),
+    Ok(match authorize::explained(call.door, caller, &asked) {
+        Ok(Why::Itself) => json!({ "allowed": true }),
+        Ok(Why::Rbac(allowed)) => json!({ "allowed": true, "reason": call.door.rbac.explain(&allowed) }),
         Err(reason) if reason.is_empty() => json!({ "allowed": false }),
         Err(reason) => json!({ "allowed": false, "reason": reason }),
     })

@@ -89,7 +89,10 @@ fn requirement(part: &str) -> Result<(String, Test), String> {
     }
     for (operator, negated) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((key, value)) = part.split_once(operator) {
-            let value = checked_value(value.trim())?;
+            if value.starts_with('=') {
+                return Err("found '=', expected: identifier".to_owned());
+            }
+            let value = checked_value(key.trim(), value.trim())?;
             let test = if negated { Test::NotIn(vec![value]) } else { Test::In(vec![value]) };
             return Ok((checked_key(key.trim())?, test));
         }
@@ -117,7 +120,7 @@ fn set_requirement(part: &str) -> Result<Option<(String, Test)>, String> {
     let Some(list) = tail.trim_end().strip_suffix(')') else {
         return Err("found '', expected: ',' or ')'".to_owned());
     };
-    let values = list.split(',').map(|v| checked_value(v.trim())).collect::<Result<Vec<_>, _>>()?;
+    let values = list.split(',').map(|v| checked_value(key, v.trim())).collect::<Result<Vec<_>, _>>()?;
     match operator {
         "in" => Ok(Some((checked_key(key)?, Test::In(values)))),
         "notin" => Ok(Some((checked_key(key)?, Test::NotIn(values)))),
@@ -140,12 +143,12 @@ fn checked_key(key: &str) -> Result<String, String> {
     Err(format!("key: Invalid value: {}: {}", crate::field::quote(key), problems.join("; ")))
 }
 
-fn checked_value(value: &str) -> Result<String, String> {
+fn checked_value(key: &str, value: &str) -> Result<String, String> {
     let problems = crate::names::label_value(value);
     if problems.is_empty() {
         return Ok(value.to_owned());
     }
-    Err(format!("values[0]: Invalid value: {}: {}", crate::field::quote(value), problems.join("; ")))
+    Err(format!("values[0][{key}]: Invalid value: {}: {}", crate::field::quote(value), problems.join("; ")))
 }
 
 /// A parsed `fieldSelector`: terms that must all hold.

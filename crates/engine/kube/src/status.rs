@@ -233,6 +233,12 @@ impl StatusError {
             .with(Details { causes: vec![Cause { message: why, ..Cause::default() }], ..Details::default() })
     }
 
+    /// 500 with the words alone: upstream's answer where an error has no kind.
+    #[must_use]
+    pub fn unexplained(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
+    }
+
     /// 501: known, not built.
     #[must_use]
     pub fn not_implemented(message: impl Into<String>) -> Self {

@@ -239,6 +239,12 @@ pub trait Strategy: Send + Sync + 'static {
         false
     }
 
+    /// Whether a delete checks its preconditions before it goes to the store, and says so in its own words; namespaces do
+    /// not.
+    fn finds_preconditions_broken_early(&self) -> bool {
+        true
+    }
+
     /// Whether the object keeps a deleted one from going, beside `metadata.finalizers` (`spec.finalizers` of
     /// namespaces).
     fn blocks_deletion(&self, _object: &Value) -> bool {

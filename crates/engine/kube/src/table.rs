@@ -29,7 +29,9 @@ impl Include {
             "" | "Metadata" => Ok(Self::Metadata),
             "None" => Ok(Self::None),
             "Object" => Ok(Self::Object),
-            other => Err(StatusError::bad_request(format!("unrecognized includeObject value: \"{other}\""))),
+            other => Err(StatusError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', 'Object', 'None', or empty"
+            ))),
         }
     }
 }
@@ -82,6 +84,7 @@ pub fn list(
             items.push(parsed(partial(one, wanted.version)?.as_bytes())?);
         }
         let kind = "PartialObjectMetadataList";
+        let items = if items.is_empty() { Value::Null } else { Value::from(items) };
         return encoded(&json!({
             "kind": kind, "apiVersion": format!("meta.k8s.io/{}", wanted.version), "metadata": metadata, "items": items
         }));

@@ -84,8 +84,10 @@ pub async fn create(
     }
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
+    let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
     for _ in 0..TRIES {
-        let mut object = object.clone();
+        // Only a generated name may need another try.
+        let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
         metadata::generate_name(&mut object);
         strategy.prepare_create(&mut object, &call.context());
         let mut errors = FieldErrors::new();
@@ -96,7 +98,6 @@ pub async fn create(
             return Err(invalid(call, &object, &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
-        let generated = meta(&object, "generateName") != "" && call.at.name.is_empty();
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
@@ -116,7 +117,7 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
         .store
         .write(|txn| {
             if txn.get(&key).is_some() {
-                return Err(Stop::Refused(StatusError::already_exists(&resource.group, &resource.plural, &name)));
+                return Err(Stop::Refused(taken(resource, &name, txn.get(&key).as_ref())));
             }
             if stages {
                 resource.strategy.stage(Some(&mut object), None, txn, &call.context()).map_err(Stop::Refused)?;
@@ -129,6 +130,18 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
         })
         .await;
     finish(call, committed).await
+}
+
+/// 409 for a name that is taken, or still taken.
+fn taken(resource: &crate::resource::Resource, name: &str, entry: Option<&Entry>) -> StatusError {
+    let mut error = StatusError::already_exists(&resource.group, &resource.plural, name);
+    let going = entry
+        .and_then(|e| serde_json::from_slice::<Value>(&e.value).ok())
+        .is_some_and(|object| !meta(&object, "deletionTimestamp").is_empty());
+    if going {
+        error.0.message = format!("object is being deleted: {}", error.0.message);
+    }
+    error
 }
 
 fn put(txn: &mut Txn<'_>, key: &str, encoded: Encoded) -> Bytes {
@@ -219,6 +232,8 @@ pub async fn replace(
     admit::update(call, &mut new, old)?;
     strategy.prepare_update(&mut new, old, &call.context());
     let mut errors = FieldErrors::new();
+    // Upstream checks the metadata of a change on its way and again in every kind; the causes tell both.
+    metadata::validate_update(&new, old, &mut errors);
     metadata::validate_update(&new, old, &mut errors);
     strategy.validate(&new, &call.context(), &mut errors);
     strategy.validate_update(&new, old, &call.context(), &mut errors);
@@ -264,7 +279,7 @@ pub async fn store_change(
             let encoded = encoded.unwrap_or_else(|| Encoded::new(resource, &new));
             if gone {
                 txn.delete(&key);
-                return Ok(encoded.at(txn.revision().0));
+                return Ok(encoded.at(current.entry.modified.0));
             }
             Ok(put(txn, &key, encoded))
         })

@@ -1,4 +1,4 @@
-//! Every effect on the host: namespaces, netlink, nftables, cgroups, mounts, processes.
+//! Effects on the host: namespaces and sockets in them, netlink, nftables, processes, the world itself.
 //!
 //! Knows the kernel's interfaces; knows nothing of clouds or clusters. What should be done to a
 //! network is written down as [`Action`] values first; [`Host`] does them, [`Script`] only records

@@ -28,9 +28,9 @@ pub(super) fn is_digits(text: &str) -> bool {
 
 /// Whether a cell of a table is a duration such as `5s` or `2m3s`.
 pub(super) fn is_age(text: &str) -> bool {
-    text.ends_with(['s', 'm', 'h', 'd'])
+    text.ends_with(['s', 'm', 'h', 'd', 'y'])
         && text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_digit() || "smhd".contains(c))
+        && text.chars().all(|c| c.is_ascii_digit() || "smhdy".contains(c))
 }
 
 /// Cuts a text where words of hexadecimal digits, points and hyphens begin and end.
@@ -73,7 +73,7 @@ pub(super) fn after(text: &str, mark: &str, length: usize, symbol: &str) -> Stri
 pub(super) fn digits(text: &str, symbol: &str) -> String {
     text.split_inclusive(' ')
         .map(|word| {
-            let bare = word.trim_end_matches([' ', ',', '.', ';']);
+            let bare = word.trim_matches([' ', ',', '.', ';', '(', ')']);
             if is_digits(bare) { word.replace(bare, symbol) } else { word.to_owned() }
         })
         .collect()
@@ -89,19 +89,24 @@ pub(super) fn without_go(mut text: String) -> String {
             text.replace_range(at..tail, "");
         }
     }
+    // Where in its source the scheme was made.
+    if let Some(at) = text.find(" in scheme \"pkg/") {
+        let end = text[at + 12..].find('"').map_or(text.len(), |more| at + 12 + more + 1);
+        text.replace_range(at..end, "");
+    }
     text = without_objects(text);
-    for mark in [
-        "Invalid value: core.",
-        "Invalid value: []v1.OwnerReference{",
-        "Invalid value: resource.Quantity{",
-        "Invalid value: {",
-    ] {
+    for mark in ["Invalid value: ", "Duplicate value: "] {
         let mut from = 0;
         while let Some(found) = text[from..].find(mark) {
-            let start = from + found + "Invalid value: ".len();
-            let Some(end) = closing(&text[start..]) else { break };
-            text.replace_range(start..start + end, "<value>");
+            let start = from + found + mark.len();
             from = start;
+            let tail = &text[start..];
+            let dumped = ["core.", "v1.", "[]v1.", "resource.", "authorization.", "{", "[{"].iter().any(|head| tail.starts_with(head));
+            let Some(end) = closing(tail).filter(|_| dumped) else { continue };
+            // A list in JSON goes on behind its first object.
+            let list = tail.starts_with("[{");
+            let end = if list { end + tail[end..].find(']').map_or(0, |more| more + 1) } else { end };
+            text.replace_range(start..start + end, "<value>");
         }
     }
     text

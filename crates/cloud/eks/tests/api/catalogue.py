@@ -44,3 +44,13 @@ kinds = outposts.get_outpost_instance_types(OutpostId=OUTPOST)
 assert {"m5.large", "c5.4xlarge"} <= {kind["InstanceType"] for kind in kinds["InstanceTypes"]}
 refused("NotFoundException", stranger("outposts").get_outpost_instance_types, OutpostId=OUTPOST)
 refused("NotImplemented", outposts.list_sites)
+
+gateways = ec2.describe_local_gateways(Filters=named(outpost_arn=OUTPOST))["LocalGateways"]
+assert len(gateways) == 1 and gateways[0]["State"] == "available"
+gateway = gateways[0]["LocalGatewayId"]
+refused("InvalidLocalGatewayID.NotFound", stranger("ec2").describe_local_gateways, LocalGatewayIds=[gateway])
+vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+ec2.create_route(RouteTableId=table, DestinationCidrBlock="172.16.0.0/12", LocalGatewayId=gateway)
+routes = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+assert [route.get("LocalGatewayId") for route in routes] == [None, gateway] and routes[1]["State"] == "active"

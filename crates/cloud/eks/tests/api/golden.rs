@@ -23,7 +23,8 @@ pub(crate) fn compare(name: &str, exchanges: &[Exchange]) {
 fn text(exchanges: &[Exchange]) -> String {
     let mut text = String::new();
     let mut names = Names::default();
-    for exchange in exchanges {
+    // IAM only sets the scene: its answers have goldens of their own.
+    for exchange in exchanges.iter().filter(|exchange| !exchange.request.contains("Version=2010-05-08")) {
         let request = sorted(exchange.request.trim_end());
         let answer = exchange.answer.replace("><", ">\n<");
         let block = format!("{request}\n-> {}\n{answer}\n\n", exchange.status);

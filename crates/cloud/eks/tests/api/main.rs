@@ -14,7 +14,7 @@ use server::Server;
 use tokio::process::Command;
 
 /// Longest run of one scenario.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Whether boto3 can be had; says so when not.
 async fn has_boto3() -> bool {

@@ -1,5 +1,7 @@
 //! Every operation with the `aws` command line: make, read back, not another account's, delete, gone.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use eksile_kit::{AwsCli, skip};
 
 use crate::world::{ACCOUNT, World};
@@ -261,5 +263,25 @@ async fn what_is_not_built_says_so() {
     ] {
         let error = admin.refused("NotImplemented", line);
         assert!(error.contains(name), "{error}");
+    }
+}
+
+/// The token that `kubectl` sends: a presigned identity request, bound to one cluster by a signed header.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_token_is_good_for_its_cluster_only() {
+    let world = with_cli!("a_cluster_token_is_good_for_its_cluster_only");
+    let told = world.admin().done("eks get-token --cluster-id 0f9c2b7e-1111-4222-8333-444455556666");
+    let token = told["status"]["token"].as_str().unwrap().strip_prefix("k8s-aws-v1.").unwrap();
+    let url = String::from_utf8(URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap();
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    for (cluster, status) in [("0f9c2b7e-1111-4222-8333-444455556666", 200), ("another", 403), ("", 403)] {
+        let request = http::Request::get(format!("/{path}")).header("host", host).header("accept", "application/json");
+        let request = if cluster.is_empty() { request } else { request.header("x-k8s-aws-id", cluster) };
+        let request = request.body(bytes::Bytes::new()).unwrap();
+        let response = world.door.handle(request, eksile_aws::Vantage::host()).await;
+        let body = std::str::from_utf8(response.body()).unwrap();
+        assert_eq!(response.status(), status, "{cluster}: {body}");
+        assert_eq!(body.contains("user/admin"), status == 200, "{body}");
+        assert_eq!(body.contains("SignatureDoesNotMatch"), status == 403, "{body}");
     }
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod cli;
+mod garbage;
+mod goldens;
 mod instances;
 mod signatures;
 mod world;

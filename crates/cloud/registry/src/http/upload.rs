@@ -19,6 +19,8 @@ use crate::records::{Blob, Repository, held};
 
 /// Uploads at once; more is a client gone wrong.
 const LIMIT: usize = 1024;
+/// Seconds after which an upload whose client went away is dropped, once there are many.
+const IDLE: i64 = 3600;
 
 /// A blob on its way into a repository.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Upload {
     /// `ACCOUNT/REGION/REPOSITORY`: nobody else continues it.
     owner: String,
     incoming: Incoming,
+    /// When a chunk last came, wall time in seconds.
+    touched: i64,
 }
 
 /// An upload, held alone while a chunk comes in.
@@ -50,19 +54,30 @@ impl Registry {
         {
             return created(repository, &digest);
         }
-        let id = ids::uuid();
-        let upload = Upload { owner: owner(access, repository), incoming: self.blobs.begin(&id).await? };
+        let (id, touched) = (ids::uuid(), self.clock.now_wall().as_second());
+        let upload = Upload { owner: owner(access, repository), incoming: self.blobs.begin(&id).await?, touched };
         if let Some(digest) = parameter(query, "digest") {
             return self.complete(access, repository, upload, body, &digest).await;
         }
-        {
-            let mut uploads = self.uploads.lock().map_err(|_| Problem::Internal)?;
-            if uploads.len() >= LIMIT {
-                return Err(Problem::UploadInvalid("too many uploads at once".to_owned()));
-            }
-            uploads.insert(id.clone(), Arc::new(Mutex::new(Some(upload))));
+        if let Err(upload) = self.admit(&id, upload)? {
+            self.blobs.abandon(upload.incoming).await?;
+            return Err(Problem::UploadInvalid("too many uploads at once".to_owned()));
         }
         progress(StatusCode::ACCEPTED, repository, &id, 0)
+    }
+
+    /// Takes an upload among those that go on, unless there are too many. Files of those dropped go at the next start.
+    fn admit(&self, id: &str, upload: Upload) -> Result<Result<(), Upload>, Problem> {
+        let mut uploads = self.uploads.lock().map_err(|_| Problem::Internal)?;
+        if uploads.len() >= LIMIT {
+            let idle = |held: &Option<Upload>| held.as_ref().is_none_or(|held| upload.touched - held.touched > IDLE);
+            uploads.retain(|_, held| held.try_lock().map_or(true, |held| !idle(&held)));
+        }
+        if uploads.len() >= LIMIT {
+            return Ok(Err(upload));
+        }
+        uploads.insert(id.to_owned(), Arc::new(Mutex::new(Some(upload))));
+        Ok(Ok(()))
     }
 
     /// A blob of another repository of the same registry, if the caller may read it there.
@@ -107,6 +122,7 @@ impl Registry {
             }
         }
         let received = receive(&mut upload.incoming, body).await;
+        upload.touched = self.clock.now_wall().as_second();
         let size = upload.incoming.size;
         if let Err(problem) = received {
             // What came of a broken chunk is in the file already: the upload cannot go on.

@@ -190,3 +190,28 @@ async fn tags_of_an_immutable_repository_stay() {
     assert_eq!(world.send(&login, "DELETE", &format!("/v2/fixed/manifests/{digest}"), b"").await.status, 202);
     assert_eq!(world.send(&login, "GET", "/v2/fixed/manifests/v1", b"").await.status, 404);
 }
+
+#[tokio::test]
+async fn uploads_whose_clients_went_away_make_room() {
+    let world = World::start().await;
+    let login = world.repository(ACCOUNT, "app").await;
+    let begin = || world.send(&login, "POST", "/v2/app/blobs/uploads/", b"");
+    let first = begin().await.header("location").to_owned();
+    for _ in 1..1024 {
+        assert_eq!(begin().await.status, 202);
+    }
+    assert_eq!(begin().await.code(), "BLOB_UPLOAD_INVALID");
+    world.clock.pass(jiff::SignedDuration::from_mins(59));
+    assert_eq!(world.send(&login, "PATCH", &first, b"x").await.status, 202);
+    world.clock.pass(jiff::SignedDuration::from_mins(2));
+    assert_eq!(begin().await.status, 202);
+    assert_eq!(world.send(&login, "GET", &first, b"").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_login_ends_after_twelve_hours() {
+    let world = World::start().await;
+    let login = world.repository(ACCOUNT, "app").await;
+    world.clock.pass(jiff::SignedDuration::from_hours(13));
+    assert_eq!(world.send(&login, "GET", "/v2/", b"").await.status, 401);
+}

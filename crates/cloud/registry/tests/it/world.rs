@@ -29,7 +29,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let (store, clock) = (Store::in_memory(), Clock::system());
+        let (store, clock) = (Store::in_memory(), Clock::manual(jiff::Timestamp::now()));
         for account in [ACCOUNT, OTHER] {
             let key = Some((format!("AKIA{account}0000"), "secret".to_owned()));
             store.write(|txn| eksile_iam::seed(txn, &SystemMint, clock.now(), account, key)).await.unwrap();

@@ -24,6 +24,10 @@ pub(super) fn set(pod: &mut Value) {
     or_set(spec, "restartPolicy", "Always");
     or_set(spec, "securityContext", json!({}));
     or_set(spec, "terminationGracePeriodSeconds", 30);
+    // What is below zero means as little as can be.
+    if spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|s| s < 0) {
+        spec.insert("terminationGracePeriodSeconds".into(), 1.into());
+    }
     or_set(spec, "schedulerName", "default-scheduler");
     or_set(spec, "enableServiceLinks", true);
     // The two names of the service account say the same.

@@ -51,18 +51,21 @@ fn stamp(now: jiff::Timestamp) -> String {
     now.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// The headers that sign a POST to `/` of `host`: `x-amz-date`, `x-amz-security-token` (if any) and `authorization`.
+/// The headers of a signed POST to `/` of `host`: `x-amz-date`, `x-amz-security-token` (if any), `x-amz-target` where
+/// the protocol has one, and `authorization`.
 #[must_use]
 pub fn sign(
     credentials: &Credentials,
     (region, service): (&str, &str),
     host: &str,
+    target: Option<&str>,
     body: &[u8],
     now: jiff::Timestamp,
 ) -> Vec<(&'static str, String)> {
     let time = stamp(now);
     let mut headers = vec![("host", host.to_owned()), ("x-amz-date", time.clone())];
     headers.extend(credentials.token.clone().map(|token| ("x-amz-security-token", token)));
+    headers.extend(target.map(|target| ("x-amz-target", target.to_owned())));
     let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let mut canonical = "POST\n/\n\n".to_owned();
@@ -103,10 +106,7 @@ pub fn cluster_token(credentials: &Credentials, region: &str, cluster: &str, now
     let pairs: Vec<_> =
         parameters.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, UNRESERVED))).collect();
     let query = pairs.join("&");
-    let canonical = format!(
-        "GET\n/\n{query}\nhost:{host}\nx-k8s-aws-id:{cluster}\n\nhost;x-k8s-aws-id\n{}",
-        hash(b"")
-    );
+    let canonical = format!("GET\n/\n{query}\nhost:{host}\nx-k8s-aws-id:{cluster}\n\nhost;x-k8s-aws-id\n{}", hash(b""));
     let signature = signature(credentials, &scope, &time, &canonical);
     let url = format!("https://{host}/?{query}&X-Amz-Signature={signature}");
     format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url))
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn the_published_case_is_signed_alike() {
         let now = "2015-08-30T12:36:00Z".parse().unwrap();
-        let headers = sign(&credentials(), ("us-east-1", "service"), "example.amazonaws.com", b"", now);
+        let headers = sign(&credentials(), ("us-east-1", "service"), "example.amazonaws.com", None, b"", now);
         let expected = "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b";
         assert!(headers.last().unwrap().1.ends_with(expected), "{headers:?}");
     }

@@ -152,9 +152,9 @@ impl Puller {
         let host = format!("api.ecr.{region}.amazonaws.com");
         let refused = |reason: String| PullError::Refused { image: reference.to_string(), reason };
         let mut request = Request::post(format!("https://{host}/"))
-            .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
-            .header("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken");
-        for (name, value) in sign(&credentials, (region, "ecr"), &host, b"{}", jiff::Timestamp::now()) {
+            .header(header::CONTENT_TYPE, "application/x-amz-json-1.1");
+        let target = Some("AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken");
+        for (name, value) in sign(&credentials, (region, "ecr"), &host, target, b"{}", jiff::Timestamp::now()) {
             request = request.header(name, value);
         }
         let request = request.body(Body::from("{}")).map_err(|error| refused(error.to_string()))?;
@@ -236,19 +236,28 @@ impl Session<'_> {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let request =
-            request.body(Body::default()).map_err(|error| PullError::Refused { image: image(), reason: error.to_string() })?;
+        let request = request
+            .body(Body::default())
+            .map_err(|error| PullError::Refused { image: image(), reason: error.to_string() })?;
         let response = web::once(&self.puller.tls, request)
             .await
             .map_err(|source| PullError::Unreachable { image: image(), source })?;
         match response.status() {
             StatusCode::OK => Ok(response),
-            StatusCode::NOT_FOUND => Err(PullError::Refused { image: image(), reason: format!("{image}: not found", image = image()) }),
+            StatusCode::NOT_FOUND => {
+                Err(PullError::Refused { image: image(), reason: format!("{image}: not found", image = image()) })
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(PullError::Refused {
                 image: image(),
-                reason: format!("pull access denied, repository does not exist or may require authorization: {}", response.status()),
+                reason: format!(
+                    "pull access denied, repository does not exist or may require authorization: {}",
+                    response.status()
+                ),
             }),
-            status => Err(PullError::Refused { image: image(), reason: format!("unexpected status from GET request to {url}: {status}") }),
+            status => Err(PullError::Refused {
+                image: image(),
+                reason: format!("unexpected status from GET request to {url}: {status}"),
+            }),
         }
     }
 

@@ -77,7 +77,6 @@ fn labels(context: &Context) -> BTreeMap<String, String> {
         ("beta.kubernetes.io/os", "linux"),
         ("failure-domain.beta.kubernetes.io/region", &identity.region),
         ("failure-domain.beta.kubernetes.io/zone", &identity.zone),
-        ("k8s.io/cloud-provider-aws", "eksile"),
         ("kubernetes.io/arch", arch),
         ("kubernetes.io/hostname", &identity.name),
         ("kubernetes.io/os", "linux"),

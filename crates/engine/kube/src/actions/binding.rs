@@ -12,9 +12,13 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let binding: Value = crate::decode::tree(call)?;
     let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default();
     if node.is_empty() {
-        let mut errors = crate::field::FieldErrors::new();
-        errors.required("target.name", "");
-        return Err(StatusError::invalid("", "Binding", &call.at.name, &errors));
+        return Err(StatusError::unexplained("target.name: Required value"));
+    }
+    let kind = binding.pointer("/target/kind").and_then(Value::as_str).unwrap_or_default();
+    if !matches!(kind, "" | "Node") {
+        let shown = crate::field::quote(kind);
+        let why = format!("target.kind: Unsupported value: {shown}: supported values: \"Node\", \"<empty>\"");
+        return Err(StatusError::unexplained(why));
     }
     for _ in 0..write::TRIES {
         let current = Current::read(call)?;
@@ -38,7 +42,12 @@ fn bound(call: &Call<'_>, pod: &Value, node: &str) -> Result<Value, StatusError>
     }
     let at = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
     if !at.is_empty() {
-        return Err(call.conflict(&format!("pod {} is already assigned to node \"{at}\"", call.at.name)));
+        return Err(StatusError::conflict(
+            "",
+            "pods/binding",
+            &call.at.name,
+            &format!("pod {} is already assigned to node \"{at}\"", call.at.name),
+        ));
     }
     let mut new = pod.clone();
     new["spec"]["nodeName"] = node.into();

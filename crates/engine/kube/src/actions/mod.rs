@@ -1,10 +1,12 @@
 //! Subresources that take another kind and do something.
 
 mod binding;
+mod eviction;
 mod token;
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::locate::ResourceRequest;
 use crate::status::StatusError;
 
 /// Runs the action of a call.
@@ -14,7 +16,32 @@ use crate::status::StatusError;
 pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     match (&*call.resource.plural, call.at.sub.as_str()) {
         ("pods", "binding") => binding::run(call).await,
+        ("pods", "eviction") => eviction::run(call).await,
         ("serviceaccounts", "token") => token::run(call),
         (plural, sub) => Err(StatusError::not_implemented(format!("{plural}/{sub} is not built"))),
     }
+}
+
+/// `bindings`: the old form of `pods/binding`, the pod named in the body.
+///
+/// # Errors
+/// As `pods/binding`.
+pub async fn bindings(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let body: serde_json::Value =
+        serde_json::from_slice(&call.body).map_err(|e| StatusError::bad_request(e.to_string()))?;
+    let Some(pods) = call.door.resources.get("", "v1", "pods") else {
+        return Err(StatusError::not_implemented("this server has no pods"));
+    };
+    let at = ResourceRequest {
+        group: String::new(),
+        version: "v1".to_owned(),
+        plural: "pods".to_owned(),
+        namespace: call.at.namespace.clone(),
+        name: crate::object::meta(&body, "name").to_owned(),
+        pinned: String::new(),
+        sub: "binding".to_owned(),
+        rest: String::new(),
+        resource: Some(pods.clone()),
+    };
+    binding::run(&Call { at: &at, resource: pods, body: call.body.clone(), ..*call }).await
 }

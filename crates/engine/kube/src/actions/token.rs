@@ -37,6 +37,12 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     }
     let mut request = decoded.value;
     schema.default(&mut request);
+    let named = meta(&request, "name");
+    if !named.is_empty() && named != call.at.name {
+        let mut errors = FieldErrors::new();
+        errors.invalid("metadata.name", &named.into(), "must match the service account name if specified");
+        return Err(StatusError::invalid("authentication.k8s.io", "TokenRequest", &call.at.name, &errors));
+    }
     let seconds = lifetime(&request)?;
     let audiences = audiences(&request, &door.settings.issuer);
     let expires = call.now.checked_add(seconds.seconds()).map_err(StatusError::internal)?;
@@ -93,15 +99,15 @@ fn bound(call: &Call<'_>, request: &Value) -> Result<Option<Bound>, StatusError>
     let Some(reference) = request.pointer("/spec/boundObjectRef").filter(|r| r.is_object()) else { return Ok(None) };
     let text = |name: &str| reference.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (kind, name, uid) = (text("kind"), text("name"), text("uid"));
+    let api_version = text("apiVersion");
     let (plural, rest) = match kind.as_str() {
         "Pod" => ("pods", format!("{}/{name}", call.at.namespace)),
         "Secret" => ("secrets", format!("{}/{name}", call.at.namespace)),
         "Node" => ("nodes", name.clone()),
         _ => {
-            return Err(StatusError::bad_request(format!(
-                "cannot bind token for serviceaccount {:?} to type {kind:?}",
-                call.at.name
-            )));
+            let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+            let why = format!("cannot bind token to object of type {group}/{version}, Kind={kind}");
+            return Err(StatusError::bad_request(why));
         }
     };
     let object = call
@@ -113,7 +119,7 @@ fn bound(call: &Call<'_>, request: &Value) -> Result<Option<Bound>, StatusError>
         let why = format!(
             "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
         );
-        return Err(StatusError::conflict("", plural, &name, &why));
+        return Err(StatusError::conflict("", &kind, &name, &why));
     }
     let pod_account = object.pointer("/spec/serviceAccountName").and_then(Value::as_str);
     if kind == "Pod" && pod_account != Some(call.at.name.as_str()) {

@@ -17,11 +17,16 @@ use crate::status::StatusError;
 /// A plug-in's refusal.
 pub fn create(call: &Call<'_>, object: &mut Value) -> Result<(), StatusError> {
     namespace::create(call, object)?;
+    if is_pod(call) {
+        service_account::pod(call, object)?;
+    }
     if call.caller.node().is_some() {
         node_restriction::create(call, object)?;
     }
+    if call.resource.group.is_empty() && &*call.resource.plural == "nodes" {
+        taint_not_ready(object);
+    }
     if is_pod(call) {
-        service_account::pod(call, object)?;
         priority::pod(call, object)?;
         tolerations::pod(object);
     }
@@ -36,7 +41,22 @@ pub fn update(call: &Call<'_>, new: &mut Value, old: &Value) -> Result<(), Statu
     if call.caller.node().is_some() {
         node_restriction::update(call, new, old)?;
     }
+    if is_pod(call) && call.at.sub.is_empty() {
+        tolerations::pod(new);
+    }
     Ok(())
+}
+
+/// TaintNodesByCondition: nothing is put on a new node before it is known to be ready.
+fn taint_not_ready(node: &mut Value) {
+    let taint = serde_json::json!({ "key": "node.kubernetes.io/not-ready", "effect": "NoSchedule" });
+    let Some(fields) = node.as_object_mut() else { return };
+    let spec = fields.entry("spec").or_insert_with(|| serde_json::json!({}));
+    let Some(spec) = spec.as_object_mut() else { return };
+    let taints = spec.entry("taints").or_insert_with(|| serde_json::json!([]));
+    if let Some(list) = taints.as_array_mut().filter(|list| !list.iter().any(|t| t["key"] == taint["key"])) {
+        list.push(taint);
+    }
 }
 
 fn is_pod(call: &Call<'_>) -> bool {

@@ -93,7 +93,7 @@ fn labels(call: &Call<'_>, node: &str, new: &Value, old: &Value) -> Result<(), S
         return Ok(());
     }
     let list: Vec<&str> = changed.iter().map(|s| s.as_str()).collect();
-    let why = format!("node \"{node}\" is not allowed to modify labels: {}", list.join(", "));
+    let why = format!("is not allowed to modify labels: {}", list.join(", "));
     Err(forbid(call, meta(new, "name"), &why))
 }
 

@@ -20,6 +20,13 @@ pub(super) fn pod(call: &Call<'_>, object: &mut Value) -> Result<(), StatusError
         );
         return Err(StatusError::forbidden("", "pods", meta(object, "name"), &why));
     }
+    if let Some(given) = object.pointer("/spec/preemptionPolicy").filter(|p| p.is_string() && **p != policy) {
+        let (given, policy) = (given.as_str().unwrap_or_default(), policy.as_str().unwrap_or_default());
+        let why = format!(
+            "the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission controller computed {policy} from the given PriorityClass name"
+        );
+        return Err(StatusError::forbidden("", "pods", meta(object, "name"), &why));
+    }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("priority".to_owned(), priority.into());
         spec.entry("preemptionPolicy").or_insert(policy);

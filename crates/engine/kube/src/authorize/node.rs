@@ -57,9 +57,16 @@ fn own(node: &str, is: bool, what: &str) -> Result<(), String> {
 }
 
 fn lease(node: &str, asked: &Attributes<'_>) -> Result<(), String> {
-    let verb = matches!(asked.verb, "get" | "create" | "update" | "patch" | "delete");
-    let named = asked.name == node || asked.verb == "create";
-    own(node, verb && named && asked.namespace == "kube-node-lease", "access leases other than its own")
+    if !matches!(asked.verb, "get" | "create" | "update" | "patch" | "delete") {
+        return Err("can only get, create, update, patch, or delete a node lease".to_owned());
+    }
+    if asked.namespace != "kube-node-lease" {
+        return Err("can only access leases in the \"kube-node-lease\" system namespace".to_owned());
+    }
+    if asked.verb != "create" && asked.name != node {
+        return Err("can only access node lease with the same name as the requesting node".to_owned());
+    }
+    Ok(())
 }
 
 fn read_pods(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), String> {
@@ -76,7 +83,7 @@ fn read_pods(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), Stri
 fn referred(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), String> {
     let refuse = || Err(format!("no relationship found between node '{node}' and this object"));
     if asked.name.is_empty() || asked.namespace.is_empty() {
-        return Err(format!("No Object name found: node '{node}'"));
+        return Err("No Object name found".to_owned());
     }
     let needle = format!("\"{}\"", asked.name);
     let pods = door.store.view().scan(&format!("/registry/pods/{}/", asked.namespace), None, usize::MAX);

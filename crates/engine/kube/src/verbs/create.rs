@@ -10,13 +10,17 @@ use crate::status::StatusError;
 use crate::write;
 
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+    if call.resource.namespaced && call.at.namespace.is_empty() {
+        return Err(StatusError::method_not_allowed());
+    }
     let options = WriteOptions::read(call.query, "CreateOptions")?;
     negotiate::wanted(call.head.accept)?;
     let (mut object, mut warnings) = decode::object(call, options.validation)?;
     metadata::place(&mut object, call.namespace())?;
     if object.pointer("/metadata/resourceVersion").and_then(|v| v.as_str()).is_some_and(|v| !v.is_empty()) {
-        return Err(StatusError::internal("resourceVersion should not be set on objects to be created"));
+        return Err(StatusError::unexplained("resourceVersion should not be set on objects to be created"));
     }
+    metadata::clean(&mut object, &mut warnings);
     warnings.extend(call.resource.strategy.warnings(&object, None));
     let done = write::create(call, object, &options, write::Tracking::Compare).await?;
     write::answer(call, 201, &done, warnings)

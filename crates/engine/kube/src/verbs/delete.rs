@@ -41,6 +41,9 @@ fn told(call: &Call<'_>, current: &Current, outcome: &Outcome) -> Result<Answer,
 pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = Options::read(call)?;
     let filter = Filter::read(call)?;
+    if call.resource.namespaced && call.at.namespace.is_empty() {
+        return Err(StatusError::method_not_allowed());
+    }
     let view = call.door.store.view();
     let revision = view.revision().0;
     let entries = view.scan(&prefix(call), None, usize::MAX);
@@ -55,7 +58,13 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
         };
         let single = Call { at: &at, body: call.body.clone(), ..*call };
         delete_listed(&single, &options).await?;
-        items.push(current.object);
+        let mut item = current.object;
+        // Members of a list do not say what they are.
+        if let Some(fields) = item.as_object_mut() {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        items.push(item);
     }
     Ok(Answer::value(
         200,

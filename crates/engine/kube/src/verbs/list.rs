@@ -21,8 +21,10 @@ use crate::table;
 
 /// Objects read at a time while a selector looks for matches.
 const PAGE: usize = 500;
-/// Pieces of a large answer.
-const PIECE: usize = 128 * 1024;
+/// Pieces of a large answer that are made of small objects; small enough to come from the heap rather than the kernel.
+const PIECE: usize = 64 * 1024;
+/// Objects of this size are sent as they are stored.
+const LARGE: usize = 2 * 1024;
 
 /// What a list or watch selects.
 #[derive(Default)]
@@ -103,6 +105,8 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let wanted = negotiate::wanted(call.head.accept)?;
     let filter = Filter::read(call)?;
     let limit = match call.query.number("limit")? {
+        // Upstream answers "any revision" from its cache, which knows no pages.
+        Some(_) if call.query.get("resourceVersion") == "0" => usize::MAX,
         Some(limit) if limit > 0 => usize::try_from(limit).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
@@ -232,11 +236,13 @@ pub(super) fn read_revision(call: &Call<'_>) -> Result<Option<u64>, StatusError>
         let mut errors = crate::field::FieldErrors::new();
         let why = format!("strconv.ParseUint: parsing {}: invalid syntax", crate::field::quote(text));
         errors.invalid("resourceVersion", &text.into(), why);
-        StatusError::bad_request(format!(
-            "invalid resource version {}: {}",
-            crate::field::quote(text),
-            errors.message()
-        ))
+        if call.at.name.is_empty() {
+            return match call.query.flag("watch") {
+                true => StatusError::unexplained(errors.message()),
+                false => StatusError::bad_request(format!("invalid resource version: {}", errors.message())),
+            };
+        }
+        StatusError::unexplained(errors.message())
     })?;
     let current = call.door.store.revision().0;
     if revision > current {
@@ -275,20 +281,27 @@ fn too_large(revision: u64, current: u64) -> StatusError {
     })
 }
 
-/// `{"kind":"PodList",…,"items":[…]}` in pieces; items go without kind and version, as upstream's do.
+/// `{"kind":"PodList",…,"items":[…]}` in pieces; items go without kind and version, as upstream's do. Large ones go as
+/// they are stored, without being copied; small ones together.
 fn join(resource: &Resource, metadata: &Value, stored: &[Bytes]) -> Body {
     let mut pieces = VecDeque::new();
-    let mut piece = BytesMut::with_capacity(PIECE.min(512 + stored.iter().map(Bytes::len).sum::<usize>()));
     let (kind, version) = (&resource.kind, &resource.api_version);
     let head = format!("{{\"kind\":\"{kind}List\",\"apiVersion\":\"{version}\",\"metadata\":{metadata},\"items\":[");
-    piece.extend_from_slice(head.as_bytes());
+    let mut piece = BytesMut::from(head.as_bytes());
     for (at, one) in stored.iter().enumerate() {
         let rest = item(resource, one);
-        if piece.len() + rest.len() + 2 > PIECE {
-            pieces
-                .push_back(std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE.max(rest.len() + 2))).freeze());
+        let lead: &'static [u8] = if at == 0 { b"{" } else { b",{" };
+        if rest.len() >= LARGE {
+            if !piece.is_empty() {
+                pieces.push_back(std::mem::take(&mut piece).freeze());
+            }
+            pieces.extend([Bytes::from_static(lead), rest]);
+            continue;
         }
-        piece.extend_from_slice(if at == 0 { b"{" } else { b",{" });
+        if piece.len() + rest.len() + 2 > PIECE {
+            pieces.push_back(std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE)).freeze());
+        }
+        piece.extend_from_slice(lead);
         piece.extend_from_slice(&rest);
     }
     piece.extend_from_slice(b"]}");

@@ -40,6 +40,7 @@ pub async fn run(verb: &str, call: &Call<'_>) -> Result<Answer, StatusError> {
     }
     match verb {
         "create" if !call.at.name.is_empty() && call.at.sub.is_empty() => Err(StatusError::method_not_allowed()),
+        "create" if &*call.resource.kind == "Binding" => crate::actions::bindings(call).await,
         "create" if !call.resource.stored => crate::reviews::run(call).await,
         "create" => create::run(call).await,
         "get" => get::run(call),

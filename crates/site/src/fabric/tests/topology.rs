@@ -62,6 +62,7 @@ pub(super) fn records() -> Records {
             network_interface_id: "eni-000000000000000ff".into(),
             state: NatGatewayState::Available,
             create_time: 0,
+            delete_time: None,
             tags: Tags::new(),
         }],
         addresses: vec![
@@ -77,6 +78,61 @@ pub(super) fn records() -> Records {
         add(&mut records, machine);
     }
     records
+}
+
+/// The same again in another VPC: same blocks, same private addresses, other ids and public ones;
+/// it does not route on premises, where only one of the two could be known.
+pub(super) fn twin(records: &Records) -> Records {
+    let mut twin = Records {
+        vpcs: renamed(&records.vpcs),
+        subnets: renamed(&records.subnets),
+        route_tables: renamed(&records.route_tables),
+        internet_gateways: renamed(&records.internet_gateways),
+        nat_gateways: renamed(&records.nat_gateways),
+        addresses: renamed(&records.addresses),
+        security_groups: renamed(&records.security_groups),
+        interfaces: renamed(&records.interfaces),
+        instances: renamed(&records.instances),
+    };
+    for table in &mut twin.route_tables {
+        table.routes.retain(|r| !matches!(r.target, RouteTarget::LocalGateway(_)));
+    }
+    twin
+}
+
+/// The twin's name for an id.
+pub(super) fn other(id: &str) -> String {
+    id.replace("000000000000000", "000000000000111")
+}
+
+fn renamed<R: serde::Serialize + serde::de::DeserializeOwned>(records: &[R]) -> Vec<R> {
+    let mut text = other(&serde_json::to_string(records).unwrap());
+    for (from, to) in [
+        (VPC, "vpc-fedcba98765432100"),
+        ("\"public\"", "\"public-twin\""),
+        ("\"private\"", "\"private-twin\""),
+        ("\"edge\"", "\"edge-twin\""),
+        ("sg-", "sg-twin-"),
+        ("eipalloc-", "eipalloc-twin-"),
+        ("198.19.0.", "198.19.1."),
+    ] {
+        text = text.replace(from, to);
+    }
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Everything of both.
+pub(super) fn join(mut a: Records, b: Records) -> Records {
+    a.vpcs.extend(b.vpcs);
+    a.subnets.extend(b.subnets);
+    a.route_tables.extend(b.route_tables);
+    a.internet_gateways.extend(b.internet_gateways);
+    a.nat_gateways.extend(b.nat_gateways);
+    a.addresses.extend(b.addresses);
+    a.security_groups.extend(b.security_groups);
+    a.interfaces.extend(b.interfaces);
+    a.instances.extend(b.instances);
+    a
 }
 
 /// Adds an instance with its interface.
