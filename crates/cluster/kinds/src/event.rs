@@ -137,11 +137,11 @@ impl Strategy for NewEvent {
         true
     }
 
-    fn to_stored(&self, object: &mut Value) {
+    fn encode_stored(&self, object: &mut Value) {
         to_core(object);
     }
 
-    fn from_stored(&self, object: &mut Value) {
+    fn decode_stored(&self, object: &mut Value) {
         from_core(object);
     }
 

@@ -34,7 +34,7 @@ fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, U
 ///
 /// # Errors
 /// What is wrong with it, as upstream's parser says it: `yaml: line 3: did not find expected key`.
-pub fn yaml(body: &[u8]) -> Result<Vec<u8>, String> {
+pub(crate) fn yaml(body: &[u8]) -> Result<Vec<u8>, String> {
     let value: Value = serde_yaml_ng::from_slice(body).map_err(|error| {
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or(&text);
@@ -52,7 +52,7 @@ pub fn yaml(body: &[u8]) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// 400 or 415.
-pub fn tree(call: &Call<'_>) -> Result<Value, StatusError> {
+pub(crate) fn tree(call: &Call<'_>) -> Result<Value, StatusError> {
     let media = negotiate::media(call.head.content_type);
     if media == PROTOBUF {
         return protobuf(call);
@@ -79,7 +79,7 @@ struct Claimed {
 ///
 /// # Errors
 /// 400 as upstream words it, 415.
-pub fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Value, Vec<String>), StatusError> {
+pub(crate) fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Value, Vec<String>), StatusError> {
     let (resource, schema) = (call.resource.as_ref(), call.schema()?);
     let media = negotiate::media(call.head.content_type);
     let (mut value, strict) = if media == PROTOBUF {

@@ -20,7 +20,7 @@ const FOREGROUND: &str = "foregroundDeletion";
 
 /// `metav1.DeleteOptions`.
 #[derive(Debug, Default)]
-pub struct Options {
+pub(crate) struct Options {
     dry_run: bool,
     grace: Option<i64>,
     propagation: String,
@@ -33,7 +33,7 @@ impl Options {
     ///
     /// # Errors
     /// 400 or 422.
-    pub fn read(call: &Call<'_>) -> Result<Self, StatusError> {
+    pub(crate) fn read(call: &Call<'_>) -> Result<Self, StatusError> {
         let mut errors = FieldErrors::new();
         let options = if call.body.is_empty() {
             Self {
@@ -67,7 +67,9 @@ impl Options {
         let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
         if !matches!(kind, "" | "DeleteOptions") {
             let version = text("/apiVersion");
-            return Err(StatusError::unexplained(format!("no kind \"{kind}\" is registered for version \"{version}\"")));
+            return Err(StatusError::unexplained(format!(
+                "no kind \"{kind}\" is registered for version \"{version}\""
+            )));
         }
         let asked = value.get("orphanDependents").and_then(Value::as_bool);
         let propagation = match (text("/propagationPolicy"), asked) {
@@ -93,7 +95,7 @@ impl Options {
 
 /// Whether an object that was deleted waits for nothing any more.
 #[must_use]
-pub fn complete(resource: &Resource, object: &Value) -> bool {
+pub(crate) fn complete(resource: &Resource, object: &Value) -> bool {
     let field = |name: &str| object.get("metadata").and_then(|m| m.get(name));
     let waits = field("finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty());
     let grace = field("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
@@ -104,7 +106,7 @@ pub fn complete(resource: &Resource, object: &Value) -> bool {
 }
 
 /// What a delete did.
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The object, as it was when it went or as it is now.
     pub done: Done,
     /// Whether it is gone.
@@ -115,7 +117,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// 409 when a precondition does not hold or somebody else wrote first; the strategy's refusal.
-pub async fn delete(call: &Call<'_>, current: &Current, options: &Options) -> Result<Outcome, StatusError> {
+pub(crate) async fn delete(call: &Call<'_>, current: &Current, options: &Options) -> Result<Outcome, StatusError> {
     let strategy = call.resource.strategy;
     preconditions(call, current, options)?;
     strategy.validate_delete(&current.object, &call.context())?;

@@ -11,7 +11,7 @@ use crate::resource::{Resource, Sub, Verb};
 use crate::resources::Resources;
 
 /// The documents, made once.
-pub struct Discovery {
+pub(crate) struct Discovery {
     core: Bytes,
     groups: Bytes,
     /// `(version of the format, core, groups)`.
@@ -21,7 +21,7 @@ pub struct Discovery {
 impl Discovery {
     /// The documents of these resources.
     #[must_use]
-    pub fn new(resources: &Resources) -> Self {
+    pub(crate) fn new(resources: &Resources) -> Self {
         let bytes = |value: &Value| Bytes::from(value.to_string());
         let core = json!({
             "kind": "APIVersions", "versions": ["v1"],
@@ -41,7 +41,7 @@ impl Discovery {
 
     /// `/api` and `/apis`.
     #[must_use]
-    pub fn root(&self, accept: Option<&str>, core: bool) -> Answer {
+    pub(crate) fn root(&self, accept: Option<&str>, core: bool) -> Answer {
         if let Some(version) = aggregated(accept)
             && let Some((_, own, groups)) = self.aggregated.iter().find(|(v, ..)| *v == version)
         {
@@ -59,7 +59,7 @@ impl Discovery {
 
 /// `/apis/GROUP`.
 #[must_use]
-pub fn one_group(resources: &Resources, name: &str) -> Option<Answer> {
+pub(crate) fn one_group(resources: &Resources, name: &str) -> Option<Answer> {
     let groups = resources.groups();
     let (_, versions) = groups.iter().find(|(g, _)| &**g == name && !g.is_empty())?;
     Some(Answer::value(200, &group(name, versions, true)))
@@ -67,7 +67,7 @@ pub fn one_group(resources: &Resources, name: &str) -> Option<Answer> {
 
 /// `/api/v1` and `/apis/GROUP/VERSION`.
 #[must_use]
-pub fn one_version(resources: &Resources, group: &str, version: &str) -> Option<Answer> {
+pub(crate) fn one_version(resources: &Resources, group: &str, version: &str) -> Option<Answer> {
     if !resources.has(group, version) {
         return None;
     }

@@ -16,7 +16,7 @@ const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 ///
 /// # Errors
 /// 400 when they differ.
-pub fn place(object: &mut Value, namespace: &str) -> Result<(), StatusError> {
+pub(crate) fn place(object: &mut Value, namespace: &str) -> Result<(), StatusError> {
     let fields = metadata(object);
     match fields.get("namespace").and_then(Value::as_str).unwrap_or_default() {
         "" if namespace.is_empty() => {}
@@ -41,7 +41,7 @@ pub fn place(object: &mut Value, namespace: &str) -> Result<(), StatusError> {
 ///
 /// # Errors
 /// 400 when they differ.
-pub fn same_name(object: &Value, name: &str) -> Result<(), StatusError> {
+pub(crate) fn same_name(object: &Value, name: &str) -> Result<(), StatusError> {
     match meta(object, "name") {
         given if given == name => Ok(()),
         "" => Err(StatusError::bad_request(format!(
@@ -58,7 +58,7 @@ const OF_SERVER: [&str; 3] = ["deletionTimestamp", "deletionGracePeriodSeconds",
 
 /// Drops what the server alone may say, before anybody is noted for having said it; merges repeated owners, with a
 /// warning.
-pub fn clean(object: &mut Value, warnings: &mut Vec<String>) {
+pub(crate) fn clean(object: &mut Value, warnings: &mut Vec<String>) {
     let fields = metadata(object);
     for name in OF_SERVER {
         fields.remove(name);
@@ -85,7 +85,7 @@ pub fn clean(object: &mut Value, warnings: &mut Vec<String>) {
 }
 
 /// What the server sets on a new object.
-pub fn begin(object: &mut Value, resource: &Resource, now: jiff::Timestamp) {
+pub(crate) fn begin(object: &mut Value, resource: &Resource, now: jiff::Timestamp) {
     let fields = metadata(object);
     for name in OF_SERVER {
         fields.remove(name);
@@ -104,7 +104,7 @@ pub fn begin(object: &mut Value, resource: &Resource, now: jiff::Timestamp) {
 }
 
 /// Makes a name from `generateName`.
-pub fn generate_name(object: &mut Value) {
+pub(crate) fn generate_name(object: &mut Value) {
     /// Upstream cuts the base so that base and suffix fit a label.
     const BASE: usize = 63 - 5;
     let fields = metadata(object);
@@ -117,7 +117,7 @@ pub fn generate_name(object: &mut Value) {
 }
 
 /// Takes over from `old` what a writer may leave out.
-pub fn carry(new: &mut Value, old: &Value) {
+pub(crate) fn carry(new: &mut Value, old: &Value) {
     let Some(before) = old.get("metadata").and_then(Value::as_object) else { return };
     let fields = metadata(new);
     for name in ["uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
@@ -138,7 +138,7 @@ fn copy(fields: &mut Map<String, Value>, before: &Map<String, Value>, name: &str
 }
 
 /// Checks the metadata of an object.
-pub fn validate(object: &Value, resource: &Resource, errors: &mut FieldErrors) {
+pub(crate) fn validate(object: &Value, resource: &Resource, errors: &mut FieldErrors) {
     let rule = resource.strategy.name_rule();
     let generate = meta(object, "generateName");
     if !generate.is_empty() {
@@ -261,7 +261,7 @@ fn validate_owners(fields: &Map<String, Value>, errors: &mut FieldErrors) {
 }
 
 /// Checks a change of metadata.
-pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
+pub(crate) fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let field =
         |object: &Value, name: &str| object.get("metadata").and_then(|m| m.get(name)).cloned().unwrap_or_default();
     if !field(old, "deletionTimestamp").is_null() {

@@ -26,7 +26,7 @@ impl Encoded {
     pub fn new(resource: &Resource, object: &Value) -> Self {
         if resource.strategy.converts() {
             let mut stored = object.clone();
-            resource.strategy.to_stored(&mut stored);
+            resource.strategy.encode_stored(&mut stored);
             return Self::with_head(&resource.stored_head, &stored);
         }
         Self::with_head(&resource.head, object)
@@ -109,7 +109,7 @@ pub fn shown(resource: &Resource, stored: &Bytes) -> Bytes {
         return stored.clone();
     }
     let Ok(mut object) = serde_json::from_slice::<Value>(stored) else { return stored.clone() };
-    resource.strategy.from_stored(&mut object);
+    resource.strategy.decode_stored(&mut object);
     let revision = meta(&object, "resourceVersion").parse().unwrap_or(0);
     Encoded::with_head(&resource.head, &object).at(revision)
 }

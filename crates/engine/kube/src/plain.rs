@@ -12,7 +12,7 @@ use crate::status::StatusError;
 
 /// What upstream's mux says about a path that it does not know.
 #[must_use]
-pub fn not_found() -> Answer {
+pub(crate) fn not_found() -> Answer {
     Answer::text(404, "404 page not found\n")
 }
 
@@ -20,7 +20,7 @@ pub fn not_found() -> Answer {
 ///
 /// # Errors
 /// 404 for a known group.
-pub fn no_such_resource(resources: &crate::resources::Resources, group: &str) -> Result<Answer, StatusError> {
+pub(crate) fn no_such_resource(resources: &crate::resources::Resources, group: &str) -> Result<Answer, StatusError> {
     if !resources.iter().any(|r| &*r.group == group) {
         return Ok(not_found());
     }
@@ -32,7 +32,7 @@ pub fn no_such_resource(resources: &crate::resources::Resources, group: &str) ->
 ///
 /// # Errors
 /// The `Status` to answer.
-pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, StatusError> {
+pub(crate) async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, StatusError> {
     if !matches!(*request.method, Method::GET | Method::HEAD) {
         let read_only = matches!(request.path, "/version" | "/version/" | "/api" | "/apis");
         return if read_only { Err(StatusError::method_not_allowed()) } else { Ok(not_found()) };

@@ -17,7 +17,7 @@ use crate::strategy::{Cluster, PolicyRule, User};
 ///
 /// # Errors
 /// What is wrong with it; 501 for one that is not built.
-pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "CreateOptions")?;
     let (mut review, warnings) = decode::object(call, options.validation)?;
     if !matches!(&*call.resource.kind, "SelfSubjectReview" | "SelfSubjectRulesReview") {

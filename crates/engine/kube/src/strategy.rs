@@ -201,10 +201,10 @@ pub trait Strategy: Send + Sync + 'static {
     }
 
     /// Into the stored form.
-    fn to_stored(&self, _object: &mut Value) {}
+    fn encode_stored(&self, _object: &mut Value) {}
 
     /// Out of the stored form.
-    fn from_stored(&self, _object: &mut Value) {}
+    fn decode_stored(&self, _object: &mut Value) {}
 
     /// Field selectors beyond `metadata.name` and `metadata.namespace`.
     fn selectable(&self) -> &'static [&'static str] {

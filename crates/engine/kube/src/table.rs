@@ -10,7 +10,7 @@ use crate::status::StatusError;
 
 /// What rows carry beside their cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Include {
+pub(crate) enum Include {
     /// Nothing.
     None,
     /// The metadata (the default).
@@ -24,7 +24,7 @@ impl Include {
     ///
     /// # Errors
     /// 400 for an unknown value.
-    pub fn read(query: &Query<'_>) -> Result<Self, StatusError> {
+    pub(crate) fn read(query: &Query<'_>) -> Result<Self, StatusError> {
         match query.get("includeObject") {
             "" | "Metadata" => Ok(Self::Metadata),
             "None" => Ok(Self::None),
@@ -46,7 +46,7 @@ struct Head<'a> {
 ///
 /// # Errors
 /// 500 when what is stored cannot be read.
-pub fn one(
+pub(crate) fn one(
     resource: &Resource,
     stored: &Bytes,
     wanted: Wanted,
@@ -60,7 +60,7 @@ pub fn one(
             let object = parsed(stored)?;
             let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
             let rows = vec![row(resource, &object, include, wanted.version, now)];
-            encoded(&table(resource, json!({ "resourceVersion": version }), rows, wanted.version, true))?
+            encoded(&table(resource, &json!({ "resourceVersion": version }), &rows, wanted.version, true))?
         }
     };
     if wanted.yaml { yaml(&bytes) } else { Ok(bytes) }
@@ -70,10 +70,10 @@ pub fn one(
 ///
 /// # Errors
 /// 500 when what is stored cannot be read.
-pub fn list(
+pub(crate) fn list(
     resource: &Resource,
     stored: &[Bytes],
-    metadata: Value,
+    metadata: &Value,
     wanted: Wanted,
     include: Include,
     now: jiff::Timestamp,
@@ -93,14 +93,14 @@ pub fn list(
     for one in stored {
         rows.push(row(resource, &parsed(one)?, include, wanted.version, now));
     }
-    encoded(&table(resource, metadata, rows, wanted.version, true))
+    encoded(&table(resource, metadata, &rows, wanted.version, true))
 }
 
 /// An object of a watch event; `first` events carry the columns.
 ///
 /// # Errors
 /// 500 when what is stored cannot be read.
-pub fn event(
+pub(crate) fn event(
     resource: &Resource,
     stored: &Bytes,
     wanted: Wanted,
@@ -114,7 +114,7 @@ pub fn event(
     let object = parsed(stored)?;
     let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
     let rows = vec![row(resource, &object, include, wanted.version, now)];
-    encoded(&table(resource, json!({ "resourceVersion": version }), rows, wanted.version, first))
+    encoded(&table(resource, &json!({ "resourceVersion": version }), &rows, wanted.version, first))
 }
 
 fn partial(stored: &[u8], version: &str) -> Result<String, StatusError> {
@@ -146,7 +146,7 @@ fn row(resource: &Resource, object: &Value, include: Include, version: &str, now
     json!({ "cells": resource.strategy.cells(object, now), "object": shown })
 }
 
-fn table(resource: &Resource, metadata: Value, rows: Vec<Value>, version: &str, columns: bool) -> Value {
+fn table(resource: &Resource, metadata: &Value, rows: &[Value], version: &str, columns: bool) -> Value {
     let columns: Value = if columns {
         let list = resource.strategy.columns().iter();
         list.map(|c| {
@@ -168,7 +168,7 @@ fn table(resource: &Resource, metadata: Value, rows: Vec<Value>, version: &str, 
 ///
 /// # Errors
 /// 500 when it is not JSON.
-pub fn yaml(json: &[u8]) -> Result<Bytes, StatusError> {
+pub(crate) fn yaml(json: &[u8]) -> Result<Bytes, StatusError> {
     let value = parsed(json)?;
     serde_yaml_ng::to_string(&value).map(Bytes::from).map_err(StatusError::internal)
 }

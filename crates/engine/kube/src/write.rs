@@ -18,11 +18,11 @@ use crate::status::StatusError;
 use crate::table;
 
 /// How often a write that does not insist on a revision is tried again.
-pub const TRIES: usize = 16;
+pub(crate) const TRIES: usize = 16;
 
 /// Why a transaction wrote nothing.
 #[derive(Debug)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// Somebody else wrote first.
     Changed,
     /// The answer to give.
@@ -33,7 +33,7 @@ pub enum Stop {
 
 /// A change that was stored (or would have been).
 #[derive(Debug)]
-pub struct Done {
+pub(crate) struct Done {
     /// The object's bytes.
     pub bytes: Bytes,
 }
@@ -51,14 +51,14 @@ fn track(call: &Call<'_>, live: Option<&Value>, new: &mut Value, options: &Write
 
 /// The name of the manager: `fieldManager`, or the user agent's first part, printable characters only.
 #[must_use]
-pub fn manager_name(call: &Call<'_>, options: &WriteOptions) -> String {
+pub(crate) fn manager_name(call: &Call<'_>, options: &WriteOptions) -> String {
     let name = managed::name_of(&options.field_manager, call.head.user_agent);
     name.chars().filter(|c| !c.is_control()).take(128).collect()
 }
 
 /// The manager of this name in this call.
 #[must_use]
-pub fn manager<'a>(call: &'a Call<'_>, name: &'a str) -> Manager<'a> {
+pub(crate) fn manager<'a>(call: &'a Call<'_>, name: &'a str) -> Manager<'a> {
     Manager {
         name,
         subresource: &call.at.sub,
@@ -72,7 +72,7 @@ pub fn manager<'a>(call: &'a Call<'_>, name: &'a str) -> Manager<'a> {
 ///
 /// # Errors
 /// What admission, validation or the store have against it.
-pub async fn create(
+pub(crate) async fn create(
     call: &Call<'_>,
     mut object: Value,
     options: &WriteOptions,
@@ -173,10 +173,11 @@ async fn finish(
 }
 
 /// Upstream's words for a lost race.
-pub const CHANGED: &str = "the object has been modified; please apply your changes to the latest version and try again";
+pub(crate) const CHANGED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
 
 /// An object as stored, and parsed.
-pub struct Current {
+pub(crate) struct Current {
     /// The entry.
     pub entry: Entry,
     /// The object.
@@ -188,7 +189,7 @@ impl Current {
     ///
     /// # Errors
     /// 404, or 500 when what is stored cannot be read.
-    pub fn read(call: &Call<'_>) -> Result<Self, StatusError> {
+    pub(crate) fn read(call: &Call<'_>) -> Result<Self, StatusError> {
         Self::of(call.resource, call.door.store.view().get(&call.key()).ok_or_else(|| call.not_found())?)
     }
 
@@ -196,16 +197,16 @@ impl Current {
     ///
     /// # Errors
     /// 500 when what is stored cannot be read.
-    pub fn of(resource: &Resource, entry: Entry) -> Result<Self, StatusError> {
+    pub(crate) fn of(resource: &Resource, entry: Entry) -> Result<Self, StatusError> {
         let mut object = serde_json::from_slice(&entry.value).map_err(StatusError::internal)?;
-        resource.strategy.from_stored(&mut object);
+        resource.strategy.decode_stored(&mut object);
         Ok(Self { entry, object })
     }
 }
 
 /// How the managed fields of a change come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tracking {
+pub(crate) enum Tracking {
     /// By comparing old and new.
     Compare,
     /// They are right already (apply).
@@ -216,7 +217,7 @@ pub enum Tracking {
 ///
 /// # Errors
 /// What admission, validation or the store have against it; 409 when somebody else wrote first.
-pub async fn replace(
+pub(crate) async fn replace(
     call: &Call<'_>,
     current: &Current,
     mut new: Value,
@@ -251,7 +252,7 @@ pub async fn replace(
 ///
 /// # Errors
 /// 409 when somebody else wrote first; what the strategy's transaction has against it.
-pub async fn store_change(
+pub(crate) async fn store_change(
     call: &Call<'_>,
     current: &Current,
     mut new: Value,
@@ -291,7 +292,7 @@ pub async fn store_change(
 ///
 /// # Errors
 /// 409 when somebody else wrote first.
-pub async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) -> Result<Done, StatusError> {
+pub(crate) async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) -> Result<Done, StatusError> {
     let resource = call.resource;
     let key = current.entry.key.clone();
     let committed = call
@@ -318,7 +319,7 @@ pub async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) -> Result
 ///
 /// # Errors
 /// 406, or 500 when it cannot be encoded.
-pub fn answer(call: &Call<'_>, code: u16, done: &Done, warnings: Vec<String>) -> Result<Answer, StatusError> {
+pub(crate) fn answer(call: &Call<'_>, code: u16, done: &Done, warnings: Vec<String>) -> Result<Answer, StatusError> {
     let wanted = negotiate::wanted(call.head.accept)?;
     if wanted == negotiate::Wanted::PLAIN {
         return Ok(Answer::json(code, done.bytes.clone()).warned(warnings));

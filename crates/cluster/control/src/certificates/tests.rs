@@ -1,6 +1,6 @@
 use super::*;
 
-fn csr(common_name: &str, organizations: &[&str], names: Vec<SanName>) -> Csr {
+fn csr(common_name: &str, organizations: &[&str], names: &[SanName]) -> Csr {
     // Requests come from openssl: only it is asked to make one here.
     let folder =
         std::env::temp_dir().join(format!("eksile-csr-{}-{}", std::process::id(), eksile_base::ids::kube_suffix()));
@@ -44,19 +44,19 @@ fn own(list: &[&str]) -> Vec<String> {
 #[test]
 fn masters_are_not_signed() {
     let usages = own(&["client auth"]);
-    assert!(fits(CLIENT, &csr("admin", &[], vec![]), &usages).is_ok());
-    assert!(fits(CLIENT, &csr("admin", &["dev", "system:masters"], vec![]), &usages).is_err());
-    assert!(fits(CLIENT, &csr("admin", &[], vec![]), &own(&["server auth"])).is_err());
-    assert!(fits(CLIENT, &csr("admin", &[], vec![]), &own(&["digital signature"])).is_err());
+    assert!(fits(CLIENT, &csr("admin", &[], &[]), &usages).is_ok());
+    assert!(fits(CLIENT, &csr("admin", &["dev", "system:masters"], &[]), &usages).is_err());
+    assert!(fits(CLIENT, &csr("admin", &[], &[]), &own(&["server auth"])).is_err());
+    assert!(fits(CLIENT, &csr("admin", &[], &[]), &own(&["digital signature"])).is_err());
 }
 
 #[test]
 fn a_kubelet_is_a_node() {
     let usages = own(&["digital signature", "client auth"]);
-    assert!(fits(KUBELET, &csr("system:node:n", &["system:nodes"], vec![]), &usages).is_ok());
-    assert!(fits(KUBELET, &csr("system:node:n", &["system:nodes", "x"], vec![]), &usages).is_err());
-    assert!(fits(KUBELET, &csr("n", &["system:nodes"], vec![]), &usages).is_err());
-    let named = csr("system:node:n", &["system:nodes"], vec![SanName::Dns("n".into())]);
+    assert!(fits(KUBELET, &csr("system:node:n", &["system:nodes"], &[]), &usages).is_ok());
+    assert!(fits(KUBELET, &csr("system:node:n", &["system:nodes", "x"], &[]), &usages).is_err());
+    assert!(fits(KUBELET, &csr("n", &["system:nodes"], &[]), &usages).is_err());
+    let named = csr("system:node:n", &["system:nodes"], &[SanName::Dns("n".into())]);
     assert!(fits(KUBELET, &named, &usages).is_err());
     assert!(fits(SERVING, &named, &own(&["digital signature", "server auth"])).is_ok());
 }
@@ -65,10 +65,10 @@ fn a_kubelet_is_a_node() {
 fn serving_names_must_be_the_node_s() {
     let node =
         json!({"metadata": {"name": "n"}, "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]}});
-    let names = |list| csr("system:node:n", &["system:nodes"], list);
-    assert!(names_fit(&names(vec![SanName::Dns("n".into()), SanName::Ip("192.0.2.1".parse().unwrap())]), &node));
-    assert!(!names_fit(&names(vec![SanName::Ip("192.0.2.9".parse().unwrap())]), &node));
-    assert!(!names_fit(&names(vec![SanName::Dns("other".into())]), &node));
+    let names = |list: &[SanName]| csr("system:node:n", &["system:nodes"], list);
+    assert!(names_fit(&names(&[SanName::Dns("n".into()), SanName::Ip("192.0.2.1".parse().unwrap())]), &node));
+    assert!(!names_fit(&names(&[SanName::Ip("192.0.2.9".parse().unwrap())]), &node));
+    assert!(!names_fit(&names(&[SanName::Dns("other".into())]), &node));
 }
 
 #[test]

@@ -49,9 +49,9 @@ fn an_approved_request_becomes_a_user() {
     let encoded = kubectl.ok(&["get", "csr", "admin-csr", "-o", "jsonpath={.status.certificate}"]);
     let cert_pem = String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap();
     let pair = KeyPair { cert_pem, key_pem };
-    assert_eq!(send(&plane, "GET", NODES, None, Vec::new(), Some(&pair)).0, 403);
+    assert_eq!(send(&plane, "GET", NODES, None, &[], Some(&pair)).0, 403);
     kubectl.ok(&["create", "clusterrolebinding", "admin", "--clusterrole=cluster-admin", "--user=admin2"]);
-    assert_eq!(send(&plane, "GET", NODES, None, Vec::new(), Some(&pair)).0, 200);
+    assert_eq!(send(&plane, "GET", NODES, None, &[], Some(&pair)).0, 200);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn bad_certificates_are_unauthorized() {
     let hour = SignedDuration::from_hours(1);
     let foreign = Authority::create("kubernetes", 1).unwrap();
     let own = Authority::load(&plane.folder.path().join("pki")).unwrap();
-    let ask = |pair: &KeyPair| send(&plane, "GET", NODES, None, Vec::new(), Some(pair)).0;
+    let ask = |pair: &KeyPair| send(&plane, "GET", NODES, None, &[], Some(pair)).0;
     assert_eq!(ask(&own.issue_client("x", &["system:masters"], hour).unwrap()), 200);
     assert_eq!(ask(&foreign.issue_client("x", &["system:masters"], hour).unwrap()), 401);
     assert_eq!(ask(&own.issue_client("x", &["system:masters"], SignedDuration::from_secs(-1)).unwrap()), 401);

@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 use crate::plane::Plane;
 
 /// Bytes that are no TLS: the server must hang up or ignore them, nothing else.
-pub fn garbage(plane: &Plane, bytes: &[u8]) {
+pub(crate) fn garbage(plane: &Plane, bytes: &[u8]) {
     let mut stream = TcpStream::connect(plane.ready.listeners[0]).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     // The server may have hung up before all is written.
@@ -22,12 +22,12 @@ pub fn garbage(plane: &Plane, bytes: &[u8]) {
 }
 
 /// Status and body of one request over HTTP/1.1.
-pub fn send(
+pub(crate) fn send(
     plane: &Plane,
     method: &str,
     path: &str,
     token: Option<&str>,
-    body: Vec<u8>,
+    body: &[u8],
     certificate: Option<&KeyPair>,
 ) -> (u16, String) {
     let config = eksile_pki::client_config(&plane.ca(), certificate).unwrap();
@@ -43,7 +43,7 @@ pub fn send(
     );
     stream.write_all(head.as_bytes()).unwrap();
     // A body that is too large is refused before it is read.
-    let _ = stream.write_all(&body);
+    let _ = stream.write_all(body);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let text = String::from_utf8_lossy(&answer).into_owned();

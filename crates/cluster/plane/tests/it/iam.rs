@@ -76,9 +76,9 @@ fn the_creator_comes_in_with_an_iam_token() {
         });
     });
     let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-    let (code, body) = send(&plane, "POST", path, Some(&token("a11ce")), b"{}".to_vec(), None);
+    let (code, body) = send(&plane, "POST", path, Some(&token("a11ce")), b"{}", None);
     assert_eq!(code, 201, "{body}");
     assert!(body.contains("\"username\":\"kubernetes-admin\"") && body.contains("system:masters"), "{body}");
-    assert_eq!(send(&plane, "POST", path, Some(&token("bad")), b"{}".to_vec(), None).0, 401);
-    assert_eq!(send(&plane, "POST", path, Some("k8s-aws-v1.garbage"), b"{}".to_vec(), None).0, 401);
+    assert_eq!(send(&plane, "POST", path, Some(&token("bad")), b"{}", None).0, 401);
+    assert_eq!(send(&plane, "POST", path, Some("k8s-aws-v1.garbage"), b"{}", None).0, 401);
 }

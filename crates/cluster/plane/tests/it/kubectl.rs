@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 use crate::plane::Plane;
 
 /// A kubectl that acts as the bearer of a token.
-pub struct Kubectl<'a> {
+pub(crate) struct Kubectl<'a> {
     plane: &'a Plane,
     config: String,
 }
 
 impl<'a> Kubectl<'a> {
-    pub fn new(plane: &'a Plane, token: &str) -> Self {
+    pub(crate) fn new(plane: &'a Plane, token: &str) -> Self {
         let config = plane.folder.path().join(format!("kubeconfig-{token}"));
         let text = format!(
             "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: '{}', certificate-authority: '{}'}}}}]\n\
@@ -26,7 +26,7 @@ impl<'a> Kubectl<'a> {
     }
 
     /// Standard output, or standard error when it fails.
-    pub fn run(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         let mut child = Command::new("kubectl")
             .args(arguments)
             .arg("--kubeconfig")
@@ -44,7 +44,7 @@ impl<'a> Kubectl<'a> {
     }
 
     /// The same, when it must succeed.
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         self.run(arguments, "").unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
     }
 }

@@ -8,22 +8,22 @@ use eksile_plane::{Config, Ready};
 use serde_json::{Value, json};
 
 /// A running control plane; ends with the value.
-pub struct Plane {
+pub(crate) struct Plane {
     /// Its folder.
-    pub folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     /// What it said when it served.
-    pub ready: Ready,
+    pub(crate) ready: Ready,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Plane {
     /// Starts one with two static tokens: `admin-token` in system:masters, `joe-token` without groups.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(|_, _| {})
     }
 
     /// Starts one whose configuration was changed; the folder is there already.
-    pub fn with(change: impl FnOnce(&Path, &mut Value)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&Path, &mut Value)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tokens = folder.path().join("tokens.csv");
         std::fs::write(&tokens, "admin-token,admin,1,\"system:masters\"\njoe-token,joe,2\n").unwrap();
@@ -48,12 +48,12 @@ impl Plane {
     }
 
     /// `https://…`.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("https://{}", self.ready.listeners[0])
     }
 
     /// PEM of the CA.
-    pub fn ca(&self) -> String {
+    pub(crate) fn ca(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("pki/ca.crt")).unwrap()
     }
 }

@@ -13,7 +13,7 @@ use crate::status::StatusError;
 ///
 /// # Errors
 /// The `Status` to answer; 501 for actions that are not built.
-pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
+pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     match (&*call.resource.plural, call.at.sub.as_str()) {
         ("pods", "binding") => binding::run(call).await,
         ("pods", "eviction") => eviction::run(call).await,
@@ -26,7 +26,7 @@ pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
 ///
 /// # Errors
 /// As `pods/binding`.
-pub async fn bindings(call: &Call<'_>) -> Result<Answer, StatusError> {
+pub(crate) async fn bindings(call: &Call<'_>) -> Result<Answer, StatusError> {
     let body: serde_json::Value =
         serde_json::from_slice(&call.body).map_err(|e| StatusError::bad_request(e.to_string()))?;
     let Some(pods) = call.door.resources.get("", "v1", "pods") else {

@@ -15,7 +15,7 @@ use crate::status::StatusError;
 ///
 /// # Errors
 /// A plug-in's refusal.
-pub fn create(call: &Call<'_>, object: &mut Value) -> Result<(), StatusError> {
+pub(crate) fn create(call: &Call<'_>, object: &mut Value) -> Result<(), StatusError> {
     namespace::create(call, object)?;
     if is_pod(call) {
         service_account::pod(call, object)?;
@@ -37,7 +37,7 @@ pub fn create(call: &Call<'_>, object: &mut Value) -> Result<(), StatusError> {
 ///
 /// # Errors
 /// A plug-in's refusal.
-pub fn update(call: &Call<'_>, new: &mut Value, old: &Value) -> Result<(), StatusError> {
+pub(crate) fn update(call: &Call<'_>, new: &mut Value, old: &Value) -> Result<(), StatusError> {
     if call.caller.node().is_some() {
         node_restriction::update(call, new, old)?;
     }

@@ -81,7 +81,7 @@ fn mirror(call: &Call<'_>, node: &str, pod: &Value) -> Result<(), StatusError> {
     Ok(())
 }
 
-fn labels(call: &Call<'_>, node: &str, new: &Value, old: &Value) -> Result<(), StatusError> {
+fn labels(call: &Call<'_>, _node: &str, new: &Value, old: &Value) -> Result<(), StatusError> {
     let get =
         |object: &Value| object.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
     let (now, before) = (get(new), get(old));

@@ -262,10 +262,7 @@ impl Index {
             _ => subject.name.clone(),
         };
         let role = &binding.role_ref;
-        Some(format!(
-            "RBAC: allowed by {kind} {name:?} of {} {:?} to {} {who:?}",
-            role.kind, role.name, subject.kind
-        ))
+        Some(format!("RBAC: allowed by {kind} {name:?} of {} {:?} to {} {who:?}", role.kind, role.name, subject.kind))
     }
 }
 

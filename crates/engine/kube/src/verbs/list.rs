@@ -64,7 +64,7 @@ impl Filter {
             return true;
         }
         let Ok(mut object) = serde_json::from_slice::<Value>(stored) else { return false };
-        resource.strategy.from_stored(&mut object);
+        resource.strategy.decode_stored(&mut object);
         (self.labels.is_empty() || self.labels.matches(&labels(&object)))
             && self.fields.matches(|field| match field {
                 "metadata.name" => Cow::Borrowed(meta(&object, "name")),
@@ -128,7 +128,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let include = table::Include::read(call.query)?;
     let bytes = match wanted.form {
         Form::Object => flat(join(call.resource, &metadata, &stored)),
-        _ => table::list(call.resource, &stored, metadata, wanted, include, call.now)?,
+        _ => table::list(call.resource, &stored, &metadata, wanted, include, call.now)?,
     };
     let mut answer = Answer::json(200, if wanted.yaml { table::yaml(&bytes)? } else { bytes });
     answer.content = super::get::content(wanted);

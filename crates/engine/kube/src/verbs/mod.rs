@@ -23,7 +23,7 @@ use crate::status::StatusError;
 ///
 /// # Errors
 /// The `Status` to answer.
-pub async fn run(verb: &str, call: &Call<'_>) -> Result<Answer, StatusError> {
+pub(crate) async fn run(verb: &str, call: &Call<'_>) -> Result<Answer, StatusError> {
     if !call.at.sub.is_empty() {
         let Some(sub) = call.resource.sub(&call.at.sub) else { return Ok(crate::plain::not_found()) };
         match sub.served {
