@@ -146,17 +146,24 @@ fn track(
 ) -> Result<Vec<Entry>, String> {
     let comparison = compare(schema, before, new)?;
     let reset = manager.reset_set();
-    let mut own = comparison.modified.clone();
-    own.union(&comparison.added);
-    let comparison = filtered(comparison, &reset);
-    let mut changed = comparison.modified;
-    changed.union(&comparison.added);
-    for entry in entries.iter_mut().filter(|e| e.api_version == manager.api_version) {
-        let taken = entry.set.intersection(&changed);
-        entry.set.subtract(&taken);
-        entry.set.subtract(&comparison.removed);
+    let mut own;
+    if entries.is_empty() {
+        // A create: nobody to take anything from.
+        own = comparison.added;
+        own.union(&comparison.modified);
+    } else {
+        own = comparison.modified.clone();
+        own.union(&comparison.added);
+        let comparison = filtered(comparison, &reset);
+        let mut changed = comparison.modified;
+        changed.union(&comparison.added);
+        for entry in entries.iter_mut().filter(|e| e.api_version == manager.api_version) {
+            let taken = entry.set.intersection(&changed);
+            entry.set.subtract(&taken);
+            entry.set.subtract(&comparison.removed);
+        }
+        entries.retain(|e| !e.set.is_empty());
     }
-    entries.retain(|e| !e.set.is_empty());
     own.subtract_trees(&reset);
     own.subtract(never_managed());
     if !own.is_empty() {
