@@ -222,7 +222,7 @@ func (t *table) fields(out *strings.Builder, typ reflect.Type, def spec.Schema, 
 		}
 		prop, ok := def.Properties[tag[0]]
 		if ok {
-			out.WriteString(propFlags(prop, omitted))
+			out.WriteString(propFlags(prop, omitted || field.Type.Kind() == reflect.Pointer))
 		}
 		out.WriteString("\n")
 	}
@@ -255,7 +255,7 @@ func propFlags(prop spec.Schema, omitted bool) string {
 		switch string(text) {
 		case "{}", "null", "[]":
 		case `""`, "0", "false":
-			// The zero value says something only where it would not be written: as part of a list's key.
+			// The zero value says something only where it would not be written anyway.
 			if omitted {
 				out.WriteString(" default:" + string(text))
 			}

@@ -78,13 +78,7 @@ fn layer(arguments: &PushArgs) -> Result<Vec<u8>> {
     Ok(tar.into_inner()?)
 }
 
-fn entry(
-    tar: &mut tar::Builder<Vec<u8>>,
-    kind: tar::EntryType,
-    path: &str,
-    mode: u32,
-    content: &[u8],
-) -> Result<()> {
+fn entry(tar: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, path: &str, mode: u32, content: &[u8]) -> Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);

@@ -16,8 +16,7 @@ impl Layout {
     /// `~/.local/share/eksile`, as the XDG base directory specification has it.
     pub(crate) fn default_root() -> PathBuf {
         let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-        let share =
-            std::env::var_os("XDG_DATA_HOME").map_or_else(|| home().join(".local/share"), PathBuf::from);
+        let share = std::env::var_os("XDG_DATA_HOME").map_or_else(|| home().join(".local/share"), PathBuf::from);
         share.join("eksile")
     }
 

@@ -9,11 +9,11 @@ mod image;
 mod init;
 mod layout;
 mod leftovers;
-mod trust;
 mod quickstart;
 mod region;
 mod site;
 mod supervise;
+mod trust;
 mod up;
 mod world;
 mod world_config;
@@ -82,7 +82,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
 
 async fn control_plane(config: &std::path::Path) -> Result<()> {
     let config = eksile_plane::Config::read(config)?;
-    Ok(eksile_plane::run(config).await?)
+    match eksile_plane::run(config).await? {}
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {

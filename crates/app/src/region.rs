@@ -45,11 +45,12 @@ static SERVICES: &[&Service] = &[
 pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let config = WorldConfig::load(layout)?;
     let clock = Clock::system();
-    let store = Store::open(&layout.region().join("store.db"), Options::default()).context("opening the Region's store")?;
+    let store =
+        Store::open(&layout.region().join("store.db"), Options::default()).context("opening the Region's store")?;
     seed::seed(&store, &clock, layout, &config).await?;
     let iam = Arc::new(IamDirectory);
-    let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam));
-    let registry = Arc::new(Registry::open(layout.region().join("blobs"), store.clone(), clock.clone())?);
+    let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam.clone()));
+    let registry = Arc::new(Registry::open(layout.region().join("blobs"), store.clone(), clock.clone(), iam)?);
     let endpoints = serve::Endpoints { door, registry };
 
     let answers = Arc::new(answers::Answers { store: store.clone(), clock: clock.clone() });

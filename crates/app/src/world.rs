@@ -108,8 +108,7 @@ impl World {
 
     fn status(&self) -> Result<WorldStatus> {
         let links = self.config.outposts.iter().map(|outpost| turn_link(outpost, LinkTurn::Look));
-        let listeners =
-            self.forwards.ports().into_iter().map(|(name, port)| ListenerStatus { name, port }).collect();
+        let listeners = self.forwards.ports().into_iter().map(|(name, port)| ListenerStatus { name, port }).collect();
         Ok(WorldStatus { processes: self.supervisor.status(), listeners, links: links.collect::<Result<_>>()? })
     }
 }

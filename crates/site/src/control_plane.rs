@@ -153,9 +153,7 @@ impl ControlPlanes<'_> {
                     _ => Ok(()),
                 }
             }
-            Step::ReportGone => {
-                self.report(cluster, |observed| (observed.ready, observed.gone) = (false, true)).await
-            }
+            Step::ReportGone => self.report(cluster, |observed| (observed.ready, observed.gone) = (false, true)).await,
         }
     }
 

@@ -1,13 +1,7 @@
 //! The site's loop: whenever something changed, bring fabric, instances, control planes and services closer to what
 //! the replica says, in this order, since each needs what comes before it.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use eksile_base::Clock;
 use eksile_linux::process::Identity;

@@ -5,6 +5,7 @@
 
 pub mod control_plane;
 pub mod fabric;
+pub mod instance;
 pub mod link;
 pub mod metadata;
 pub mod names;

@@ -16,7 +16,9 @@ pub fn every_listener(at: &Installation) {
     let env = at.eksile(&["--output", "json", "env"]).json();
     let door = env["AWS_ENDPOINT_URL"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
     for address in [&door, &cluster] {
-        for garbage in [&b"\x16\x03\x01\xff\xff garbage"[..], b"GET", b"\0\0\0\0", &[0xff; 4096], b"POST / HTTP/9.9\r\n\r\n"] {
+        for garbage in
+            [&b"\x16\x03\x01\xff\xff garbage"[..], b"GET", b"\0\0\0\0", &[0xff; 4096], b"POST / HTTP/9.9\r\n\r\n"]
+        {
             garble(address, garbage);
         }
     }
@@ -60,8 +62,13 @@ fn foreign_certificate(at: &Installation, endpoint: &str) {
 }
 
 fn unknown_fields_and_too_much(at: &Installation, door: &str) {
-    let unsigned = Done::from(Command::new("curl").args(["-s", &format!("http://{door}/?Action=Nonsense")]).output().unwrap());
-    assert!(unsigned.out.contains("MissingAuthenticationToken") || unsigned.out.contains("InvalidAction"), "{}", unsigned.out);
+    let unsigned =
+        Done::from(Command::new("curl").args(["-s", &format!("http://{door}/?Action=Nonsense")]).output().unwrap());
+    assert!(
+        unsigned.out.contains("MissingAuthenticationToken") || unsigned.out.contains("InvalidAction"),
+        "{}",
+        unsigned.out
+    );
     let refused = at.aws("ec2 describe-instances --instance-ids i-nonsense").bad();
     assert!(refused.contains("InvalidInstanceID.Malformed"), "{refused}");
     let not_built = at.aws("eks list-addons --cluster-name my-cluster").bad();
@@ -71,7 +78,10 @@ fn unknown_fields_and_too_much(at: &Installation, door: &str) {
     std::fs::write(&file, manifest).unwrap();
     let refused = at.client("kubectl", &["create", "-f", &file.display().to_string()]).bad();
     assert!(refused.contains("unknown field \"dat\""), "{refused}");
-    let big = format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"c"}},"data":{{"a":"{}"}}}}"#, "x".repeat(4 << 20));
+    let big = format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"c"}},"data":{{"a":"{}"}}}}"#,
+        "x".repeat(4 << 20)
+    );
     std::fs::write(&file, big).unwrap();
     let refused = at.client("kubectl", &["create", "--validate=false", "-f", &file.display().to_string()]).bad();
     assert!(refused.contains("too large"), "{refused}");

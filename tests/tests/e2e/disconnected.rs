@@ -35,7 +35,8 @@ pub fn client_certificate(at: &Installation) -> PathBuf {
         fs::write(to, decoded.stdout).unwrap();
     };
     decode(&issued, &crt);
-    at.kubectl("create clusterrolebinding admin --clusterrole=cluster-admin --user=admin --group=system:masters").good();
+    at.kubectl("create clusterrolebinding admin --clusterrole=cluster-admin --user=admin --group=system:masters")
+        .good();
     let authority = "eks describe-cluster --name my-cluster --query cluster.certificateAuthority --output text";
     decode(&at.aws(authority).good(), &ca);
     let endpoint = at.aws("eks describe-cluster --name my-cluster --query cluster.endpoint --output text").good();

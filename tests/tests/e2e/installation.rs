@@ -19,7 +19,8 @@ pub fn eksile() -> PathBuf {
 }
 
 /// A second account's key, to be refused with.
-pub const STRANGER: (&str, &str, &str) = ("AKIASTRANGERSTRANGER", "stranger-secret-stranger-secret-stranger", "999988887777");
+pub const STRANGER: (&str, &str, &str) =
+    ("AKIASTRANGERSTRANGER", "stranger-secret-stranger-secret-stranger", "999988887777");
 
 pub struct Installation {
     pub data: tempfile::TempDir,
@@ -173,7 +174,8 @@ impl Installation {
             // An instance's processes are in a namespace of their own below the world's.
             let link = std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
             let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            let depth = status.lines().find(|line| line.starts_with("NSpid:")).map_or(0, |l| l.split_whitespace().count());
+            let depth =
+                status.lines().find(|line| line.starts_with("NSpid:")).map_or(0, |l| l.split_whitespace().count());
             link.as_ref() == Some(&namespace) || depth > 3
         };
         let text = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

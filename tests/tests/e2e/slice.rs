@@ -23,7 +23,7 @@ pub fn clients_see_it(at: &Installation) {
     assert!(cluster["endpoint"].as_str().unwrap().starts_with("https://127.0.0.1:"), "{cluster}");
     assert_eq!(cluster["resourcesVpcConfig"]["endpointPublicAccess"], false);
     assert_eq!(at.aws("eks list-clusters --query clusters --output text").good(), "my-cluster");
-    assert!(at.kubectl("get svc").good().contains("kubernetes   ClusterIP   10.100.0.1"));
+    assert!(at.kubectl("get svc").good().contains("kubernetes   ClusterIP   172.20.0.1"));
     let node = at.kubectl("get nodes -o jsonpath={.items[0].metadata.name}").good();
     assert!(node.starts_with("ip-10-0-1-") && node.ends_with(".us-west-2.compute.internal"), "{node}");
     assert_eq!(at.kubectl("auth whoami -o jsonpath={.status.userInfo.username}").good(), "kubernetes-admin");

@@ -2,7 +2,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{network::Network, roles::Roles, shell::Shell};
+use super::{
+    network::{Network, PREMISES},
+    roles::Roles,
+    shell::Shell,
+};
 
 /// What later steps need of the cluster.
 pub(super) struct Cluster {
@@ -32,6 +36,9 @@ pub(super) fn make(shell: &Shell, name: &str, network: &Network, roles: &Roles, 
     let mut facts = facts.split('\t').map(str::to_owned);
     let mut next = || facts.next().unwrap_or_default();
     let cluster = Cluster { id: next(), endpoint: next(), authority: next(), security_group: next() };
+    // Seed document 001: hosts on the premises must be let in by the cluster's security group.
+    let rule = ["--group-id", &cluster.security_group, "--protocol", "tcp", "--port", "443", "--cidr", PREMISES];
+    shell.text("ec2 authorize-security-group-ingress", &[&rule[..], &["--query", "Return"]].concat())?;
     shell.aws("eks update-kubeconfig", &["--name", name, "--kubeconfig", &shell.kubeconfig()])?;
     shell.kubectl("get", &["svc"], None)?;
     shell.heading("Let the node's role in");

@@ -8,8 +8,11 @@ pub(super) struct Network {
     pub outpost_subnet: String,
 }
 
+/// The network beside the Outpost, where callers on the host come from.
+pub(super) const PREMISES: &str = "172.16.0.0/16";
+
 /// A VPC with a public subnet in the Outpost's parent Zone, and a private one on the Outpost whose way out is a
-/// NAT gateway in the former: sufficient for a local cluster.
+/// NAT gateway in the former: sufficient for a local cluster. The local gateway leads to the premises.
 pub(super) fn make(shell: &Shell, outpost_arn: &str, zone: &str) -> Result<Network> {
     shell.heading("A VPC with a subnet on the Outpost and a way out");
     let vpc = shell.text("ec2 create-vpc", &["--cidr-block", "10.0.0.0/16", "--query", "Vpc.VpcId"])?;
@@ -29,15 +32,19 @@ pub(super) fn make(shell: &Shell, outpost_arn: &str, zone: &str) -> Result<Netwo
         &["--subnet-id", &public, "--allocation-id", &address, "--query", "NatGateway.NatGatewayId"],
     )?;
     route(shell, &vpc, &public, &["--gateway-id", &gateway])?;
-    route(shell, &vpc, &outpost_subnet, &["--nat-gateway-id", &nat])?;
+    let table = route(shell, &vpc, &outpost_subnet, &["--nat-gateway-id", &nat])?;
+    let query = ["--query", "LocalGateways[0].LocalGatewayId"];
+    let local = shell.text("ec2 describe-local-gateways", &query)?;
+    let premises = ["--destination-cidr-block", PREMISES, "--local-gateway-id", &local];
+    shell.aws("ec2 create-route", &[&["--route-table-id", table.as_str()][..], &premises].concat())?;
     Ok(Network { outpost_subnet })
 }
 
 /// A route table with a default route, for one subnet.
-fn route(shell: &Shell, vpc: &str, subnet: &str, target: &[&str]) -> Result<()> {
-    let table =
-        shell.text("ec2 create-route-table", &["--vpc-id", vpc, "--query", "RouteTable.RouteTableId"])?;
+fn route(shell: &Shell, vpc: &str, subnet: &str, target: &[&str]) -> Result<String> {
+    let table = shell.text("ec2 create-route-table", &["--vpc-id", vpc, "--query", "RouteTable.RouteTableId"])?;
     let default = ["--route-table-id", table.as_str(), "--destination-cidr-block", "0.0.0.0/0"];
     shell.aws("ec2 create-route", &[&default[..], target].concat())?;
-    shell.aws("ec2 associate-route-table", &["--route-table-id", &table, "--subnet-id", subnet])
+    shell.aws("ec2 associate-route-table", &["--route-table-id", &table, "--subnet-id", subnet])?;
+    Ok(table)
 }

@@ -18,8 +18,7 @@ pub(super) fn push_image(shell: &Shell, layout: &Layout) -> Result<String> {
         bail!("no static busybox on this machine (Debian: apt-get install busybox-static)");
     };
     let query = ["--query", "repository.repositoryUri"];
-    let uri =
-        shell.text("ecr create-repository", &[&["--repository-name", REPOSITORY][..], &query].concat())?;
+    let uri = shell.text("ecr create-repository", &[&["--repository-name", REPOSITORY][..], &query].concat())?;
     let endpoint = shell.quiet("ecr get-authorization-token", &["--query", "authorizationData[0].proxyEndpoint"])?;
     let password = shell.quiet("ecr get-login-password", &[])?;
     let reference = format!("{}/{REPOSITORY}:1", endpoint.split("://").last().unwrap_or_default());
@@ -38,13 +37,7 @@ pub(super) fn push_image(shell: &Shell, layout: &Layout) -> Result<String> {
 }
 
 /// A worker on the Outpost, with the user data that the EKS guide gives for local clusters.
-pub(super) fn launch(
-    shell: &Shell,
-    name: &str,
-    network: &Network,
-    roles: &Roles,
-    cluster: &Cluster,
-) -> Result<String> {
+pub(super) fn launch(shell: &Shell, name: &str, network: &Network, roles: &Roles, cluster: &Cluster) -> Result<String> {
     shell.heading("A node");
     let user_data = format!(
         "#!/bin/bash\n/etc/eks/bootstrap.sh {name} --b64-cluster-ca {} --apiserver-endpoint {} \
@@ -53,8 +46,7 @@ pub(super) fn launch(
     );
     let query = "sort_by(Images,&CreationDate)[-1].ImageId";
     let filter = "Name=name,Values=amazon-eks-node-*";
-    let image =
-        shell.text("ec2 describe-images", &["--owners", "amazon", "--filters", filter, "--query", query])?;
+    let image = shell.text("ec2 describe-images", &["--owners", "amazon", "--filters", filter, "--query", query])?;
     let profile = format!("Name={}", roles.profile);
     let tags = format!("ResourceType=instance,Tags=[{{Key=Name,Value={name}-node}}]");
     let machine = ["--image-id", &image, "--instance-type", "m5.large", "--iam-instance-profile", &profile];

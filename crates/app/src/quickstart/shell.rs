@@ -37,7 +37,13 @@ impl Shell {
             let path = std::env::var("PATH").unwrap_or_default();
             variables.push(("PATH", format!("{}:{path}", folder.display())));
         }
-        Self { aws: arguments.aws.clone(), kubectl: arguments.kubectl.clone(), variables, kubeconfig, step: Cell::new(0) }
+        Self {
+            aws: arguments.aws.clone(),
+            kubectl: arguments.kubectl.clone(),
+            variables,
+            kubeconfig,
+            step: Cell::new(0),
+        }
     }
 
     pub(super) fn kubeconfig(&self) -> String {

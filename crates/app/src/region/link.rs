@@ -47,11 +47,7 @@ pub(super) fn listen(layout: &Layout, config: &WorldConfig, server: &LinkServer)
     Ok(())
 }
 
-async fn session(
-    server: LinkServer,
-    tls: TlsAcceptor,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) {
+async fn session(server: LinkServer, tls: TlsAcceptor, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let stream = match tls.accept(stream).await {
         Ok(stream) => stream,
         Err(error) => {

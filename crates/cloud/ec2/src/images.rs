@@ -33,14 +33,12 @@ pub const OWNER_ID: &str = "602401143452";
 pub const CREATION_DATE: &str = "2025-06-10T00:00:00.000Z";
 
 /// Minors with an Amazon Linux 2 image (AWS published none after 1.32).
-static AL2_VERSIONS: &[&str] = &[
-    "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25", "1.26", "1.27", "1.28", "1.29", "1.30", "1.31", "1.32",
-];
+static AL2_VERSIONS: &[&str] =
+    &["1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25", "1.26", "1.27", "1.28", "1.29", "1.30", "1.31", "1.32"];
 
 /// Minors with an Amazon Linux 2023 image.
-static AL2023_VERSIONS: &[&str] = &[
-    "1.23", "1.24", "1.25", "1.26", "1.27", "1.28", "1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35",
-];
+static AL2023_VERSIONS: &[&str] =
+    &["1.23", "1.24", "1.25", "1.26", "1.27", "1.28", "1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35"];
 
 /// All images of a Region, in the order of their names.
 #[must_use]
@@ -107,7 +105,7 @@ mod tests {
         let ours = recommended("us-west-2", "1.33").unwrap();
         assert_eq!(find("us-west-2", &ours.image_id), Some(ours.clone()));
         assert_eq!(find("us-east-1", &ours.image_id), None);
-        assert_eq!(ours.image_id, "ami-0c5b1a2e1bbd6c7d1");
+        assert_eq!(ours.image_id, "ami-0e9b07739d212834b");
     }
 
     #[test]

@@ -3,19 +3,21 @@
 pub mod block;
 pub mod images;
 pub mod instance_types;
-pub mod network;
 mod launch;
+pub mod network;
 mod ops;
 mod permission;
 pub mod private_names;
 pub mod reconcile;
 pub mod records;
 pub mod resource;
-pub mod seed;
+mod seed;
 mod shown;
 pub mod subnet_space;
 mod vpcs;
 pub mod zones;
+
+pub use seed::seed;
 
 use eksile_aws::{Protocol, Service};
 

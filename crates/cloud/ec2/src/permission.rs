@@ -182,7 +182,8 @@ pub(crate) fn grouped(account: &str, rules: &[Rule]) -> Vec<IpPermission> {
     let mut permissions: Vec<IpPermission> = Vec::new();
     for rule in rules {
         let same = |p: &IpPermission| {
-            p.ip_protocol.as_ref() == Some(&rule.ip_protocol) && (p.from_port, p.to_port) == (rule.from_port, rule.to_port)
+            p.ip_protocol.as_ref() == Some(&rule.ip_protocol)
+                && (p.from_port, p.to_port) == (rule.from_port, rule.to_port)
         };
         let at = permissions.iter().position(same).unwrap_or(permissions.len());
         if at == permissions.len() {
@@ -226,8 +227,10 @@ mod tests {
 
     #[test]
     fn protocols_and_ports() {
-        assert_eq!(one(permission("6", Some((443, 443)), &["10.0.0.9/8"])).unwrap().worded(),
-            "peer: 10.0.0.0/8, TCP, from port: 443, to port: 443, ALLOW");
+        assert_eq!(
+            one(permission("6", Some((443, 443)), &["10.0.0.9/8"])).unwrap().worded(),
+            "peer: 10.0.0.0/8, TCP, from port: 443, to port: 443, ALLOW"
+        );
         assert_eq!(one(permission("tcp", Some((-1, -1)), &["0.0.0.0/0"])).unwrap().ports, Some((0, 65_535)));
         assert_eq!(one(permission("-1", Some((1, 2)), &["0.0.0.0/0"])).unwrap().ports, None);
         assert_eq!(one(permission("icmp", None, &["0.0.0.0/0"])).unwrap().ports, Some((-1, -1)));

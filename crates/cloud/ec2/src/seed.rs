@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use eksile_aws::{Fault, Mint};
+use eksile_aws::{Fault, Mint, SystemMint};
 use eksile_store::{Scope, Txn};
 
 use crate::block::Block;
@@ -14,7 +14,8 @@ use crate::{vpcs, zones};
 ///
 /// # Errors
 /// The store refused.
-pub fn default_vpc(txn: &mut Txn<'_>, scope: &Scope, mint: &dyn Mint) -> Result<(), Fault> {
+pub fn seed(txn: &mut Txn<'_>, scope: &Scope) -> Result<(), Fault> {
+    let mint = &SystemMint;
     if txn.records::<Vpc>(scope)?.iter().any(|vpc| vpc.is_default) {
         return Ok(());
     }
@@ -35,11 +36,8 @@ pub fn default_vpc(txn: &mut Txn<'_>, scope: &Scope, mint: &dyn Mint) -> Result<
         };
         txn.put_record(scope, &subnet)?;
     }
-    let gateway = InternetGateway {
-        internet_gateway_id: mint.id("igw"),
-        vpc_id: Some(vpc.vpc_id.clone()),
-        tags: Tags::new(),
-    };
+    let gateway =
+        InternetGateway { internet_gateway_id: mint.id("igw"), vpc_id: Some(vpc.vpc_id.clone()), tags: Tags::new() };
     txn.put_record(scope, &gateway)?;
     let main = txn.records::<RouteTable>(scope)?.into_iter().find(|table| table.vpc_id == vpc.vpc_id);
     if let Some(mut main) = main {

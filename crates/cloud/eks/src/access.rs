@@ -97,8 +97,11 @@ pub(crate) fn identity(asked: &Asked<'_>) -> Result<(String, Vec<String>), Fault
         return Ok((asked.kind.username(&principal, asked.principal_arn), asked.kind.groups()));
     }
     if let Some(group) = asked.groups.iter().find(|group| is_reserved(group) || group.is_empty()) {
-        return Err(invalid_parameter(format!("The kubernetes group name {group} is invalid, it cannot start with \
-            {}", RESERVED.join(", "))));
+        return Err(invalid_parameter(format!(
+            "The kubernetes group name {group} is invalid, it cannot start with \
+            {}",
+            RESERVED.join(", ")
+        )));
     }
     let username = match asked.username {
         Some(name) => own_username(name, &principal)?,

@@ -67,10 +67,36 @@ pub(crate) fn without_policies(grants: &Grants) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Where a policy goes: each place has its quota, in characters that are no blanks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Managed,
+    UserInline,
+    RoleInline,
+    Trust,
+    Session,
+}
+
 /// Checks a policy for identities.
-pub(crate) fn document(text: &str) -> Result<(), Fault> {
+pub(crate) fn document(text: &str, place: Place) -> Result<(), Fault> {
+    not_longer(text, place)?;
     let checked = Document::identity(text).map(|_| ());
     checked.map_err(|error| Fault::client("MalformedPolicyDocument", 400, error.to_string()))
+}
+
+/// Refuses what is beyond the quota.
+pub(crate) fn not_longer(text: &str, place: Place) -> Result<(), Fault> {
+    let (quota, most) = match place {
+        Place::Managed => ("PolicySize", 6_144),
+        Place::UserInline => ("InlinePolicySizePerUser", 2_048),
+        Place::RoleInline => ("InlinePolicySizePerRole", 10_240),
+        Place::Trust => ("ACLSizePerRole", 2_048),
+        Place::Session => ("SessionPolicySize", 2_048),
+    };
+    if text.chars().filter(|letter| !letter.is_whitespace()).count() > most {
+        return Err(Fault::client("LimitExceeded", 409, format!("Cannot exceed quota for {quota}: {most}")));
+    }
+    Ok(())
 }
 
 /// The ARN of an entity of this account for policies, with its path where the entity exists.

@@ -9,6 +9,7 @@ use crate::records::User;
 
 /// Checks a trust policy: its form, and that the users and roles that it names exist.
 pub(crate) fn check(state: Reads<'_>, text: &str) -> Result<(), Fault> {
+    find::not_longer(text, find::Place::Trust)?;
     let document = Document::trust(text).map_err(|error| malformed(error.to_string()))?;
     for named in document.principals().flat_map(|principals| &principals.aws) {
         if !exists(state, named)? {

@@ -2,7 +2,9 @@
 
 mod ops;
 pub mod records;
-pub mod seed;
+mod seed;
+
+pub use seed::seed;
 
 use eksile_aws::shape::Case;
 use eksile_aws::{Protocol, Service};

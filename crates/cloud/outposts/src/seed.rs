@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eksile_aws::{Fault, Mint};
+use eksile_aws::{Fault, Mint, SystemMint};
 use eksile_store::{Scope, Txn};
 
 use crate::records::Outpost;
@@ -23,28 +23,27 @@ const SLOTS: &[(&str, u32)] = &[
     ("r5.xlarge", 8),
 ];
 
-/// Makes one Outpost of a scope, with this parent Zone (name and id). Does nothing where there is one already.
+/// Makes the Outpost of that id, with this parent Zone (name and id). Does nothing where it is already.
 ///
 /// # Errors
 /// The store refused.
-pub fn outpost(txn: &mut Txn<'_>, scope: &Scope, mint: &dyn Mint, zone: (&str, &str)) -> Result<(), Fault> {
-    if !txn.records::<Outpost>(scope)?.is_empty() {
+pub fn seed(txn: &mut Txn<'_>, scope: &Scope, outpost_id: &str, zone: (&str, &str)) -> Result<(), Fault> {
+    if txn.record::<Outpost>(scope, outpost_id)?.is_some() {
         return Ok(());
     }
-    let outpost_id = mint.id("op");
     let Scope { account, region } = scope;
     let outpost = Outpost {
         outpost_arn: format!("arn:aws:outposts:{region}:{account}:outpost/{outpost_id}"),
-        outpost_id,
+        outpost_id: outpost_id.to_owned(),
         owner_id: account.clone(),
-        site_id: mint.id("os"),
+        site_id: SystemMint.id("os"),
         name: "outpost-1".to_owned(),
         description: "Racks on the premises".to_owned(),
         availability_zone: zone.0.to_owned(),
         availability_zone_id: zone.1.to_owned(),
         supported_hardware_type: "RACK".to_owned(),
         capacity: SLOTS.iter().map(|(name, slots)| ((*name).to_owned(), *slots)).collect(),
-        local_gateway_id: mint.id("lgw"),
+        local_gateway_id: SystemMint.id("lgw"),
         tags: BTreeMap::new(),
     };
     txn.put_record(scope, &outpost)?;

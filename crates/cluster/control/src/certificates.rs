@@ -106,8 +106,10 @@ fn fits(signer: &str, csr: &Csr, usages: &[String]) -> Result<Vec<Usage>, String
         ),
         _ => (&[Usage::DigitalSignature, Usage::KeyEncipherment, Usage::ClientAuth], &[Usage::ClientAuth]),
     };
-    let asked: Vec<Usage> =
-        usages.iter().map(|u| Usage::parse(u).ok_or_else(|| format!("unknown usage {u:?}"))).collect::<Result<_, _>>()?;
+    let asked: Vec<Usage> = usages
+        .iter()
+        .map(|u| Usage::parse(u).ok_or_else(|| format!("unknown usage {u:?}")))
+        .collect::<Result<_, _>>()?;
     if let Some(extra) = asked.iter().find(|u| !allowed.contains(u)) {
         return Err(format!("usage {:?} is not allowed for this signer", extra.name()));
     }
@@ -176,12 +178,19 @@ async fn reconcile(client: &Client, authority: &Authority, request: Value) -> Re
     let path = format!("/apis/certificates.k8s.io/v1/certificatesigningrequests/{name}");
     let now = client.clock().now_wall();
     let node = match text(&request, "/spec/username").strip_prefix("system:node:") {
-        Some(node) if text(&request, "/spec/signerName") == SERVING => client.get(&format!("/api/v1/nodes/{node}")).await.ok(),
+        Some(node) if text(&request, "/spec/signerName") == SERVING => {
+            client.get(&format!("/api/v1/nodes/{node}")).await.ok()
+        }
         _ => None,
     };
     match plan(&request, node.as_ref(), now) {
         Plan::Nothing => Ok(()),
-        Plan::Later => Err(StatusError::conflict("certificates.k8s.io", "certificatesigningrequests", name, "its node is not known")),
+        Plan::Later => Err(StatusError::conflict(
+            "certificates.k8s.io",
+            "certificatesigningrequests",
+            name,
+            "its node is not known",
+        )),
         Plan::Approve(why) => {
             let approved = with_condition(request.clone(), condition("Approved", "AutoApproved", why, now));
             feed::unless_gone(client.update(&format!("{path}/approval"), &approved).await)

@@ -4,6 +4,7 @@ mod certificates;
 mod feed;
 mod namespace;
 mod node_lifecycle;
+mod role_aggregation;
 mod root_ca;
 mod service_account;
 
@@ -22,5 +23,6 @@ pub fn start(door: &Arc<Door>, authority: &Arc<Authority>) {
     tokio::spawn(namespace::run(client("namespace-controller")));
     tokio::spawn(service_account::run(client("service-account-controller")));
     tokio::spawn(root_ca::run(client("root-ca-cert-publisher"), authority.pem().into()));
+    tokio::spawn(role_aggregation::run(client("clusterrole-aggregation-controller")));
     tokio::spawn(node_lifecycle::run(client("node-controller")));
 }

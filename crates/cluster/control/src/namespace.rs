@@ -19,7 +19,8 @@ enum Plan {
 }
 
 fn plan(namespace: &Value, left: usize) -> Plan {
-    let ours = namespace.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|f| f.iter().any(|f| f == OWN));
+    let ours =
+        namespace.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|f| f.iter().any(|f| f == OWN));
     match (text(namespace, "/metadata/deletionTimestamp").is_empty(), ours, left) {
         (true, ..) | (false, false, _) => Plan::Nothing,
         (false, true, 0) => Plan::Finalize,
@@ -57,7 +58,8 @@ async fn reconcile(client: &Client, namespace: &Value) -> Result<(), StatusError
                 Ok(object) => object,
                 Err(error) => return feed::unless_gone::<()>(Err(error)),
             };
-            let kept: Vec<Value> = object.pointer("/spec/finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
+            let kept: Vec<Value> =
+                object.pointer("/spec/finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
             object["spec"] = json!({ "finalizers": kept.into_iter().filter(|f| f != OWN).collect::<Vec<_>>() });
             feed::unless_gone(client.update(&format!("{path}/finalize"), &object).await)
         }

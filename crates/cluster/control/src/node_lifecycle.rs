@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn a_node_that_comes_back_loses_the_taints() {
         let mut back = node("True");
-        back["spec"] = json!({"taints": [{"key": UNREACHABLE, "effect": "NoExecute"}, {"key": "own", "effect": "NoSchedule"}]});
+        back["spec"] =
+            json!({"taints": [{"key": UNREACHABLE, "effect": "NoExecute"}, {"key": "own", "effect": "NoSchedule"}]});
         assert_eq!(plan(&back, false, "t").taints.unwrap().len(), 1);
     }
 

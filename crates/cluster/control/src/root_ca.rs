@@ -44,7 +44,9 @@ async fn reconcile(client: &Client, namespace: &str, ca: &str) -> Result<(), Sta
     match plan(&object, map.as_ref(), ca) {
         Plan::Nothing => Ok(()),
         Plan::Create => feed::unless_exists(client.create(&path, &wanted(ca)).await),
-        Plan::Correct => client.merge(&format!("{path}/{NAME}"), &json!({ "data": { "ca.crt": ca } })).await.map(|_| ()),
+        Plan::Correct => {
+            client.merge(&format!("{path}/{NAME}"), &json!({ "data": { "ca.crt": ca } })).await.map(|_| ())
+        }
     }
 }
 

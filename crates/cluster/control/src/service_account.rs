@@ -13,7 +13,10 @@ enum Plan {
 }
 
 fn plan(namespace: &Value, exists: bool) -> Plan {
-    if !exists || text(namespace, "/status/phase") == "Terminating" || !text(namespace, "/metadata/deletionTimestamp").is_empty() {
+    if !exists
+        || text(namespace, "/status/phase") == "Terminating"
+        || !text(namespace, "/metadata/deletionTimestamp").is_empty()
+    {
         return Plan::Nothing;
     }
     Plan::Create { namespace: text(namespace, "/metadata/name").to_owned() }

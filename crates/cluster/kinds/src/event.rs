@@ -133,6 +133,18 @@ impl Strategy for CoreEvent {
 }
 
 impl Strategy for NewEvent {
+    fn converts(&self) -> bool {
+        true
+    }
+
+    fn to_stored(&self, object: &mut Value) {
+        to_core(object);
+    }
+
+    fn from_stored(&self, object: &mut Value) {
+        from_core(object);
+    }
+
     fn validate(&self, object: &Value, _context: &Context<'_>, errors: &mut FieldErrors) {
         sensible(object, "reportingController", errors);
     }

@@ -4,6 +4,8 @@ pub mod aws;
 pub mod cgroup;
 pub mod images;
 pub mod kubelet;
+pub mod pod;
+pub mod server;
 pub mod runtime;
 pub mod shim;
 pub mod web;

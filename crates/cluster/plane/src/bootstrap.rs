@@ -16,8 +16,13 @@ pub(crate) async fn bootstrap(client: &Client, service: IpAddr) -> Result<(), Bo
     for name in NAMESPACES {
         ensure(client, "/api/v1/namespaces", &json!({ "metadata": { "name": name } })).await?;
     }
-    for object in eksile_kinds::bootstrap::rbac() {
-        ensure(client, &rbac_collection(&object), &object).await?;
+    let objects = eksile_kinds::bootstrap::rbac();
+    // Together: the store makes them durable in a few batches.
+    let (roles, bindings): (Vec<&Value>, Vec<&Value>) = objects.iter().partition(|o| o.get("roleRef").is_none());
+    for group in [roles, bindings] {
+        let made =
+            group.into_iter().map(|object| async move { ensure(client, &rbac_collection(object), object).await });
+        futures::future::try_join_all(made).await?;
     }
     ensure(client, "/api/v1/namespaces/default/services", &kubernetes_service(service)).await
 }
@@ -40,13 +45,13 @@ async fn ensure(client: &Client, collection: &str, object: &Value) -> Result<(),
     }
 }
 
-/// The collection of a role or binding.
 fn rbac_collection(object: &Value) -> String {
-    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let root = format!("/apis/{}", text("/apiVersion"));
     let plural = format!("{}s", text("/kind").to_lowercase());
     match text("/metadata/namespace") {
-        "" => format!("/apis/rbac.authorization.k8s.io/v1/{plural}"),
-        namespace => format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{plural}"),
+        "" => format!("{root}/{plural}"),
+        namespace => format!("{root}/namespaces/{namespace}/{plural}"),
     }
 }
 

@@ -29,15 +29,15 @@ pub struct Config {
     /// Network namespace from which kubelets are dialled; the process's own when missing.
     #[serde(default)]
     pub kubelet_netns: Option<PathBuf>,
-    /// Whether the controllers run; a comparison with an API server alone switches them off.
-    #[serde(default = "yes")]
+    /// Whether controllers run; off only to look at the API server by itself (the oracle does).
+    #[serde(default = "on")]
     pub controllers: bool,
     /// Written when all listeners serve, see [`crate::Ready`].
     #[serde(default)]
     pub ready_file: Option<PathBuf>,
 }
 
-fn yes() -> bool {
+fn on() -> bool {
     true
 }
 

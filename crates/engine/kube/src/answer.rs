@@ -71,13 +71,15 @@ pub struct Answer {
     pub body: Body,
     /// Texts of `Warning` headers.
     pub warnings: Vec<String>,
+    /// Set for documents that clients keep.
+    pub etag: Option<String>,
 }
 
 impl Answer {
     /// JSON that is already encoded.
     #[must_use]
     pub fn json(code: u16, bytes: Bytes) -> Self {
-        Self { code, content: JSON, body: Body::Full(bytes), warnings: Vec::new() }
+        Self { code, content: JSON, body: Body::Full(bytes), warnings: Vec::new(), etag: None }
     }
 
     /// Something to encode as JSON.
@@ -92,7 +94,19 @@ impl Answer {
     /// Plain text.
     #[must_use]
     pub fn text(code: u16, text: impl Into<String>) -> Self {
-        Self { code, content: "text/plain; charset=utf-8", body: Body::Full(text.into().into()), warnings: Vec::new() }
+        Self {
+            code,
+            content: "text/plain; charset=utf-8",
+            body: Body::Full(text.into().into()),
+            warnings: Vec::new(),
+            etag: None,
+        }
+    }
+
+    /// No body at all.
+    #[must_use]
+    pub fn nothing(code: u16) -> Self {
+        Self { code, content: "", body: Body::Full(Bytes::new()), warnings: Vec::new(), etag: None }
     }
 
     /// A success without an object.

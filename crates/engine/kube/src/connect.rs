@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::header::{CONNECTION, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{
+    CONNECTION, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
@@ -15,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::answer::{Answer, Body};
 use crate::call::Call;
 use crate::door::Door;
+use crate::field::FieldErrors;
 use crate::locate::ResourceRequest;
 use crate::query::Query;
 use crate::status::StatusError;
@@ -30,6 +33,9 @@ pub trait KubeletDialer: Send + Sync {
     fn dial<'a>(&'a self, node: &'a Value) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>>;
 }
 
+/// Upstream's words about a pod without a node.
+const UNASSIGNED: &str = "does not have a host assigned";
+
 /// Where a pod runs, and in which container.
 struct Place {
     node: Value,
@@ -43,7 +49,7 @@ fn place(door: &Door, at: &ResourceRequest, query: &Query<'_>) -> Result<Place, 
     let container = container(&pod, &at.name, query.get("container"))?;
     let name = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
     if name.is_empty() {
-        return Err(StatusError::bad_request(format!("pod {} does not have a host assigned", at.name)));
+        return Err(StatusError::bad_request(format!("pod {} {UNASSIGNED}", at.name)));
     }
     let node = door.stored("/registry/nodes/", name).ok_or_else(|| StatusError::not_found("", "nodes", name))?;
     Ok(Place { node, container })
@@ -118,7 +124,8 @@ async fn dial(door: &Door, node: &Value) -> Result<Box<dyn Io>, StatusError> {
 
 async fn send(io: Box<dyn Io>, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, StatusError> {
     let unreachable = |error: hyper::Error| StatusError::internal(format!("error dialing backend: {error}"));
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(unreachable)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(unreachable)?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to a kubelet ended");
@@ -134,12 +141,28 @@ fn request(path: &str, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, Stat
     Ok(request)
 }
 
+fn check_log_options(call: &Call<'_>) -> Result<(), StatusError> {
+    let mut errors = FieldErrors::new();
+    for (name, least) in [("tailLines", 0), ("limitBytes", 1), ("sinceSeconds", 1)] {
+        if let Some(number) = call.query.number(name)?.filter(|n| *n < least) {
+            let why = if least == 0 { "must be greater than or equal to 0" } else { "must be greater than 0" };
+            errors.invalid(name, &number.into(), why);
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid("", "PodLogOptions", &call.at.name, &errors)) }
+}
+
 /// `pods/log`: the kubelet's answer, passed on as it comes.
 ///
 /// # Errors
 /// 400 for a wrong container, 404, 500 when the kubelet cannot be reached, the kubelet's own refusal.
 pub async fn log(call: &Call<'_>) -> Result<Answer, StatusError> {
-    let place = place(call.door, call.at, call.query)?;
+    check_log_options(call)?;
+    let place = match place(call.door, call.at, call.query) {
+        // A pod that is nowhere has written nothing.
+        Err(error) if error.to_string().ends_with(UNASSIGNED) => return Ok(Answer::nothing(204)),
+        other => other?,
+    };
     let io = dial(call.door, &place.node).await?;
     let path = kubelet_path(call.at, &place.container, call.query);
     let answer = send(io, request(&path, HeaderMap::new())?).await?;
@@ -154,7 +177,22 @@ pub async fn log(call: &Call<'_>) -> Result<Answer, StatusError> {
         };
         return Err(StatusError::new(code.as_u16(), reason, text));
     }
-    Ok(Answer { code: 200, content: "text/plain", body: Body::Passed(answer.into_body()), warnings: Vec::new() })
+    Ok(Answer {
+        code: 200,
+        content: "text/plain",
+        body: Body::Passed(answer.into_body()),
+        warnings: Vec::new(),
+        etag: None,
+    })
+}
+
+/// `pods/exec`, `attach` and `portforward` without an upgrade: what is wrong with the request.
+///
+/// # Errors
+/// Always: what is wrong with the pod, else that an upgrade is needed.
+pub fn no_upgrade(call: &Call<'_>) -> Result<Answer, StatusError> {
+    place(call.door, call.at, call.query)?;
+    Err(StatusError::bad_request("Upgrade request required"))
 }
 
 /// Whether a request wants its connection upgraded for a stream.
@@ -173,13 +211,13 @@ pub async fn upgrade(
     query: &Query<'_>,
     mut client: Request<Incoming>,
 ) -> Result<Response<Body>, StatusError> {
+    let place = place(door, at, query)?;
     let protocol = client.headers().get(UPGRADE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
     if protocol != "websocket" {
         return Err(StatusError::bad_request(format!(
             "upgrade to {protocol:?} is not built, use a WebSocket (kubectl 1.30 and later do)"
         )));
     }
-    let place = place(door, at, query)?;
     let io = dial(door, &place.node).await?;
     let path = kubelet_path(at, &place.container, query);
     let mut headers = HeaderMap::new();
@@ -193,7 +231,11 @@ pub async fn upgrade(
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         let code = answer.status().as_u16();
         let body = answer.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-        return Err(StatusError::new(code.max(400), "InternalError", String::from_utf8_lossy(&body).trim_end().to_owned()));
+        return Err(StatusError::new(
+            code.max(400),
+            "InternalError",
+            String::from_utf8_lossy(&body).trim_end().to_owned(),
+        ));
     }
     let mut response = Response::new(Body::Full(Bytes::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

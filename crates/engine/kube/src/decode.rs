@@ -2,20 +2,24 @@
 
 use serde_json::Value;
 
-use crate::negotiate::unsupported_media;
+use crate::call::Call;
+use crate::negotiate::{self, unsupported_media};
 use crate::query::FieldValidation;
 use crate::resource::Resource;
-use crate::schema::{DecodeError, Schema};
+use crate::schema::DecodeError;
 use crate::status::StatusError;
 
 /// Media types that a body may have.
 const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
+/// The media type of Kubernetes' protobuf.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
 /// A body as JSON: YAML is converted.
 ///
 /// # Errors
 /// 415 for other media types, 400 for broken YAML.
-pub fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, StatusError> {
+fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, StatusError> {
     match media {
         "application/json" => Ok(body.into()),
         "application/yaml" | "application/x-yaml" => yaml(body).map(Into::into),
@@ -33,32 +37,51 @@ pub fn yaml(body: &[u8]) -> Result<Vec<u8>, StatusError> {
     serde_json::to_vec(&value).map_err(|e| refuse(e.to_string()))
 }
 
+/// The body of a call as a tree, whatever its form, without regard to a type (options, patches).
+///
+/// # Errors
+/// 400 or 415.
+pub fn tree(call: &Call<'_>) -> Result<Value, StatusError> {
+    let media = negotiate::media(call.head.content_type);
+    if media == PROTOBUF {
+        return protobuf(call);
+    }
+    let body = json(media, &call.body)?;
+    serde_json::from_slice(&body).map_err(|e| StatusError::bad_request(e.to_string()))
+}
+
+fn protobuf(call: &Call<'_>) -> Result<Value, StatusError> {
+    call.door.schemas.decode_protobuf(&call.body).map_err(|e| StatusError::bad_request(e.to_string()))
+}
+
 /// Who a body says it is; missing parts are the request's.
 struct Claimed {
     api_version: String,
     kind: String,
 }
 
-/// Decodes a body of JSON as one of `resource`, defaults filled in, and reports what a strict reader has against it:
-/// refused under [`FieldValidation::Strict`], else warnings.
+/// Decodes the body of a call as one of its resource, defaults filled in, and reports what a strict reader has against
+/// it: refused under [`FieldValidation::Strict`], else warnings.
 ///
 /// # Errors
-/// 400 as upstream words it.
-pub fn object(
-    resource: &Resource,
-    schema: &Schema,
-    body: &[u8],
-    validation: FieldValidation,
-) -> Result<(Value, Vec<String>), StatusError> {
-    let decoded = schema.decode(body).map_err(|error| refusal(resource, body, &error))?;
-    let mut value = decoded.value;
-    check_kind(resource, &mut value, body)?;
+/// 400 as upstream words it, 415.
+pub fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Value, Vec<String>), StatusError> {
+    let (resource, schema) = (call.resource.as_ref(), call.schema()?);
+    let media = negotiate::media(call.head.content_type);
+    let (mut value, strict) = if media == PROTOBUF {
+        (protobuf(call)?, Vec::new())
+    } else {
+        let body = json(media, &call.body)?;
+        let decoded = schema.decode(&body).map_err(|error| refusal(resource, &body, &error))?;
+        (decoded.value, decoded.strict)
+    };
+    check_kind(resource, &mut value, &call.body)?;
     let warnings = match validation {
-        FieldValidation::Strict if !decoded.strict.is_empty() => {
-            let text = format!("strict decoding error: {}", decoded.strict.join(", "));
+        FieldValidation::Strict if !strict.is_empty() => {
+            let text = format!("strict decoding error: {}", strict.join(", "));
             return Err(cannot_be_handled(resource, &text));
         }
-        FieldValidation::Warn => decoded.strict,
+        FieldValidation::Warn => strict,
         _ => Vec::new(),
     };
     schema.default(&mut value);

@@ -6,8 +6,7 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::negotiate;
-use crate::object::{meta, metadata, time};
+use crate::object::{meta, metadata, shown, time};
 use crate::query::dry_run;
 use crate::resource::Resource;
 use crate::status::StatusError;
@@ -54,12 +53,15 @@ impl Options {
             let supported = ["Foreground", "Background", "Orphan", "nil"];
             errors.not_supported("propagationPolicy", &options.propagation.as_str().into(), &supported);
         }
-        if errors.is_empty() { Ok(options) } else { Err(StatusError::invalid("meta.k8s.io", "DeleteOptions", "", &errors)) }
+        if errors.is_empty() {
+            Ok(options)
+        } else {
+            Err(StatusError::invalid("meta.k8s.io", "DeleteOptions", "", &errors))
+        }
     }
 
     fn from_body(call: &Call<'_>, errors: &mut FieldErrors) -> Result<Self, StatusError> {
-        let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
-        let value: Value = serde_json::from_slice(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
+        let value = decode::tree(call)?;
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let runs = value.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();
         let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
@@ -168,7 +170,7 @@ async fn mark(call: &Call<'_>, current: &Current, options: &Options, grace: i64)
         return Ok(Outcome { done, gone: true });
     }
     if !shortened(&mut new, call.now, grace) && new == current.object {
-        let done = Done { bytes: current.entry.value.clone(), revision: current.entry.modified.0 };
+        let done = Done { bytes: shown(call.resource, &current.entry.value) };
         return Ok(Outcome { done, gone: false });
     }
     if resource.strategy.blocks_deletion(&current.object) {

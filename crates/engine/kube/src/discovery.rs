@@ -51,7 +51,7 @@ impl Discovery {
                 "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
             };
             let bytes = if core { own } else { groups };
-            return Answer { code: 200, content, body: Body::Full(bytes.clone()), warnings: Vec::new() };
+            return Answer { code: 200, content, body: Body::Full(bytes.clone()), warnings: Vec::new(), etag: None };
         }
         Answer::json(200, if core { self.core.clone() } else { self.groups.clone() })
     }
@@ -152,8 +152,11 @@ fn aggregate(resources: &Resources, format: &str, core: bool) -> Value {
                 json!({ "version": **version, "resources": list, "freshness": "Current" })
             })
             .collect();
-        let metadata =
-            if core { json!({ "creationTimestamp": null }) } else { json!({ "name": *group, "creationTimestamp": null }) };
+        let metadata = if core {
+            json!({ "creationTimestamp": null })
+        } else {
+            json!({ "name": *group, "creationTimestamp": null })
+        };
         items.push(json!({ "metadata": metadata, "versions": list }));
     }
     json!({
@@ -165,7 +168,8 @@ fn aggregated_resource(resource: &Resource) -> Value {
     let kind = |group: &str, version: &str, kind: &str| json!({ "group": group, "version": version, "kind": kind });
     let mut entry = json!({
         "resource": *resource.plural,
-        "responseKind": kind(&resource.group, &resource.version, &resource.kind),
+        // Upstream leaves group and version empty where they are those of the list.
+        "responseKind": kind("", "", &resource.kind),
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": *resource.singular,
         "verbs": verbs(&resource.verbs)
@@ -181,8 +185,7 @@ fn aggregated_resource(resource: &Resource) -> Value {
         .iter()
         .map(|sub| {
             let name = if sub.kind.is_empty() { &*resource.kind } else { sub.kind };
-            let (group, version) =
-                if sub.group_version.1.is_empty() { (&*resource.group, &*resource.version) } else { sub.group_version };
+            let (group, version) = sub.group_version;
             json!({ "subresource": sub.name, "responseKind": kind(group, version, name), "verbs": verbs(sub.verbs) })
         })
         .collect();

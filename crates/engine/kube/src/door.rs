@@ -1,7 +1,7 @@
 //! The door of one cluster: what all requests share, and the way through the stations.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use eksile_base::Clock;
@@ -17,6 +17,7 @@ use crate::caller::Caller;
 use crate::connect::KubeletDialer;
 use crate::discovery::Discovery;
 use crate::locate::{Located, locate};
+use crate::openapi::Documents;
 use crate::query::Query;
 use crate::resources::Resources;
 use crate::schema::{Schema, Schemas};
@@ -79,20 +80,19 @@ pub struct Door {
     pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
     pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
     pub(crate) discovery: Discovery,
+    pub(crate) documents: OnceLock<Documents>,
 }
 
 impl Door {
     /// Opens a door and starts to follow the cluster's RBAC objects. To be called inside a runtime.
     #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
-        let shapes = parts
-            .resources
-            .iter()
-            .filter_map(|r| Some((r.schema.clone(), parts.schemas.schema(&r.schema)?)))
-            .collect();
+        let shapes =
+            parts.resources.iter().filter_map(|r| Some((r.schema.clone(), parts.schemas.schema(&r.schema)?))).collect();
         let door = Arc::new(Self {
             rbac: Rbac::load(&parts.store),
             discovery: Discovery::new(&parts.resources),
+            documents: OnceLock::new(),
             store: parts.store,
             resources: parts.resources,
             schemas: parts.schemas,
@@ -167,7 +167,17 @@ impl Door {
     #[must_use]
     pub fn stored(&self, prefix: &str, rest: &str) -> Option<Value> {
         let entry = self.store.view().get(&format!("{prefix}{rest}"))?;
-        serde_json::from_slice(&entry.value).inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object")).ok()
+        serde_json::from_slice(&entry.value)
+            .inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object"))
+            .ok()
+    }
+
+    /// The OpenAPI documents, made when they are first asked for: most clusters' clients never do.
+    pub(crate) fn documents(&self) -> &Documents {
+        self.documents.get_or_init(|| {
+            let version = &self.settings.version;
+            Documents::new(&self.schemas, &self.resources, &format!("{}.{}", version.major, version.minor))
+        })
     }
 
     /// The cluster's clock.
@@ -213,7 +223,12 @@ impl Cluster for Door {
         if user.groups.iter().any(|g| g == crate::caller::MASTERS) {
             let all = vec!["*".to_owned()];
             return vec![
-                PolicyRule { verbs: all.clone(), api_groups: all.clone(), resources: all.clone(), ..PolicyRule::default() },
+                PolicyRule {
+                    verbs: all.clone(),
+                    api_groups: all.clone(),
+                    resources: all.clone(),
+                    ..PolicyRule::default()
+                },
                 PolicyRule { verbs: all.clone(), non_resource_urls: all, ..PolicyRule::default() },
             ];
         }

@@ -7,6 +7,7 @@
 mod actions;
 mod admit;
 pub mod answer;
+mod audit;
 pub mod authenticate;
 pub mod authorize;
 pub mod call;

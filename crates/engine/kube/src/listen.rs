@@ -172,7 +172,8 @@ async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Re
     };
     door.authorize(&caller, &at, path, &query)?;
     if connect::wants_upgrade(&parts.headers)
-        && let Some(target) = at.resource.as_ref().filter(|r| matches!(r.sub.as_str(), "exec" | "attach" | "portforward"))
+        && let Some(target) =
+            at.resource.as_ref().filter(|r| matches!(r.sub.as_str(), "exec" | "attach" | "portforward"))
     {
         let query = Query::parse(parts.uri.query());
         return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body)).await;
@@ -213,7 +214,7 @@ async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Bytes, Statu
     }
     let announced = text(headers, &CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BODY_LIMIT) {
-        return Err(too_large());
+        return Err(refuse_large(&mut body).await);
     }
     let mut first: Option<Bytes> = None;
     let mut all: Option<Vec<u8>> = None;
@@ -230,14 +231,22 @@ async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Bytes, Statu
             whole
         });
         if whole.len() + data.len() > BODY_LIMIT {
-            return Err(too_large());
+            return Err(refuse_large(&mut body).await);
         }
         whole.extend_from_slice(&data);
     }
     Ok(all.map(Bytes::from).or(first).unwrap_or_default())
 }
 
-fn too_large() -> StatusError {
+/// Reads on for a while, so that a client that writes before it reads gets to see the answer.
+async fn refuse_large(body: &mut Incoming) -> StatusError {
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > 2 * BODY_LIMIT {
+            break;
+        }
+    }
     StatusError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {BODY_LIMIT}"))
 }
 
@@ -245,16 +254,21 @@ fn encode(answer: Answer, retry_after: Option<u32>) -> Response<Body> {
     let mut response = Response::new(answer.body);
     *response.status_mut() = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
-    if let Ok(id) = HeaderValue::from_str(&eksile_base::ids::uuid()) {
-        headers.insert(HeaderName::from_static("audit-id"), id);
+    if !answer.content.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content));
     }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    headers.insert(HeaderName::from_static("audit-id"), crate::audit::next());
     for warning in &answer.warnings {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             headers.append(WARNING, value);
         }
+    }
+    if let Some(tag) = answer.etag
+        && let Ok(value) = HeaderValue::from_str(&format!("\"{tag}\""))
+    {
+        headers.insert(http::header::ETAG, value);
     }
     if let Some(seconds) = retry_after {
         headers.insert(http::header::RETRY_AFTER, seconds.into());

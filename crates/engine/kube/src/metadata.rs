@@ -96,7 +96,9 @@ pub fn begin(object: &mut Value, resource: &Resource, now: jiff::Timestamp) {
     if !own.is_empty() {
         let list = fields.entry("finalizers").or_insert_with(|| Value::Array(Vec::new()));
         if let Some(list) = list.as_array_mut() {
-            list.extend(own.iter().filter(|f| !list.iter().any(|l| l == **f)).map(|f| (*f).into()).collect::<Vec<Value>>());
+            list.extend(
+                own.iter().filter(|f| !list.iter().any(|l| l == **f)).map(|f| (*f).into()).collect::<Vec<Value>>(),
+            );
         }
     }
 }
@@ -233,7 +235,11 @@ fn validate_owners(fields: &Map<String, Value>, errors: &mut FieldErrors) {
         let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default();
         for (name, words) in [("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")] {
             if text(name).is_empty() {
-                errors.invalid(format!("metadata.ownerReferences.{name}"), &"".into(), format!("{words} must not be empty"));
+                errors.invalid(
+                    format!("metadata.ownerReferences.{name}"),
+                    &"".into(),
+                    format!("{words} must not be empty"),
+                );
             }
         }
         if text("kind") == "Event" && matches!(text("apiVersion"), "v1" | "events.k8s.io/v1") {
@@ -256,7 +262,8 @@ fn validate_owners(fields: &Map<String, Value>, errors: &mut FieldErrors) {
 
 /// Checks a change of metadata.
 pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let field = |object: &Value, name: &str| object.get("metadata").and_then(|m| m.get(name)).cloned().unwrap_or_default();
+    let field =
+        |object: &Value, name: &str| object.get("metadata").and_then(|m| m.get(name)).cloned().unwrap_or_default();
     if !field(old, "deletionTimestamp").is_null() {
         no_new_finalizers(&field(new, "finalizers"), &field(old, "finalizers"), errors);
     }
@@ -264,7 +271,9 @@ pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
         let value = field(new, name);
         if value != field(old, name) {
             // Times are told as Go prints them.
-            let go = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|t| t.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string());
+            let go = |text: &str| {
+                text.parse::<jiff::Timestamp>().ok().map(|t| t.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string())
+            };
             let shown = value.as_str().filter(|_| name.ends_with("Timestamp")).and_then(go);
             match shown {
                 Some(shown) => errors.invalid_verbatim(format!("metadata.{name}"), shown, "field is immutable"),
@@ -289,7 +298,9 @@ fn no_new_finalizers(new: &Value, old: &Value, errors: &mut FieldErrors) {
         let list = added.join(", ");
         errors.forbidden(
             "metadata.finalizers",
-            format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"),
+            format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"
+            ),
         );
     }
 }

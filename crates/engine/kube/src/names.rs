@@ -21,9 +21,7 @@ fn is_label(text: &str) -> bool {
     let bytes = text.as_bytes();
     let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     match (bytes.first(), bytes.last()) {
-        (Some(first), Some(last)) => {
-            edge(*first) && edge(*last) && bytes.iter().all(|b| edge(*b) || *b == b'-')
-        }
+        (Some(first), Some(last)) => edge(*first) && edge(*last) && bytes.iter().all(|b| edge(*b) || *b == b'-'),
         _ => false,
     }
 }

@@ -102,7 +102,9 @@ fn not_acceptable() -> StatusError {
 pub fn aggregated(accept: Option<&str>) -> Option<&'static str> {
     for clause in clauses(accept?) {
         match (clause.media, clause.get("as"), clause.get("g"), clause.get("v")) {
-            ("application/json", Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2")) => return Some("v2"),
+            ("application/json", Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2")) => {
+                return Some("v2");
+            }
             ("application/json", Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2beta1")) => {
                 return Some("v2beta1");
             }

@@ -24,9 +24,18 @@ impl Encoded {
     /// Encodes `object` as one of `resource`. The object's own `resourceVersion`, `kind` and `apiVersion` are ignored.
     #[must_use]
     pub fn new(resource: &Resource, object: &Value) -> Self {
+        if resource.strategy.converts() {
+            let mut stored = object.clone();
+            resource.strategy.to_stored(&mut stored);
+            return Self::with_head(&resource.stored_head, &stored);
+        }
+        Self::with_head(&resource.head, object)
+    }
+
+    fn with_head(start: &str, object: &Value) -> Self {
         let mut buffer = Vec::with_capacity(2048);
         buffer.extend_from_slice(&[b' '; DIGITS]);
-        buffer.extend_from_slice(resource.head.as_bytes());
+        buffer.extend_from_slice(start.as_bytes());
         buffer.extend_from_slice(b"\"metadata\":{\"resourceVersion\":\"");
         let head = buffer.len() - DIGITS;
         buffer.push(b'"');
@@ -93,6 +102,18 @@ impl Digits {
     }
 }
 
+/// A stored object in the form of the resource through which it is read.
+#[must_use]
+pub fn shown(resource: &Resource, stored: &Bytes) -> Bytes {
+    if !resource.strategy.converts() {
+        return stored.clone();
+    }
+    let Ok(mut object) = serde_json::from_slice::<Value>(stored) else { return stored.clone() };
+    resource.strategy.from_stored(&mut object);
+    let revision = meta(&object, "resourceVersion").parse().unwrap_or(0);
+    Encoded::with_head(&resource.head, &object).at(revision)
+}
+
 /// A stored object without `kind` and `apiVersion`, as items of a list are written: to be preceded by `{`.
 #[must_use]
 pub fn item(resource: &Resource, stored: &Bytes) -> Bytes {
@@ -103,7 +124,7 @@ pub fn item(resource: &Resource, stored: &Bytes) -> Bytes {
 #[must_use]
 pub fn at_revision(resource: &Resource, stored: &Bytes, revision: u64) -> Bytes {
     const FIELD: &[u8] = b"\"metadata\":{\"resourceVersion\":\"";
-    let start = resource.head.len() + FIELD.len();
+    let start = resource.stored_head.len() + FIELD.len();
     let Some(length) = stored.get(start..).and_then(|rest| rest.iter().position(|b| *b == b'"')) else {
         return stored.clone();
     };

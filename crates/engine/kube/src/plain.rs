@@ -49,6 +49,8 @@ pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, Statu
             return no_such_resource(&door.resources, group);
         }
         ["apis", group, version] => one_version(&door.resources, group, version),
+        ["openapi", "v3"] => Some(Answer::json(200, door.documents().index())),
+        ["openapi", "v3", ..] => document(door, path),
         ["openid", "v1", "jwks"] => keys(door)?,
         [".well-known", "openid-configuration"] => Some(openid(door)),
         ["version"] => Some(version(door)),
@@ -57,6 +59,14 @@ pub async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, Statu
         _ => None,
     };
     Ok(found.unwrap_or_else(not_found))
+}
+
+/// One group version's OpenAPI document.
+fn document(door: &Door, path: &str) -> Option<Answer> {
+    let document = door.documents().get(path.strip_prefix("/openapi/v3/")?)?;
+    let mut answer = Answer::json(200, document.body.clone());
+    answer.etag = Some(document.hash.clone());
+    Some(answer)
 }
 
 /// The keys that sign service-account tokens.
@@ -97,14 +107,15 @@ fn paths(door: &Door) -> Answer {
             list.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
         }
     }
-    list.extend(["/healthz", "/livez", "/readyz", "/version"].map(str::to_owned));
+    list.extend(["/healthz", "/livez", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"].map(str::to_owned));
     list.sort();
     Answer::value(200, &json!({ "paths": list }))
 }
 
 /// Health is asked of the parts that can fail: the door itself answers `ping`, the store must take a transaction.
 async fn health(door: &Door, endpoint: &str, checks: &[&str], request: &Run<'_>) -> Option<Answer> {
-    let store = door.store.write(|_| Ok::<(), std::convert::Infallible>(())).await.map(|_| ()).map_err(|e| e.to_string());
+    let store =
+        door.store.write(|_| Ok::<(), std::convert::Infallible>(())).await.map(|_| ()).map_err(|e| e.to_string());
     let all: [(&str, Result<(), String>); 2] = [("ping", Ok(())), ("store", store)];
     let excluded: Vec<&str> = request.query.all("exclude").collect();
     let chosen: Vec<_> = all

@@ -273,6 +273,8 @@ pub struct Resource {
     pub schema: Arc<str>,
     /// How every stored object begins: `{"kind":K,"apiVersion":V,`.
     pub head: Arc<str>,
+    /// How stored objects begin: as [`Resource::head`], unless they are stored as another group's.
+    pub stored_head: Arc<str>,
     /// Key of the whole collection in the store: `/registry/[GROUP/]PLURAL/`.
     pub prefix: Arc<str>,
     /// False for reviews.
@@ -296,7 +298,16 @@ impl Resource {
         let (group, plural) = row.stored_as.unwrap_or((row.group, row.plural));
         let singular = if row.singular.is_empty() { row.kind.to_ascii_lowercase() } else { row.singular.to_owned() };
         let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{api_version}\",", row.kind);
+        let stored_head = match row.stored_as {
+            Some((group, _)) => {
+                let version =
+                    if group.is_empty() { row.version.to_owned() } else { format!("{group}/{}", row.version) };
+                format!("{{\"kind\":\"{}\",\"apiVersion\":\"{version}\",", row.kind)
+            }
+            None => head.clone(),
+        };
         Self {
+            stored_head: stored_head.into(),
             head: head.into(),
             group: row.group.into(),
             version: row.version.into(),

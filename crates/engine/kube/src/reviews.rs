@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::authorize::{self, Attributes};
+use crate::authorize::{self, Attributes, Why};
 use crate::call::Call;
 use crate::caller::Caller;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::negotiate;
 use crate::object::time;
 use crate::query::WriteOptions;
 use crate::status::StatusError;
@@ -20,8 +19,7 @@ use crate::strategy::{Cluster, PolicyRule, User};
 /// What is wrong with it; 501 for one that is not built.
 pub async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "CreateOptions")?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
-    let (mut review, warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
+    let (mut review, warnings) = decode::object(call, options.validation)?;
     if !matches!(&*call.resource.kind, "SelfSubjectReview" | "SelfSubjectRulesReview") {
         crate::metadata::place(&mut review, call.namespace())?;
         let name = crate::write::manager_name(call, &options);
@@ -134,8 +132,9 @@ fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, Sta
             return Err(invalid(call, &errors));
         }
     };
-    Ok(match authorize::allowed(call.door, caller, &asked) {
-        Ok(()) => json!({ "allowed": true }),
+    Ok(match authorize::explained(call.door, caller, &asked) {
+        Ok(Why::Itself) => json!({ "allowed": true }),
+        Ok(Why::Rbac(allowed)) => json!({ "allowed": true, "reason": call.door.rbac.explain(&allowed) }),
         Err(reason) if reason.is_empty() => json!({ "allowed": false }),
         Err(reason) => json!({ "allowed": false, "reason": reason }),
     })

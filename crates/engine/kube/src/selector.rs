@@ -29,9 +29,7 @@ impl LabelSelector {
     /// # Errors
     /// 400 with upstream's lead-in when it cannot be parsed.
     pub fn parse(text: &str) -> Result<Self, StatusError> {
-        let refuse = |why: String| {
-            StatusError::bad_request(format!("unable to parse requirement: {why}"))
-        };
+        let refuse = |why: String| StatusError::bad_request(format!("unable to parse requirement: {why}"));
         let mut tests = Vec::new();
         if !text.trim().is_empty() {
             for part in split_outside_parentheses(text) {
@@ -101,9 +99,10 @@ fn requirement(part: &str) -> Result<(String, Test), String> {
     }
     for (operator, greater) in [('>', true), ('<', false)] {
         if let Some((key, value)) = part.split_once(operator) {
-            let bound = value.trim().parse().map_err(|_| {
-                "for 'Gt', 'Lt' operators, the value must be an integer".to_owned()
-            })?;
+            let bound = value
+                .trim()
+                .parse()
+                .map_err(|_| "for 'Gt', 'Lt' operators, the value must be an integer".to_owned())?;
             let test = if greater { Test::Greater(bound) } else { Test::Less(bound) };
             return Ok((checked_key(key.trim())?, test));
         }
@@ -135,10 +134,7 @@ fn checked_key(key: &str) -> Result<String, String> {
     }
     if key.contains(char::is_whitespace) {
         let mut words = key.split_whitespace().skip(1);
-        return Err(format!(
-            "found '{}', expected: in, notin, =, ==, !=, gt, lt",
-            words.next().unwrap_or_default()
-        ));
+        return Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", words.next().unwrap_or_default()));
     }
     let problems = crate::names::qualified_name(key);
     if problems.is_empty() {
@@ -245,7 +241,8 @@ fn split_term(part: &str) -> Option<(&str, bool, &str)> {
 }
 
 fn unescaped(value: &str) -> Result<String, StatusError> {
-    let refuse = || StatusError::bad_request(format!("invalid field selector: invalid escape sequence in value: {value}"));
+    let refuse =
+        || StatusError::bad_request(format!("invalid field selector: invalid escape sequence in value: {value}"));
     let mut out = String::with_capacity(value.len());
     let mut escaped = false;
     for c in value.chars() {
@@ -277,9 +274,21 @@ mod tests {
     fn every_operator() {
         let one = labels(&[("a", "b"), ("n", "5")]);
         for (text, expected) in [
-            ("a=b", true), ("a==b", true), ("a!=b", false), ("c!=d", true), ("a in (x, b)", true), ("a notin (b)", false),
-            ("c notin (b)", true), ("a", true), ("!a", false), ("!c", true), ("n>4", true), ("n<4", false), ("a=b,!n", false),
-            ("a in (b),n", true), ("", true),
+            ("a=b", true),
+            ("a==b", true),
+            ("a!=b", false),
+            ("c!=d", true),
+            ("a in (x, b)", true),
+            ("a notin (b)", false),
+            ("c notin (b)", true),
+            ("a", true),
+            ("!a", false),
+            ("!c", true),
+            ("n>4", true),
+            ("n<4", false),
+            ("a=b,!n", false),
+            ("a in (b),n", true),
+            ("", true),
         ] {
             assert_eq!(LabelSelector::parse(text).unwrap().matches(&one), expected, "{text}");
         }

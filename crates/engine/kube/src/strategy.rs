@@ -195,6 +195,17 @@ pub trait Strategy: Send + Sync + 'static {
         }
     }
 
+    /// Whether objects are stored in the form of another group's kind (`Row::stored_as`).
+    fn converts(&self) -> bool {
+        false
+    }
+
+    /// Into the stored form.
+    fn to_stored(&self, _object: &mut Value) {}
+
+    /// Out of the stored form.
+    fn from_stored(&self, _object: &mut Value) {}
+
     /// Field selectors beyond `metadata.name` and `metadata.namespace`.
     fn selectable(&self) -> &'static [&'static str] {
         &[]

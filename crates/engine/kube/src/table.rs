@@ -29,7 +29,9 @@ impl Include {
             "" | "Metadata" => Ok(Self::Metadata),
             "None" => Ok(Self::None),
             "Object" => Ok(Self::Object),
-            other => Err(StatusError::bad_request(format!("Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', 'Object', 'None', or empty"))),
+            other => Err(StatusError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', 'Object', 'None', or empty"
+            ))),
         }
     }
 }
@@ -44,7 +46,13 @@ struct Head<'a> {
 ///
 /// # Errors
 /// 500 when what is stored cannot be read.
-pub fn one(resource: &Resource, stored: &Bytes, wanted: Wanted, include: Include, now: jiff::Timestamp) -> Result<Bytes, StatusError> {
+pub fn one(
+    resource: &Resource,
+    stored: &Bytes,
+    wanted: Wanted,
+    include: Include,
+    now: jiff::Timestamp,
+) -> Result<Bytes, StatusError> {
     let bytes = match wanted.form {
         Form::Object => stored.clone(),
         Form::Partial => partial(stored, wanted.version)?.into(),

@@ -145,7 +145,9 @@ fn known(door: &Door, claims: &Value, issuer: &str) -> Result<Known, &'static st
     let (namespace, name, uid) = (text("/namespace"), text("/serviceaccount/name"), text("/serviceaccount/uid"));
     let mut anchors = vec![anchor(door, &format!("/registry/serviceaccounts/{namespace}/{name}"), uid)?];
     let mut extra = Vec::new();
-    for (kind, prefix) in [("pod", format!("pods/{namespace}")), ("secret", format!("secrets/{namespace}")), ("node", "nodes".to_owned())] {
+    for (kind, prefix) in
+        [("pod", format!("pods/{namespace}")), ("secret", format!("secrets/{namespace}")), ("node", "nodes".to_owned())]
+    {
         let (bound, uid) = (text(&format!("/{kind}/name")), text(&format!("/{kind}/uid")));
         if !uid.is_empty() {
             anchors.push(anchor(door, &format!("/registry/{prefix}/{bound}"), uid)?);

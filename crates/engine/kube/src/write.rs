@@ -11,8 +11,9 @@ use crate::field::FieldErrors;
 use crate::managed::{self, Manager};
 use crate::metadata;
 use crate::negotiate;
-use crate::object::{Encoded, meta};
+use crate::object::{Encoded, meta, shown};
 use crate::query::WriteOptions;
+use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::table;
 
@@ -35,8 +36,6 @@ pub enum Stop {
 pub struct Done {
     /// The object's bytes.
     pub bytes: Bytes,
-    /// The revision; 0 for a dry run.
-    pub revision: u64,
 }
 
 fn invalid(call: &Call<'_>, object: &Value, errors: &FieldErrors) -> StatusError {
@@ -85,8 +84,10 @@ pub async fn create(
     }
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
+    let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
     for _ in 0..TRIES {
-        let mut object = object.clone();
+        // Only a generated name may need another try.
+        let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
         metadata::generate_name(&mut object);
         strategy.prepare_create(&mut object, &call.context());
         let mut errors = FieldErrors::new();
@@ -97,7 +98,6 @@ pub async fn create(
             return Err(invalid(call, &object, &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
-        let generated = meta(&object, "generateName") != "" && call.at.name.is_empty();
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
@@ -163,9 +163,9 @@ async fn finish(
             if call.resource.prefix.starts_with(crate::authorize::rbac::PREFIX) {
                 call.door.rbac.settled(done.revision.0).await;
             }
-            Ok(Done { bytes: done.value, revision: done.revision.0 })
+            Ok(Done { bytes: shown(call.resource, &done.value) })
         }
-        Err(WriteError::Refused(Stop::DryRun(bytes))) => Ok(Done { bytes, revision: 0 }),
+        Err(WriteError::Refused(Stop::DryRun(bytes))) => Ok(Done { bytes }),
         Err(WriteError::Refused(Stop::Refused(error))) => Err(error),
         Err(WriteError::Refused(Stop::Changed)) => Err(call.conflict(CHANGED)),
         Err(WriteError::Failed(error)) => Err(StatusError::internal(error)),
@@ -173,8 +173,7 @@ async fn finish(
 }
 
 /// Upstream's words for a lost race.
-pub const CHANGED: &str =
-    "the object has been modified; please apply your changes to the latest version and try again";
+pub const CHANGED: &str = "the object has been modified; please apply your changes to the latest version and try again";
 
 /// An object as stored, and parsed.
 pub struct Current {
@@ -190,15 +189,16 @@ impl Current {
     /// # Errors
     /// 404, or 500 when what is stored cannot be read.
     pub fn read(call: &Call<'_>) -> Result<Self, StatusError> {
-        Self::of(call.door.store.view().get(&call.key()).ok_or_else(|| call.not_found())?)
+        Self::of(call.resource, call.door.store.view().get(&call.key()).ok_or_else(|| call.not_found())?)
     }
 
     /// Parses an entry.
     ///
     /// # Errors
     /// 500 when what is stored cannot be read.
-    pub fn of(entry: Entry) -> Result<Self, StatusError> {
-        let object = serde_json::from_slice(&entry.value).map_err(StatusError::internal)?;
+    pub fn of(resource: &Resource, entry: Entry) -> Result<Self, StatusError> {
+        let mut object = serde_json::from_slice(&entry.value).map_err(StatusError::internal)?;
+        resource.strategy.from_stored(&mut object);
         Ok(Self { entry, object })
     }
 }
@@ -242,7 +242,7 @@ pub async fn replace(
     }
     strategy.authorize(&new, Some(old), &call.context())?;
     if new == *old || managed::restore_times(old, &mut new) {
-        return Ok(Done { bytes: current.entry.value.clone(), revision: current.entry.modified.0 });
+        return Ok(Done { bytes: shown(call.resource, &current.entry.value) });
     }
     store_change(call, current, new, options.dry_run).await
 }
@@ -251,7 +251,12 @@ pub async fn replace(
 ///
 /// # Errors
 /// 409 when somebody else wrote first; what the strategy's transaction has against it.
-pub async fn store_change(call: &Call<'_>, current: &Current, mut new: Value, dry_run: bool) -> Result<Done, StatusError> {
+pub async fn store_change(
+    call: &Call<'_>,
+    current: &Current,
+    mut new: Value,
+    dry_run: bool,
+) -> Result<Done, StatusError> {
     let resource = call.resource;
     let key = current.entry.key.clone();
     let stages = resource.strategy.stages();

@@ -4,9 +4,14 @@ use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::netlink::{Cidr, Neighbour, Netlink, Route, RouteKind, Rule, Selector, Veth};
 use crate::{Error, Namespace};
+
+/// How long an interface may take to carry packets; it usually takes less than a millisecond.
+const CARRIES: Duration = Duration::from_secs(2);
 
 /// One effect in one place. Places are named namespaces (see [`Namespace::named`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +35,9 @@ pub enum What {
     Veth(Veth, String),
     /// Brings an interface up.
     Up(String),
+    /// Waits until an interface carries packets, which the kernel decides a moment after both ends
+    /// of a cable are up; an ARP request lost before that is repeated only after a second.
+    Await(String),
     /// Removes an interface.
     Unlink(String),
     /// Gives an interface an address.
@@ -113,6 +121,7 @@ fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result
             netlink.set_up(&veth.near.name)
         }
         What::Up(name) => netlink.set_up(name),
+        What::Await(name) => carries(netlink, name),
         What::Unlink(name) => absent(netlink.delete_link(name)),
         What::Address(name, address) => netlink.index(name).and_then(|i| netlink.add_address(i, *address)),
         What::Unaddress(name, address) => {
@@ -131,6 +140,17 @@ fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result
         }
         What::Create | What::Delete | What::Set(..) | What::Filter(_) => Ok(()),
     }
+}
+
+fn carries(netlink: &mut Netlink, name: &str) -> Result<(), Error> {
+    let start = Instant::now();
+    while !netlink.link(name)?.carries {
+        if start.elapsed() > CARRIES {
+            return Err(Error::at(format!("wait for {name}"))(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
+    Ok(())
 }
 
 fn device(netlink: &mut Netlink, route: &Route) -> Result<Option<u32>, Error> {
@@ -211,6 +231,7 @@ impl fmt::Display for What {
                 write!(f, " <-> [{far}] {} mtu {}", end.name, end.mtu)
             }
             Self::Up(name) => write!(f, "up {name}"),
+            Self::Await(name) => write!(f, "await {name}"),
             Self::Unlink(name) => write!(f, "unlink {name}"),
             Self::Address(name, address) => write!(f, "address {address} on {name}"),
             Self::Unaddress(name, address) => write!(f, "no address {address} on {name}"),

@@ -1,8 +1,13 @@
 //! From staged to published: the queue of transactions, and the thread that makes them durable in batches.
 
-use std::{mem, sync::Arc, task::Waker};
+use std::{
+    mem,
+    sync::Arc,
+    task::Waker,
+    time::{Duration, Instant},
+};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -25,6 +30,8 @@ pub(crate) struct Staging {
     /// Why nothing more is taken.
     pub(crate) ended: Option<StoreError>,
     compact: bool,
+    /// The committer sleeps until so many wait.
+    wanted: usize,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +43,7 @@ pub(crate) struct Batch {
 
 impl Staging {
     pub(crate) fn new(last: Revision, next_row: u64) -> Staging {
-        Staging { last, next_row, batch: Batch::default(), ended: None, compact: false }
+        Staging { last, next_row, batch: Batch::default(), ended: None, compact: false, wanted: usize::MAX }
     }
 }
 
@@ -52,36 +59,56 @@ impl Line {
         Line { staging: Mutex::new(staging), wake: Condvar::new() }
     }
 
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
+    /// To be called after something was added to the batch.
+    pub(crate) fn added(&self, staging: MutexGuard<'_, Staging>) {
+        let enough = staging.batch.waiting.len() >= staging.wanted;
+        drop(staging);
+        if enough {
+            self.wake.notify_one();
+        }
     }
 
     /// Has the committer forget what lies outside the window, now.
     pub(crate) fn compact(&self) {
         self.staging.lock().compact = true;
-        self.wake();
+        self.wake.notify_one();
     }
 
     /// Takes no more transactions; the committer finishes those it has.
     pub(crate) fn close(&self) {
         self.staging.lock().ended.get_or_insert(StoreError::Closed);
-        self.wake();
+        self.wake.notify_one();
     }
 
     /// The next batch and the revision it ends at; `None` when there will be none.
-    fn next(&self) -> Option<(Batch, Revision)> {
+    fn next(&self, pace: &Pace) -> Option<(Batch, Revision)> {
         let mut staging = self.staging.lock();
+        let mut deadline = None;
         loop {
-            let idle = staging.batch.rows.is_empty() && staging.batch.waiting.is_empty() && !staging.compact;
-            if !idle {
-                staging.compact = false;
-                return Some((mem::take(&mut staging.batch), staging.last));
+            let waiting = staging.batch.waiting.len();
+            if waiting == 0 && !staging.compact {
+                if staging.ended.is_some() {
+                    return None;
+                }
+                staging.wanted = 1;
+                self.wake.wait(&mut staging);
+            } else {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + pace.patience());
+                let go = waiting >= pace.siblings || staging.compact || staging.ended.is_some();
+                staging.wanted = pace.siblings;
+                if go || self.wake.wait_until(&mut staging, deadline).timed_out() {
+                    break;
+                }
             }
-            if staging.ended.is_some() {
-                return None;
-            }
-            self.wake.wait(&mut staging);
         }
+        staging.compact = false;
+        staging.wanted = usize::MAX;
+        Some((mem::take(&mut staging.batch), staging.last))
+    }
+
+    /// How many wait for the next batch.
+    fn waiting(&self) -> usize {
+        self.staging.lock().batch.waiting.len()
     }
 
     /// Refuses everything from now on, and what waits.
@@ -92,9 +119,32 @@ impl Line {
     }
 }
 
+/// How many writers there seem to be, and how long the disk takes.
+///
+/// Who was just answered will often write again at once. To wait for them a little, so that they share the next sync
+/// rather than miss it, is worth a fraction of the sync; a single writer never waits.
+#[derive(Debug, Default)]
+struct Pace {
+    siblings: usize,
+    sync: Duration,
+}
+
+impl Pace {
+    fn patience(&self) -> Duration {
+        self.sync / 4
+    }
+
+    fn seen(&mut self, sync: Duration, batch: usize, waiting: usize) {
+        self.sync = (self.sync * 7 + sync) / 8;
+        self.siblings = batch + waiting;
+    }
+}
+
 /// The committer thread.
 pub(crate) fn run(shared: &Arc<Shared>, disk: &mut dyn Disk) {
-    while let Some((batch, revision)) = shared.line.next() {
+    let mut pace = Pace::default();
+    while let Some((batch, revision)) = shared.line.next(&pace) {
+        let (start, writers) = (Instant::now(), batch.waiting.len());
         let forgotten = shared.forgettable(FORGET);
         let work = !batch.rows.is_empty() || !forgotten.rows.rows.is_empty();
         let result = if work { disk.commit(&batch.rows, &forgotten.rows) } else { Ok(()) };
@@ -105,6 +155,7 @@ pub(crate) fn run(shared: &Arc<Shared>, disk: &mut dyn Disk) {
             answer(shared.line.fail(&error), &Err(error));
             break;
         }
+        pace.seen(start.elapsed(), writers, shared.line.waiting());
         shared.forget(&forgotten);
         if forgotten.count == FORGET {
             shared.line.compact();

@@ -268,8 +268,7 @@ impl Shared {
         let (done, wait) = oneshot::channel();
         staging.batch.waiting.push(done);
         let last = staging.last;
-        drop(staging);
-        self.line.wake();
+        self.line.added(staging);
         Ok((last, result, Some(wait)))
     }
 

@@ -6,7 +6,7 @@ use eksile_linux::netlink::{RouteKind, Selector};
 use eksile_linux::{Effects, Host};
 
 use super::plan::{ETHERNET, End, MAIN_TABLE, Place, Plan, anywhere};
-use super::{FabricError, LINK_ADDRESS, ONPREM_ADDRESS, PUBLIC_BLOCK, REGION_ENDPOINTS, diff, link};
+use super::{FabricError, LINK_ADDRESS, ONPREM_ADDRESS, REGION_ENDPOINTS, diff, link};
 
 /// The Outpost's end of the link's management stream.
 const LINK_OUTPOST: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 2);
@@ -27,7 +27,8 @@ pub(super) fn plan(outposts: &[String]) -> Plan {
     *internet = Place::forwarding();
     let std::net::IpAddr::V4(endpoints) = REGION_ENDPOINTS.ip() else { return plan };
     internet.serve(endpoints);
-    internet.route(MAIN_TABLE, PUBLIC_BLOCK, RouteKind::Blackhole);
+    // What nobody has is silent: no answer tells that an address is not used.
+    internet.route(MAIN_TABLE, anywhere(), RouteKind::Blackhole);
     *plan.place("onprem") = Place::forwarding();
     plan.place("onprem").serve(ONPREM_ADDRESS);
     for outpost in outposts {

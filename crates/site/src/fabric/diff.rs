@@ -27,7 +27,8 @@ pub(super) fn actions(old: &Plan, new: &Plan) -> Vec<Action> {
         }
     }
     let missing = new.cables.iter().filter(|(key, _)| !old.cables.contains_key(*key));
-    let remade = missing.flat_map(|((place, _), (veth, far))| connect(&mut actions, place, veth, far)).collect();
+    let remade =
+        missing.flat_map(|((place, _), (veth, far))| connect(&mut actions, place, veth, far)).collect::<BTreeSet<_>>();
     for (name, place) in &new.places {
         add(&mut actions, name, old.places.get(name).unwrap_or(&none), place, &remade);
     }

@@ -104,7 +104,7 @@ table ip nat_gateway {{
 \tchain forward {{ type filter hook forward priority 0; policy accept;
 \t\tct state invalid drop
 \t}}
-\tchain masquerade {{ type nat hook postrouting priority srcnat; policy accept;
+\tchain in_own_name {{ type nat hook postrouting priority srcnat; policy accept;
 \t\tip saddr != {own} snat to {own}
 \t}}
 }}

@@ -18,7 +18,7 @@ mod records;
 mod router;
 mod topology;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ pub struct Report {
 pub struct Fabric {
     site: String,
     region: String,
-    /// Names of the places this site made, one a line; written before they are made.
+    /// The places this site made or shares, one a line; written before anything is done in them.
     places: PathBuf,
     /// What the kernel has, as far as is known.
     known: Option<Plan>,
@@ -111,20 +111,27 @@ impl Fabric {
         Ok(Report { actions: actions.len(), pending })
     }
 
-    fn remembered(&self) -> Result<BTreeSet<String>, FabricError> {
-        match fs::read_to_string(&self.places) {
-            Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
-            Err(source) => Err(self.state(source)),
-        }
+    /// Lines are `NAME` for places of this site's own, `NAME PREFIX` for shared ones.
+    fn remembered(&self) -> Result<BTreeMap<String, Tenure>, FabricError> {
+        let text = match fs::read_to_string(&self.places) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            other => other.map_err(|source| self.state(source))?,
+        };
+        let place = |line: &str| match line.split_once(' ') {
+            Some((name, prefix)) => (name.to_owned(), Tenure::Shared(prefix.to_owned())),
+            None => (line.to_owned(), Tenure::Sole),
+        };
+        Ok(text.lines().map(place).collect())
     }
 
-    /// Writes down every place that may be there after the next actions.
+    /// Writes down every place that may be touched by the next actions.
     fn remember(&self, known: &Plan, wanted: &Plan) -> Result<(), FabricError> {
-        let own = known.places.iter().chain(&wanted.places);
-        let names: BTreeSet<&str> =
-            own.filter(|(_, p)| !matches!(p.tenure, Tenure::Shared(_))).map(|(name, _)| name.as_str()).collect();
-        let text: String = names.iter().flat_map(|name| [name, "\n"]).collect();
+        let line = |(name, place): (&String, &plan::Place)| match &place.tenure {
+            Tenure::Shared(prefix) => format!("{name} {prefix}\n"),
+            Tenure::Sole | Tenure::Tenant => format!("{name}\n"),
+        };
+        let lines: BTreeSet<String> = known.places.iter().chain(&wanted.places).map(line).collect();
+        let text: String = lines.into_iter().collect();
         let new = self.places.with_extension("new");
         let write = || {
             self.places.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -1,6 +1,6 @@
 //! What is there already: how a restarted site adopts a running network.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eksile_linux::netlink::{Cidr, LinkState, Netlink, Route, RouteKind, Rule, Selector, Veth, VethEnd};
 use eksile_linux::{Error, Namespace};
@@ -10,23 +10,24 @@ use super::plan::{Place, Plan, Tenure};
 /// Kernel rules `main` and `default` have these priorities or higher (ip-rule(8)).
 const KERNEL_RULES: u32 = 32_766;
 
-/// The places of `names` and of `wanted` as the kernel has them, as far as this site owns them. Filters,
+/// The `remembered` places and those of `wanted` as the kernel has them, as far as this site owns them. Filters,
 /// settings and neighbours are left out: they are written again, which disturbs nothing.
 ///
 /// # Errors
 /// When the kernel refuses to list something.
-pub(super) fn existing(names: &BTreeSet<String>, wanted: &Plan) -> Result<Plan, Error> {
+pub(super) fn existing(remembered: &BTreeMap<String, Tenure>, wanted: &Plan) -> Result<Plan, Error> {
     let mut plan = Plan::default();
-    for name in names.iter().chain(wanted.places.keys()) {
+    // Remembered ones first: a tenant that is to go goes as a whole.
+    let planned = wanted.places.iter().map(|(name, place)| (name, &place.tenure));
+    let tenures: BTreeMap<_, _> = remembered.iter().chain(planned).collect();
+    for (name, tenure) in tenures {
         let place = Namespace::named(name);
-        if plan.places.contains_key(name) || !place.exists() {
+        if !place.exists() {
             continue;
         }
-        let tenure = wanted.places.get(name).map(|p| p.tenure.clone()).unwrap_or_default();
-        // A place that is to go goes as a whole, but for its cables.
         let mut netlink = Netlink::open(&place)?;
         let links = netlink.links()?;
-        let seen = look(&mut netlink, &links, tenure)?;
+        let seen = look(&mut netlink, &links, tenure.clone())?;
         let ours = links.iter().filter(|(device, _)| *device != "lo" && owned(&seen.tenure, device));
         for (device, link) in ours.filter(|_| seen.tenure != Tenure::Tenant) {
             record(&mut plan, wanted, name, device, link);
@@ -37,11 +38,7 @@ pub(super) fn existing(names: &BTreeSet<String>, wanted: &Plan) -> Result<Plan, 
     Ok(plan)
 }
 
-fn look(
-    netlink: &mut Netlink,
-    links: &std::collections::BTreeMap<String, LinkState>,
-    tenure: Tenure,
-) -> Result<Place, Error> {
+fn look(netlink: &mut Netlink, links: &BTreeMap<String, LinkState>, tenure: Tenure) -> Result<Place, Error> {
     let on = |device: &str| owned(&tenure, device);
     let routes: BTreeSet<Route> = netlink
         .routes()?

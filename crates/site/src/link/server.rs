@@ -315,8 +315,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, S> {
                 self.send(&Message::Taken { seq }).await
             }
             Message::Ask { id, question } => {
-                let (answerer, site, answers) =
-                    (Arc::clone(&self.server.answerer), self.site.clone(), answers.clone());
+                let (answerer, site, answers) = (Arc::clone(&self.server.answerer), self.site.clone(), answers.clone());
                 tokio::spawn(async move {
                     let result = answerer.answer(&site, question).await;
                     if answers.send(Message::Answer { id, result }).await.is_err() {

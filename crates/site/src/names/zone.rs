@@ -6,8 +6,25 @@ use eksile_store::{RecordError, Store};
 
 /// Services whose names lead to the Region's endpoints.
 const SERVICES: &[&str] = &[
-    "api.ecr", "autoscaling", "cloudformation", "ec2", "ec2messages", "ecr", "eks", "eks-auth", "elasticloadbalancing",
-    "iam", "logs", "monitoring", "outposts", "route53", "s3", "secretsmanager", "ssm", "ssmmessages", "sts",
+    "api.ecr",
+    "autoscaling",
+    "cloudformation",
+    "ec2",
+    "ec2messages",
+    "ecr",
+    "eks",
+    "eks-auth",
+    "elasticloadbalancing",
+    "iam",
+    "logs",
+    "monitoring",
+    "outposts",
+    "route53",
+    "s3",
+    "secretsmanager",
+    "ssm",
+    "ssmmessages",
+    "sts",
 ];
 
 /// What a name leads to.

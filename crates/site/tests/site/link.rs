@@ -12,9 +12,7 @@ use std::{
 };
 
 use eksile_base::Clock;
-use eksile_ec2::records::{
-    Instance, InstanceRole, InstanceState, ObservedInstance, Subnet, Tags, WantedInstanceState,
-};
+use eksile_ec2::records::{Instance, InstanceRole, InstanceState, ObservedInstance, Subnet, Tags, WantedInstanceState};
 use eksile_site::{
     link::{Answerer, Connect, Connection, LinkClient, LinkServer, Question, Timing, site_links},
     outbox::Outbox,
@@ -23,11 +21,8 @@ use eksile_store::{Record, RecordError, Scope, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 const SITE: &str = "op-1";
-const TIMING: Timing = Timing {
-    ping: Duration::from_millis(20),
-    silence: Duration::from_millis(200),
-    retry: Duration::from_millis(20),
-};
+const TIMING: Timing =
+    Timing { ping: Duration::from_millis(20), silence: Duration::from_millis(200), retry: Duration::from_millis(20) };
 
 struct Region {
     store: Store,

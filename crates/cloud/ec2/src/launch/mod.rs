@@ -3,7 +3,7 @@
 mod order;
 mod profile;
 
-pub(crate) use order::{counts, groups, image, instance_type, subnet, user_data};
+pub(crate) use order::{counts, groups, image, instance_type, secondary_addresses, subnet, user_data};
 pub(crate) use profile::ProfileSpecification;
 
 use std::net::Ipv4Addr;
@@ -19,6 +19,7 @@ use crate::records::{
     Attachment, Instance, InstanceProfileRef, InstanceRole, NetworkInterface, Subnet, Tags, WantedInstanceState,
 };
 use crate::resource::invalid_value;
+use crate::subnet_space::SubnetSpace;
 
 /// A launch, checked.
 pub(crate) struct Order {
@@ -27,6 +28,8 @@ pub(crate) struct Order {
     pub(crate) subnet: Subnet,
     pub(crate) groups: Vec<String>,
     pub(crate) private_ip: Option<String>,
+    /// How many besides the primary one.
+    pub(crate) secondary_addresses: usize,
     pub(crate) description: String,
     pub(crate) delete_on_termination: bool,
     /// At least, and at most.
@@ -36,6 +39,12 @@ pub(crate) struct Order {
     pub(crate) client_token: Option<String>,
     pub(crate) tags: Tags,
     pub(crate) interface_tags: Tags,
+}
+
+/// Addresses of one instance.
+struct Addresses {
+    primary: Ipv4Addr,
+    secondary: Vec<Ipv4Addr>,
 }
 
 /// Launches as many as there is room for, within the counts.
@@ -49,8 +58,8 @@ pub(crate) fn launch(
     let addresses = addresses(network, order, number)?;
     let reservation_id = call.id("r");
     let mut launched = Vec::new();
-    for (address, index) in addresses.into_iter().zip(0..) {
-        let (instance, interface) = make(call, order, &reservation_id, address, index);
+    for (own, index) in addresses.iter().zip(0..) {
+        let (instance, interface) = make(call, order, &reservation_id, own, index);
         txn.put_record(&call.scope, &interface)?;
         txn.put_record(&call.scope, &instance)?;
         launched.push(instance);
@@ -66,7 +75,8 @@ fn affordable(call: &Call<'_>, txn: &Txn<'_>, network: &Network, order: &Order) 
     let outposts = txn.records::<Outpost>(&call.scope)?;
     let outpost = outposts.iter().find(|outpost| outpost.outpost_arn == *arn);
     let Some(slots) = outpost.and_then(|outpost| outpost.capacity.get(name)) else {
-        let message = format!("Your requested instance type ({name}) is not supported in your requested Outpost ({arn}).");
+        let message =
+            format!("Your requested instance type ({name}) is not supported in your requested Outpost ({arn}).");
         return Err(Fault::client("Unsupported", 400, message));
     };
     let free = slots.saturating_sub(network.slots_taken(order.subnet.site(call.region), name));
@@ -78,8 +88,14 @@ fn affordable(call: &Call<'_>, txn: &Txn<'_>, network: &Network, order: &Order) 
 }
 
 /// Addresses for as many as the subnet has room for, up to `number`.
-fn addresses(network: &Network, order: &Order, number: u32) -> Result<Vec<Ipv4Addr>, Fault> {
+fn addresses(network: &Network, order: &Order, number: u32) -> Result<Vec<Addresses>, Fault> {
     let subnet_id = &order.subnet.subnet_id;
+    let too_few = || {
+        let message = format!(
+            "There are not enough free addresses in subnet '{subnet_id}' to satisfy the requested number of instances."
+        );
+        Fault::client("InsufficientFreeAddressesInSubnet", 400, message)
+    };
     let mut space = network.space(subnet_id).ok_or_else(|| invalid_value("The subnet has no addresses"))?;
     if let Some(text) = &order.private_ip {
         let address: Ipv4Addr = text.parse().map_err(|_| invalid_value(format!("Invalid IPv4 address {text}")))?;
@@ -89,27 +105,28 @@ fn addresses(network: &Network, order: &Order, number: u32) -> Result<Vec<Ipv4Ad
         if !space.take_exactly(address) {
             return Err(Fault::client("InvalidIPAddress.InUse", 400, format!("Address {text} is in use.")));
         }
-        return Ok(vec![address]);
+        let secondary = secondary(&mut space, order).ok_or_else(too_few)?;
+        return Ok(vec![Addresses { primary: address, secondary }]);
     }
-    let taken: Vec<_> = (0..number).map_while(|_| space.take()).collect();
-    if taken.len() < order.counts.0 as usize {
-        let message = format!(
-            "There are not enough free addresses in subnet '{subnet_id}' to satisfy the requested number of instances."
-        );
-        return Err(Fault::client("InsufficientFreeAddressesInSubnet", 400, message));
-    }
-    Ok(taken)
+    let one = |space: &mut SubnetSpace| Some(Addresses { primary: space.take()?, secondary: secondary(space, order)? });
+    let taken: Vec<_> = (0..number).map_while(|_| one(&mut space)).collect();
+    if taken.len() < order.counts.0 as usize { Err(too_few()) } else { Ok(taken) }
+}
+
+/// All of an instance's secondary addresses, or none.
+fn secondary(space: &mut SubnetSpace, order: &Order) -> Option<Vec<Ipv4Addr>> {
+    (0..order.secondary_addresses).map(|_| space.take()).collect()
 }
 
 fn make(
     call: &Call<'_>,
     order: &Order,
     reservation_id: &str,
-    address: Ipv4Addr,
+    own: &Addresses,
     index: u32,
 ) -> (Instance, NetworkInterface) {
     let instance_id = call.id("i");
-    let interface = interface(call, order, &instance_id, address);
+    let interface = interface(call, order, &instance_id, own);
     let instance = Instance {
         instance_id,
         reservation_id: reservation_id.to_owned(),
@@ -118,8 +135,8 @@ fn make(
         site: order.subnet.site(call.region).to_owned(),
         subnet_id: order.subnet.subnet_id.clone(),
         vpc_id: order.subnet.vpc_id.clone(),
-        private_ip: address.to_string(),
-        private_dns_name: private_dns_name(call.region, address),
+        private_ip: own.primary.to_string(),
+        private_dns_name: private_dns_name(call.region, own.primary),
         network_interface_ids: vec![interface.network_interface_id.clone()],
         key_name: None,
         instance_profile: order.profile.clone(),
@@ -134,7 +151,7 @@ fn make(
     (instance, interface)
 }
 
-fn interface(call: &Call<'_>, order: &Order, instance_id: &str, address: Ipv4Addr) -> NetworkInterface {
+fn interface(call: &Call<'_>, order: &Order, instance_id: &str, own: &Addresses) -> NetworkInterface {
     let network_interface_id = call.id("eni");
     let attachment = Attachment {
         attachment_id: call.id("eni-attach"),
@@ -148,8 +165,8 @@ fn interface(call: &Call<'_>, order: &Order, instance_id: &str, address: Ipv4Add
         network_interface_id,
         subnet_id: order.subnet.subnet_id.clone(),
         vpc_id: order.subnet.vpc_id.clone(),
-        private_ip: address.to_string(),
-        secondary_private_ips: Vec::new(),
+        private_ip: own.primary.to_string(),
+        secondary_private_ips: own.secondary.iter().map(Ipv4Addr::to_string).collect(),
         groups: order.groups.clone(),
         description: order.description.clone(),
         interface_type: "interface".to_owned(),

@@ -70,7 +70,9 @@ pub(crate) fn groups(network: &Network, subnet: &Subnet, asked: &[String]) -> Re
 pub(crate) fn counts((least, most): (i32, i32), one_address: bool) -> Result<(u32, u32), Fault> {
     let bounds = u32::try_from(least).ok().zip(u32::try_from(most).ok());
     let Some((least, most)) = bounds.filter(|(least, most)| *least >= 1 && least <= most) else {
-        let message = format!("Value ({least}) for parameter minCount is invalid. Must be at least 1 and at most maxCount ({most}).");
+        let message = format!(
+            "Value ({least}) for parameter minCount is invalid. Must be at least 1 and at most maxCount ({most})."
+        );
         return Err(invalid_value(message));
     };
     if one_address && most > 1 {
@@ -78,6 +80,21 @@ pub(crate) fn counts((least, most): (i32, i32), one_address: bool) -> Result<(u3
         return Err(Fault::client("InvalidParameterCombination", 400, message));
     }
     Ok((least, most))
+}
+
+/// Besides the primary address; as many as the type's interface holds.
+pub(crate) fn secondary_addresses(kind: &InstanceType, asked: i32) -> Result<usize, Fault> {
+    let most = kind.ipv4_per_interface.saturating_sub(1) as usize;
+    let asked =
+        usize::try_from(asked).map_err(|_| invalid_value("SecondaryPrivateIpAddressCount may not be negative"))?;
+    if asked > most {
+        let message = format!(
+            "Number of private addresses will exceed limit: {} holds {most} besides the primary one.",
+            kind.name
+        );
+        return Err(Fault::client("PrivateIpAddressLimitExceeded", 400, message));
+    }
+    Ok(asked)
 }
 
 pub(crate) fn user_data(encoded: &str) -> Result<Vec<u8>, Fault> {
@@ -96,7 +113,9 @@ mod tests {
     #[test]
     fn counts_are_bounds() {
         assert_eq!(counts((1, 3), false), Ok((1, 3)));
-        for (bad, code) in [((0, 1), "InvalidParameterValue"), ((2, 1), "InvalidParameterValue"), ((-1, 1), "InvalidParameterValue")] {
+        for (bad, code) in
+            [((0, 1), "InvalidParameterValue"), ((2, 1), "InvalidParameterValue"), ((-1, 1), "InvalidParameterValue")]
+        {
             assert_eq!(counts(bad, false).unwrap_err().code, code);
         }
         assert_eq!(counts((1, 2), true).unwrap_err().code, "InvalidParameterCombination");

@@ -23,7 +23,8 @@ impl ProfileSpecification {
     /// The profile, by name or ARN, not both.
     pub(crate) fn find(&self, call: &Call<'_>, reads: Reads<'_>) -> Result<InstanceProfileRef, Fault> {
         if self.arn.is_some() && self.name.is_some() {
-            let message = "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'";
+            let message =
+                "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'";
             return Err(Fault::client("InvalidParameterCombination", 400, message));
         }
         let profile = self.record(call, reads)?;

@@ -48,7 +48,8 @@ impl Command for AssociateRouteTable {
             if other.route_table_id == *id {
                 return Ok(Output { association_id: there.association_id.clone(), association_state });
             }
-            let message = format!("the specified association for route table {id} conflicts with an existing association");
+            let message =
+                format!("the specified association for route table {id} conflicts with an existing association");
             return Err(Fault::client("Resource.AlreadyAssociated", 400, message));
         }
         let association_id = call.id("rtbassoc");

@@ -74,7 +74,8 @@ impl CreateRoute {
             return Err(Fault::not_implemented("A route to IPv6 addresses or a prefix list"));
         }
         let text = self.destination_cidr_block.as_deref().ok_or_else(|| missing("destinationCidrBlock"))?;
-        let message = || format!("Value ({text}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.");
+        let message =
+            || format!("Value ({text}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.");
         text.parse().map_err(|_| invalid_value(message()))
     }
 
@@ -96,7 +97,8 @@ impl CreateRoute {
         targets.extend(self.local_gateway_id.as_ref().map(|id| local_gateway(call, txn, id)));
         targets.extend(self.network_interface_id.as_ref().map(|id| interface(call, txn, table, id)));
         if targets.len() > 1 {
-            let message = "The request must contain exactly one of gatewayId, natGatewayId, localGatewayId, networkInterfaceId";
+            let message =
+                "The request must contain exactly one of gatewayId, natGatewayId, localGatewayId, networkInterfaceId";
             return Err(Fault::client("InvalidParameterCombination", 400, message));
         }
         targets.pop().unwrap_or_else(|| Err(missing("gatewayId")))

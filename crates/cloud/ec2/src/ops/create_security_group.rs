@@ -55,7 +55,8 @@ impl Command for CreateSecurityGroup {
             return Err(Fault::client("InvalidGroup.Reserved", 400, message));
         }
         if name.starts_with("sg-") {
-            let message = format!("Value ({name}) for parameter GroupName is invalid. Group names may not be in the format sg-*");
+            let message =
+                format!("Value ({name}) for parameter GroupName is invalid. Group names may not be in the format sg-*");
             return Err(invalid_value(message));
         }
         let vpc = vpc(call, txn, self.vpc_id.as_deref())?;

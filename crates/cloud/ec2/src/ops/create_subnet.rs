@@ -93,7 +93,8 @@ impl CreateSubnet {
         };
         if outpost.availability_zone != zone.name {
             let home = &outpost.availability_zone;
-            let message = format!("Value ({}) for parameter availabilityZone is invalid. The Outpost is in {home}.", zone.name);
+            let message =
+                format!("Value ({}) for parameter availabilityZone is invalid. The Outpost is in {home}.", zone.name);
             return Err(invalid_value(message));
         }
         Ok(zone)

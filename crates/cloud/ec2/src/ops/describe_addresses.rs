@@ -48,9 +48,10 @@ impl Lookup for DescribeAddresses {
         let interfaces: BTreeMap<_, _> = interfaces.iter().map(|i| (&i.network_interface_id, i)).collect();
         let held = |address: &Address| address.network_interface_id.as_ref().and_then(|id| interfaces.get(id).copied());
         let Self { allocation_ids, public_ips, filters } = self;
-        let mut addresses = select(Reads::of(view), &call.scope, &allocation_ids, &filters, |address: &Address, name| {
-            values(address, held(address), name)
-        })?;
+        let mut addresses =
+            select(Reads::of(view), &call.scope, &allocation_ids, &filters, |address: &Address, name| {
+                values(address, held(address), name)
+            })?;
         if let Some(missing) = public_ips.iter().find(|ip| !addresses.iter().any(|a| a.public_ip == **ip)) {
             return Err(Fault::client("InvalidAddress.NotFound", 400, format!("Address '{missing}' not found.")));
         }

@@ -33,7 +33,9 @@ impl Lookup for DescribeNetworkInterfaces {
         };
         let values = |interface: &NetworkInterface, name: &str| match name {
             "association.public-ip" => Some(public(interface).map(|a| a.public_ip.clone()).into_iter().collect()),
-            "association.allocation-id" => Some(public(interface).map(|a| a.allocation_id.clone()).into_iter().collect()),
+            "association.allocation-id" => {
+                Some(public(interface).map(|a| a.allocation_id.clone()).into_iter().collect())
+            }
             _ => interface_values(call, interface, &network, name),
         };
         let Self { network_interface_ids: ids, filters } = self;

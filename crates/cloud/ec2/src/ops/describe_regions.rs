@@ -49,7 +49,9 @@ impl Lookup for DescribeRegions {
             opt_in_status: if must_opt_in { "not-opted-in" } else { "opt-in-not-required" }.to_owned(),
         };
         let mut all: Vec<RegionShown> = regions().map(shown).collect();
-        if let Some(unknown) = self.region_names.iter().find(|name| !all.iter().any(|region| region.region_name == **name)) {
+        if let Some(unknown) =
+            self.region_names.iter().find(|name| !all.iter().any(|region| region.region_name == **name))
+        {
             return Err(invalid_value(format!("Invalid region: [{unknown}]")));
         }
         let wanted = |region: &RegionShown| match self.region_names.as_slice() {

@@ -34,9 +34,12 @@ fn values(call: &Call<'_>, table: &RouteTable, name: &str) -> Option<Vec<String>
             main.chain(own.map(|_| "false".to_owned())).collect()
         }
         "association.subnet-id" => own.map(|association| association.subnet_id.clone()).collect(),
-        "association.route-table-association-id" => {
-            table.main_association_id.iter().chain(own.map(|association| &association.association_id)).cloned().collect()
-        }
+        "association.route-table-association-id" => table
+            .main_association_id
+            .iter()
+            .chain(own.map(|association| &association.association_id))
+            .cloned()
+            .collect(),
         "route.destination-cidr-block" => routes.map(|route| route.destination_cidr_block.clone()).collect(),
         "route.gateway-id" => routes.filter_map(|route| gateway(&route.target)).collect(),
         "route.nat-gateway-id" => routes.filter_map(|route| nat_gateway(&route.target)).collect(),
@@ -83,7 +86,8 @@ impl Lookup for DescribeRouteTables {
         let network = Network::read(Reads::of(view), &call.scope)?;
         let Self { route_table_ids: ids, filters } = self;
         let tables = select(Reads::of(view), &call.scope, &ids, &filters, |table, name| values(call, table, name))?;
-        let shown = tables.iter().map(|table| RouteTableShown::of(call, table, |target| stands(&network, table, target)));
+        let shown =
+            tables.iter().map(|table| RouteTableShown::of(call, table, |target| stands(&network, table, target)));
         Ok(Output { route_table_set: shown.collect() })
     }
 }

@@ -26,20 +26,16 @@ impl Lookup for DescribeVpcAttribute {
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let vpc: Vpc = find(Reads::of(view), &call.scope, &self.vpc_id)?;
-        let asked = |name: &str, value: bool| {
-            (self.attribute == name).then_some(AttributeBooleanValue { value: Some(value) })
-        };
+        let asked =
+            |name: &str, value: bool| (self.attribute == name).then_some(AttributeBooleanValue { value: Some(value) });
         let output = Output {
             enable_dns_support: asked("enableDnsSupport", vpc.enable_dns_support),
             enable_dns_hostnames: asked("enableDnsHostnames", vpc.enable_dns_hostnames),
             enable_network_address_usage_metrics: asked("enableNetworkAddressUsageMetrics", false),
             vpc_id: vpc.vpc_id,
         };
-        let shown = [
-            output.enable_dns_support,
-            output.enable_dns_hostnames,
-            output.enable_network_address_usage_metrics,
-        ];
+        let shown =
+            [output.enable_dns_support, output.enable_dns_hostnames, output.enable_network_address_usage_metrics];
         if shown.iter().all(Option::is_none) {
             let attribute = &self.attribute;
             let message = format!("Value ({attribute}) for parameter attribute is invalid. Unknown attribute.");

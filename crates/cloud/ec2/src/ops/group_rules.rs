@@ -105,7 +105,8 @@ fn refuse_foreign_group(call: &Call<'_>, txn: &Txn<'_>, group: &SecurityGroup, d
     if peer.vpc_id == group.vpc_id {
         return Ok(());
     }
-    let message = format!("You have specified two resources that belong to different networks: {id} and {}.", group.group_id);
+    let message =
+        format!("You have specified two resources that belong to different networks: {id} and {}.", group.group_id);
     Err(Fault::client("InvalidGroup.NotFound", 400, message))
 }
 

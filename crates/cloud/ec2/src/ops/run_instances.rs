@@ -145,13 +145,18 @@ impl RunInstances {
         let subnet = launch::subnet(network, subnet_id.as_deref(), zone)?;
         let public = interface.and_then(|spec| spec.associate_public_ip_address);
         if public.unwrap_or(subnet.map_public_ip_on_launch) {
-            return Err(Fault::not_implemented("A public address at launch (MapPublicIpOnLaunch, AssociatePublicIpAddress)"));
+            return Err(Fault::not_implemented(
+                "A public address at launch (MapPublicIpOnLaunch, AssociatePublicIpAddress)",
+            ));
         }
+        let secondary = interface.and_then(|spec| spec.secondary_private_ip_address_count).unwrap_or(0);
+        let instance_type = launch::instance_type(self.instance_type.as_deref())?;
         let profile = self.iam_instance_profile.as_ref();
         let counts = (self.min_count, self.max_count);
         Ok(Order {
             image_id: launch::image(call, self.image_id.as_deref())?,
-            instance_type: launch::instance_type(self.instance_type.as_deref())?,
+            secondary_addresses: launch::secondary_addresses(instance_type, secondary)?,
+            instance_type,
             groups: launch::groups(network, &subnet, groups)?,
             subnet,
             private_ip: private_ip.clone(),
@@ -175,16 +180,19 @@ impl RunInstances {
             (self.private_ip_address.is_some(), "private address"),
         ];
         if let Some((_, what)) = elsewhere.iter().find(|(said, _)| *said) {
-            let message = format!("Network interfaces and an instance-level {what} may not be specified on the same request");
+            let message =
+                format!("Network interfaces and an instance-level {what} may not be specified on the same request");
             return Err(Fault::client("InvalidParameterCombination", 400, message));
         }
         match spec.device_index {
             None => return Err(missing("networkInterface.1.deviceIndex")),
             Some(0) => {}
-            Some(other) => return Err(invalid_value(format!("The first network interface must have index 0, not {other}"))),
+            Some(other) => {
+                return Err(invalid_value(format!("The first network interface must have index 0, not {other}")));
+            }
         }
-        if spec.network_interface_id.is_some() || spec.secondary_private_ip_address_count.is_some() {
-            return Err(Fault::not_implemented("An existing interface or secondary addresses at launch"));
+        if spec.network_interface_id.is_some() {
+            return Err(Fault::not_implemented("An existing interface at launch"));
         }
         Ok(Some(spec))
     }

@@ -1,4 +1,4 @@
-use eksile_store::{Key, Store, ViewError, Watch, WatchError, WatchItem};
+use eksile_store::{Key, Store, Watch, WatchError, WatchItem};
 
 /// Wakes a reconciler when records of some services changed. A reader that fell behind is simply woken: who looks at
 /// everything needs no single change.
@@ -63,8 +63,5 @@ fn concerns(services: &[&str], key: &str) -> bool {
 
 /// `None` when the store moved on in between; the next round tries again.
 fn watch(store: &Store) -> Option<Watch> {
-    match store.watch("/", store.revision()) {
-        Ok(watch) => Some(watch),
-        Err(ViewError::Compacted { .. } | ViewError::Future { .. }) => None,
-    }
+    store.watch("/", store.revision()).ok()
 }

@@ -70,7 +70,8 @@ fn ended(seen: &Departures, instance: &Instance, since: i64, now: i64) -> Vec<Ac
         let Some(attachment) = attachment else { continue };
         if attachment.delete_on_termination {
             let bound = seen.addresses.iter().filter(|address| address.network_interface_id.as_ref() == Some(id));
-            let free = |address: &Address| Address { association_id: None, network_interface_id: None, ..address.clone() };
+            let free =
+                |address: &Address| Address { association_id: None, network_interface_id: None, ..address.clone() };
             actions.extend(bound.map(|address| Action::PutAddress(free(address))));
             actions.push(Action::DeleteInterface(id.clone()));
         } else {
@@ -104,5 +105,129 @@ impl Action {
             Self::DeleteNatGateway(id) => drop(txn.delete_record::<NatGateway>(scope, id)),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::{Attachment, InstanceRole, ObservedInstance, Tags};
+
+    fn interface(delete_on_termination: bool) -> NetworkInterface {
+        let attachment = Attachment {
+            attachment_id: "eni-attach-1".to_owned(),
+            instance_id: "i-1".to_owned(),
+            device_index: 0,
+            delete_on_termination,
+            attach_time: 0,
+        };
+        NetworkInterface {
+            network_interface_id: "eni-1".to_owned(),
+            subnet_id: "subnet-1".to_owned(),
+            vpc_id: "vpc-1".to_owned(),
+            private_ip: "10.0.0.4".to_owned(),
+            secondary_private_ips: Vec::new(),
+            mac_address: NetworkInterface::mac_address_of("eni-1"),
+            groups: Vec::new(),
+            description: String::new(),
+            interface_type: "interface".to_owned(),
+            requester_managed: false,
+            source_dest_check: true,
+            attachment: Some(attachment),
+            tags: Tags::new(),
+        }
+    }
+
+    fn instance(wanted: WantedInstanceState) -> Instance {
+        Instance {
+            instance_id: "i-1".to_owned(),
+            reservation_id: "r-1".to_owned(),
+            image_id: "ami-1".to_owned(),
+            instance_type: "m5.large".to_owned(),
+            site: "op-1".to_owned(),
+            subnet_id: "subnet-1".to_owned(),
+            vpc_id: "vpc-1".to_owned(),
+            private_ip: "10.0.0.4".to_owned(),
+            private_dns_name: String::new(),
+            network_interface_ids: vec!["eni-1".to_owned()],
+            key_name: None,
+            instance_profile: None,
+            user_data: None,
+            role: InstanceRole::Worker,
+            wanted,
+            launch_time: 0,
+            ami_launch_index: 0,
+            client_token: None,
+            tags: Tags::new(),
+        }
+    }
+
+    fn seen(wanted: WantedInstanceState, state: InstanceState, delete_on_termination: bool) -> Departures {
+        let mut network = Network::default();
+        network.instances.insert("i-1".to_owned(), instance(wanted));
+        network.interfaces.insert("eni-1".to_owned(), interface(delete_on_termination));
+        let observed = ObservedInstance { instance_id: "i-1".to_owned(), state, reason: None, since: 1000 };
+        network.observed.insert("i-1".to_owned(), observed);
+        let address = Address {
+            allocation_id: "eipalloc-1".to_owned(),
+            public_ip: "198.19.0.1".to_owned(),
+            association_id: Some("eipassoc-1".to_owned()),
+            network_interface_id: Some("eni-1".to_owned()),
+            tags: Tags::new(),
+        };
+        Departures { network, addresses: vec![address] }
+    }
+
+    use InstanceState::{Running, ShuttingDown, Terminated as Ended};
+    use WantedInstanceState::{Running as Wanted, Terminated as Unwanted};
+
+    #[test]
+    fn nothing_is_released_before_the_site_saw_the_end() {
+        assert_eq!(plan(&seen(Unwanted, Running, true), 1001), []);
+        assert_eq!(plan(&seen(Unwanted, ShuttingDown, true), 9999), []);
+    }
+
+    #[test]
+    fn the_interface_goes_with_its_instance_or_stays_without() {
+        let gone = plan(&seen(Unwanted, Ended, true), 1001);
+        assert!(matches!(&gone[..], [Action::PutAddress(a), Action::DeleteInterface(id)]
+            if a.association_id.is_none() && id == "eni-1"));
+        let kept = plan(&seen(Unwanted, Ended, false), 1001);
+        assert!(matches!(&kept[..], [Action::PutInterface(i)] if i.attachment.is_none()));
+    }
+
+    #[test]
+    fn one_that_ended_by_itself_is_not_wanted_any_more() {
+        let actions = plan(&seen(Wanted, Ended, true), 1001);
+        assert!(matches!(actions.last(), Some(Action::PutInstance(i)) if i.wanted == Unwanted));
+    }
+
+    #[test]
+    fn forgotten_after_an_hour() {
+        let forgets = |now| plan(&seen(Unwanted, Ended, true), now).contains(&Action::DeleteInstance("i-1".to_owned()));
+        assert!(!forgets(1000 + 3599) && forgets(1000 + 3600));
+        let nat = |now| {
+            let mut seen = Departures::default();
+            let gateway = NatGateway {
+                nat_gateway_id: "nat-1".to_owned(),
+                subnet_id: String::new(),
+                vpc_id: String::new(),
+                allocation_id: String::new(),
+                network_interface_id: String::new(),
+                state: NatGatewayState::Deleted,
+                create_time: 0,
+                delete_time: Some(1000),
+                tags: Tags::new(),
+            };
+            seen.network.nat_gateways.insert("nat-1".to_owned(), gateway);
+            plan(&seen, now)
+        };
+        assert_eq!(nat(1000 + 3599), []);
+        assert_eq!(nat(1000 + 3600), [Action::DeleteNatGateway("nat-1".to_owned())]);
+    }
+
+    #[test]
+    fn interface_ids_make_addresses() {
+        assert_eq!(NetworkInterface::mac_address_of("eni-0123456789abcdef0"), "02:78:9a:bc:de:f0");
     }
 }

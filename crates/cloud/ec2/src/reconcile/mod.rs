@@ -20,16 +20,14 @@ const WATCHED: &[&str] = &["ec2", "observed"];
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Releases what terminated instances held and forgets what has been gone for an hour, in every account and Region,
-/// until `shutdown` resolves or the store is closed.
-pub async fn run(store: Store, clock: Clock, shutdown: impl Future<Output = ()>) {
-    tokio::pin!(shutdown);
+/// until the store is closed or the future dropped.
+pub async fn run(store: Store, clock: Clock) {
     let mut alarm = Alarm::new(&store, WATCHED);
     loop {
         if let Err(error) = pass(&store, &clock).await {
             tracing::error!(%error, "instances not reconciled");
         }
         tokio::select! {
-            () = &mut shutdown => return,
             woken = alarm.rung() => if woken.is_err() { return },
             () = tokio::time::sleep(AGAIN) => {}
         }

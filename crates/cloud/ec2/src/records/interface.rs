@@ -53,8 +53,10 @@ impl NetworkInterface {
     /// A locally administered MAC address made of the interface id's last ten digits.
     #[must_use]
     pub fn mac_address_of(network_interface_id: &str) -> String {
-        let digits: Vec<char> = network_interface_id.chars().rev().filter(char::is_ascii_hexdigit).take(10).collect();
-        digits.chunks(2).fold("02".to_owned(), |mac, pair| mac + ":" + &pair.iter().rev().collect::<String>())
+        let digits = network_interface_id.trim_start_matches("eni-");
+        let last = digits.get(digits.len().saturating_sub(10)..).unwrap_or_default();
+        let pairs = last.as_bytes().chunks(2).map(String::from_utf8_lossy);
+        pairs.fold("02".to_owned(), |mac, pair| mac + ":" + &pair)
     }
 }
 

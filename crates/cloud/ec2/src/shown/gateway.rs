@@ -22,10 +22,8 @@ struct InternetGatewayAttachment {
 
 impl InternetGatewayShown {
     pub(crate) fn of(call: &Call<'_>, gateway: &InternetGateway) -> Self {
-        let attachment = |vpc_id: &String| InternetGatewayAttachment {
-            state: "available".to_owned(),
-            vpc_id: vpc_id.clone(),
-        };
+        let attachment =
+            |vpc_id: &String| InternetGatewayAttachment { state: "available".to_owned(), vpc_id: vpc_id.clone() };
         Self {
             internet_gateway_id: gateway.internet_gateway_id.clone(),
             owner_id: call.scope.account.clone(),

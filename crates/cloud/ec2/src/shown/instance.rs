@@ -149,7 +149,8 @@ fn interfaces<'a>(
 ) -> impl Iterator<Item = (&'a NetworkInterface, Option<&'a Address>)> {
     let found = instance.network_interface_ids.iter().filter_map(|id| network.interfaces.get(id));
     found.map(|interface| {
-        let public = addresses.iter().find(|a| a.network_interface_id.as_ref() == Some(&interface.network_interface_id));
+        let public =
+            addresses.iter().find(|a| a.network_interface_id.as_ref() == Some(&interface.network_interface_id));
         (interface, public)
     })
 }
@@ -267,12 +268,15 @@ fn ends_as_wanted(instance: &Instance, state: InstanceState) -> bool {
 }
 
 fn reason(instance: &Instance, state: InstanceState, observed: Option<&ObservedInstance>) -> String {
+    if let Some(told) = observed.and_then(|observed| observed.reason.clone()) {
+        return told;
+    }
     if ends_as_wanted(instance, state) {
         let when = observed.filter(|observed| observed.state == InstanceState::Terminated);
         let at = |observed: &ObservedInstance| time(observed.since).strftime("%Y-%m-%d %H:%M:%S GMT").to_string();
         return when.map_or_else(|| "User initiated".to_owned(), |o| format!("User initiated ({})", at(o)));
     }
-    observed.and_then(|observed| observed.reason.clone()).unwrap_or_default()
+    String::new()
 }
 
 fn state_reason(instance: &Instance, state: InstanceState, observed: Option<&ObservedInstance>) -> Option<StateReason> {

@@ -183,10 +183,14 @@ pub(crate) fn filter_values(
             return Some(GroupIdentifier::all(network, &interface.groups).into_iter().map(|g| g.group_name).collect());
         }
         "addresses.private-ip-address" => {
-            return Some(std::iter::once(&interface.private_ip).chain(&interface.secondary_private_ips).cloned().collect());
+            return Some(
+                std::iter::once(&interface.private_ip).chain(&interface.secondary_private_ips).cloned().collect(),
+            );
         }
         "availability-zone" => {
-            return Some(network.subnets.get(&interface.subnet_id).map(|s| s.availability_zone.clone()).into_iter().collect());
+            return Some(
+                network.subnets.get(&interface.subnet_id).map(|s| s.availability_zone.clone()).into_iter().collect(),
+            );
         }
         "attachment.instance-id" => return Some(attachment.map(|a| a.instance_id.clone()).into_iter().collect()),
         "attachment.attachment-id" => return Some(attachment.map(|a| a.attachment_id.clone()).into_iter().collect()),

@@ -15,7 +15,6 @@ use crate::shown::AccessEntryShown;
 /// <https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAccessEntry.html>
 #[derive(Shape)]
 pub(super) struct CreateAccessEntry {
-    #[shape(input = "name")]
     cluster_name: String,
     principal_arn: String,
     kubernetes_groups: Vec<String>,

@@ -10,8 +10,8 @@ use eksile_store::Txn;
 
 use self::local::Checked;
 use self::members::{
-    AccessConfigRequest, ControlPlaneScalingConfig, EncryptionConfig, KubernetesNetworkConfigRequest, OutpostConfigRequest,
-    RemoteNetworkConfig, StorageConfig, Switch, UpgradePolicy, VpcConfigRequest,
+    AccessConfigRequest, ControlPlaneScalingConfig, EncryptionConfig, KubernetesNetworkConfigRequest,
+    OutpostConfigRequest, RemoteNetworkConfig, StorageConfig, Switch, UpgradePolicy, VpcConfigRequest,
 };
 use self::network::Networking;
 use crate::fault::{in_use, invalid_parameter, limit_exceeded};
@@ -127,10 +127,7 @@ fn cluster(call: &Call<'_>, request: CreateCluster, checked: Checked, networking
         enabled_log_types: checked.enabled_log_types,
         authentication_mode: checked.authentication_mode,
         bootstrap_cluster_creator_admin_permissions: checked.creator_is_admin,
-        creator: Creator {
-            arn: call.caller.iam_arn().to_owned(),
-            principal_id: call.caller.principal_id().to_owned(),
-        },
+        creator: Creator { arn: call.caller.iam_arn().to_owned(), principal_id: call.caller.principal_id().to_owned() },
         outpost_config: Some(checked.outpost),
         site: checked.outpost_id,
         members: Vec::new(),

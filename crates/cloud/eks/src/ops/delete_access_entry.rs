@@ -10,7 +10,6 @@ use crate::records::AccessEntry;
 /// <https://docs.aws.amazon.com/eks/latest/APIReference/API_DeleteAccessEntry.html>
 #[derive(Shape)]
 pub(super) struct DeleteAccessEntry {
-    #[shape(input = "name")]
     cluster_name: String,
     principal_arn: String,
 }

@@ -11,7 +11,6 @@ use crate::shown::AccessEntryShown;
 /// <https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribeAccessEntry.html>
 #[derive(Shape)]
 pub(super) struct DescribeAccessEntry {
-    #[shape(input = "name")]
     cluster_name: String,
     principal_arn: String,
 }

@@ -9,7 +9,6 @@ use crate::records::AccessEntry;
 /// <https://docs.aws.amazon.com/eks/latest/APIReference/API_ListAccessEntries.html>
 #[derive(Shape)]
 pub(super) struct ListAccessEntries {
-    #[shape(input = "name")]
     cluster_name: String,
     associated_policy_arn: Option<String>,
 }

@@ -17,17 +17,15 @@ const WATCHED: &[&str] = &["eks", "ec2", "iam", "outposts", "observed"];
 /// How often to look without being woken: a failure may have passed.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Keeps the clusters of every account and Region as they should be, until `shutdown` resolves or the store is closed.
+/// Keeps the clusters of every account and Region as they should be, until the store is closed or the future dropped.
 /// Level-triggered: any change of a watched record makes it look at all clusters again.
-pub async fn run(store: Store, clock: Clock, shutdown: impl Future<Output = ()>) {
-    tokio::pin!(shutdown);
+pub async fn run(store: Store, clock: Clock) {
     let mut alarm = Alarm::new(&store, WATCHED);
     loop {
         if let Err(error) = pass(&store, &clock).await {
             tracing::error!(%error, "clusters not reconciled");
         }
         tokio::select! {
-            () = &mut shutdown => return,
             woken = alarm.rung() => if woken.is_err() { return },
             () = tokio::time::sleep(AGAIN) => {}
         }

@@ -7,7 +7,6 @@ use super::time;
 use crate::logging::{LOG_TYPES, LogSetup, Logging};
 use crate::records::{AuthenticationMode, Cluster, HealthIssue, ObservedCluster, WantedCluster};
 
-
 /// `Cluster` of the EKS API: what is wanted and what was seen, merged.
 #[derive(Debug, Shape)]
 pub(crate) struct ClusterShown {

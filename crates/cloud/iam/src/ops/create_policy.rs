@@ -34,7 +34,7 @@ impl Command for CreatePolicy {
         names::name("policyName", &self.policy_name, 128)?;
         let path = names::path(self.path)?;
         find::unused::<Policy>(Reads::of(txn), &call.scope, "A policy called", &self.policy_name)?;
-        find::document(&self.policy_document)?;
+        find::document(&self.policy_document, find::Place::Managed)?;
         let mut tags = Tags::new();
         merge_tags(&mut tags, self.tags, TagRules::IAM)?;
         let now = call.now.as_second();

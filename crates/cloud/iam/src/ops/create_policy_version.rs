@@ -29,7 +29,7 @@ impl Command for CreatePolicyVersion {
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
         let mut policy = find::own_policy(Reads::of(txn), &call.scope, &self.policy_arn)?;
-        find::document(&self.policy_document)?;
+        find::document(&self.policy_document, find::Place::Managed)?;
         if policy.versions.len() >= LIMIT {
             let message = format!(
                 "A managed policy can have up to {LIMIT} versions. Before you create a new version, you must delete an \

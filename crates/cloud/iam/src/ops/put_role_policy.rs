@@ -24,7 +24,7 @@ impl Command for PutRolePolicy {
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
         names::name("policyName", &self.policy_name, 128)?;
         let mut role = find::role(Reads::of(txn), &call.scope, &self.role_name)?;
-        find::document(&self.policy_document)?;
+        find::document(&self.policy_document, find::Place::RoleInline)?;
         role.grants.inline.insert(self.policy_name, self.policy_document);
         txn.put_record(&call.scope, &role)?;
         Ok(shapes::Nothing {})

@@ -24,7 +24,7 @@ impl Command for PutUserPolicy {
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
         names::name("policyName", &self.policy_name, 128)?;
         let mut user = find::user(Reads::of(txn), &call.scope, &self.user_name)?;
-        find::document(&self.policy_document)?;
+        find::document(&self.policy_document, find::Place::UserInline)?;
         user.grants.inline.insert(self.policy_name, self.policy_document);
         txn.put_record(&call.scope, &user)?;
         Ok(shapes::Nothing {})

@@ -232,7 +232,7 @@ async fn roles_are_assumed_by_whom_they_trust() {
     let text = |name: &str| assumed["Credentials"][name].as_str().unwrap().to_owned();
     let bare = AwsCli::new(&world.url(), &text("AccessKeyId"), &text("SecretAccessKey"));
     bare.refused("InvalidClientTokenId", "sts get-caller-identity");
-    let session = bare.clone().with_token(&text("SessionToken"));
+    let session = bare.with_token(&text("SessionToken"));
     let who = session.done("sts get-caller-identity");
     assert_eq!(who["Arn"], format!("arn:aws:sts::{ACCOUNT}:assumed-role/reader/s1"));
     assert!(who["UserId"].as_str().unwrap().ends_with(":s1"));

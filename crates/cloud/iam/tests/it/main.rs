@@ -1,5 +1,8 @@
 //! IAM and STS behind a real door, called by the real `aws` command line and by botocore.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod cli;
+mod goldens;
+mod instances;
 mod signatures;
 mod world;

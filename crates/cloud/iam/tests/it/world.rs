@@ -16,12 +16,13 @@ pub(crate) const OTHER_KEY: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwB
 pub(crate) struct World {
     pub(crate) door: Arc<Door>,
     pub(crate) store: Store,
+    pub(crate) clock: Clock,
     server: AwsServer,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let (store, clock) = (Store::in_memory(), Clock::system());
+        let (store, clock) = (Store::in_memory(), Clock::manual(jiff::Timestamp::now()));
         for (account, (id, secret)) in [(ACCOUNT, KEY), (OTHER, OTHER_KEY)] {
             let key = Some((id.to_owned(), secret.to_owned()));
             let seeded =
@@ -29,9 +30,9 @@ impl World {
             assert_eq!(seeded.value.0, id);
         }
         let services = vec![&eksile_iam::SERVICE, &eksile_iam::sts::SERVICE];
-        let door = Arc::new(Door::new(services, store.clone(), clock, Arc::new(IamDirectory)));
+        let door = Arc::new(Door::new(services, store.clone(), clock.clone(), Arc::new(IamDirectory)));
         let server = AwsServer::start(door.clone()).await;
-        Self { door, store, server }
+        Self { door, store, clock, server }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -60,7 +60,8 @@ pub(super) fn named(call: &Call<'_>, view: &View, name: &str) -> Result<Outpost,
     let hex = |digits: &str| digits.len() == 17 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let foreign = name.starts_with("arn:");
     if !foreign && !id.strip_prefix("op-").is_some_and(hex) {
-        let message = format!("1 validation error detected: Value '{name}' at 'outpostId' failed to satisfy constraint");
+        let message =
+            format!("1 validation error detected: Value '{name}' at 'outpostId' failed to satisfy constraint");
         return Err(Fault::client("ValidationException", 400, message));
     }
     let found = view.record::<Outpost>(&call.scope, id)?;

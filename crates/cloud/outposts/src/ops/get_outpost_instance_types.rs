@@ -33,10 +33,6 @@ impl Lookup for GetOutpostInstanceTypes {
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let outpost = named(call, view, &self.outpost_id)?;
         let types = outpost.capacity.into_keys().map(|instance_type| InstanceTypeItem { instance_type });
-        Ok(Output {
-            instance_types: types.collect(),
-            outpost_id: outpost.outpost_id,
-            outpost_arn: outpost.outpost_arn,
-        })
+        Ok(Output { instance_types: types.collect(), outpost_id: outpost.outpost_id, outpost_arn: outpost.outpost_arn })
     }
 }

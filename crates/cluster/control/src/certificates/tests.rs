@@ -2,11 +2,23 @@ use super::*;
 
 fn csr(common_name: &str, organizations: &[&str], names: Vec<SanName>) -> Csr {
     // Requests come from openssl: only it is asked to make one here.
-    let folder = std::env::temp_dir().join(format!("eksile-csr-{}-{}", std::process::id(), eksile_base::ids::kube_suffix()));
+    let folder =
+        std::env::temp_dir().join(format!("eksile-csr-{}-{}", std::process::id(), eksile_base::ids::kube_suffix()));
     std::fs::create_dir_all(&folder).unwrap();
-    let subject: String = organizations.iter().map(|o| format!("/O={o}")).chain([format!("/CN={common_name}")]).collect();
+    let subject: String =
+        organizations.iter().map(|o| format!("/O={o}")).chain([format!("/CN={common_name}")]).collect();
     let mut command = std::process::Command::new("openssl");
-    command.args(["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", &subject]);
+    command.args([
+        "req",
+        "-new",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-subj",
+        &subject,
+    ]);
     command.arg("-keyout").arg(folder.join("key"));
     if !names.is_empty() {
         let list: Vec<String> = names
@@ -51,7 +63,8 @@ fn a_kubelet_is_a_node() {
 
 #[test]
 fn serving_names_must_be_the_node_s() {
-    let node = json!({"metadata": {"name": "n"}, "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]}});
+    let node =
+        json!({"metadata": {"name": "n"}, "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]}});
     let names = |list| csr("system:node:n", &["system:nodes"], list);
     assert!(names_fit(&names(vec![SanName::Dns("n".into()), SanName::Ip("192.0.2.1".parse().unwrap())]), &node));
     assert!(!names_fit(&names(vec![SanName::Ip("192.0.2.9".parse().unwrap())]), &node));

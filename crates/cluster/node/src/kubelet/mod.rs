@@ -4,14 +4,17 @@ mod api;
 mod certificates;
 mod config;
 mod csr;
-mod identity;
-mod quantity;
+pub(crate) mod identity;
+pub(crate) mod quantity;
 mod register;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::RwLock;
 
 pub use api::{Api, ApiError, Patch, Watch, WatchEvent};
 pub use certificates::CertificateError;
@@ -21,6 +24,8 @@ pub use identity::{Identity, MACHINE, Machine};
 
 use crate::aws::{Metadata, cluster_token};
 use crate::images::{Images, Puller};
+use crate::pod::{self, Events, Network, NetworkError, View};
+use crate::server;
 use crate::web::{self, WebError};
 use certificates::{Kept, Wanted};
 
@@ -37,6 +42,9 @@ pub enum KubeletError {
     /// An authority or certificate.
     #[error(transparent)]
     Web(#[from] WebError),
+    /// The network of pods.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// A directory.
     #[error("{what}: {source}")]
     Io {
@@ -53,10 +61,14 @@ pub(crate) struct Context {
     pub(crate) kubelet: KubeletConfiguration,
     pub(crate) identity: Identity,
     pub(crate) machine: Machine,
-    pub(crate) api: Api,
+    pub(crate) api: Arc<Api>,
     pub(crate) images: Arc<Images>,
     pub(crate) puller: Puller,
     pub(crate) cluster_ca: Vec<u8>,
+    pub(crate) network: Network,
+    pub(crate) events: Events,
+    /// By uid.
+    pub(crate) pods: RwLock<HashMap<String, View>>,
     pub(crate) since: jiff::Timestamp,
 }
 
@@ -77,12 +89,16 @@ pub async fn run(config: Config) -> Result<(), KubeletError> {
     let identity = patiently("metadata", || Identity::discover(&config, &metadata)).await;
     tracing::info!(node = identity.name, address = %identity.address, "starting kubelet");
     let client = join(&config, &bootstrap, &identity, &metadata).await;
-    let api = Api::with_certificate(&bootstrap.server, &bootstrap.ca_pem, &client.pem)?;
+    let api = Arc::new(Api::with_certificate(&bootstrap.server, &bootstrap.ca_pem, &client.pem)?);
+    let network = Network::open(&config.run, &identity.pod_addresses)?;
     let images = Arc::new(Images::open(&config.state.join("images")).map_err(io("open the image store"))?);
     let context = Arc::new(Context {
         kubelet,
         machine: Machine::discover(),
+        events: Events::start(api.clone(), &identity.name),
         api,
+        network,
+        pods: RwLock::new(HashMap::new()),
         puller: Puller::new(images.clone(), tls, metadata),
         images,
         cluster_ca: bootstrap.ca_pem,
@@ -90,7 +106,12 @@ pub async fn run(config: Config) -> Result<(), KubeletError> {
         identity,
         config,
     });
-    tokio::join!(register::run(context.clone()), renew(&context, client));
+    tokio::join!(
+        register::run(context.clone()),
+        pod::run(context.clone()),
+        renew(&context, client),
+        serve(&context),
+    );
     Ok(())
 }
 
@@ -121,8 +142,7 @@ async fn join(config: &Config, bootstrap: &Bootstrap, identity: &Identity, metad
                 cluster_token(&credentials, region, cluster, jiff::Timestamp::now())
             }
         };
-        let api =
-            Api::with_token(&bootstrap.server, &bootstrap.ca_pem, token).map_err(|error| error.to_string())?;
+        let api = Api::with_token(&bootstrap.server, &bootstrap.ca_pem, token).map_err(|error| error.to_string())?;
         wanted.obtain(&api).await.map_err(|error| error.to_string())
     })
     .await
@@ -137,5 +157,41 @@ async fn renew(context: &Context, mut client: Kept) {
         if let Err(error) = context.api.exchange(&client.pem) {
             tracing::error!(%error, "the new certificate cannot be used");
         }
+    }
+}
+
+/// Gets the serving certificate, serves with it, and exchanges it before it expires.
+async fn serve(context: &Arc<Context>) {
+    let wanted = Wanted::serving(&context.identity.name, context.identity.address, &context.config.root);
+    let authority = context.kubelet.authentication.x509.client_ca_file.as_ref().and_then(|path| fs::read(path).ok());
+    let authority = authority.unwrap_or_else(|| context.cluster_ca.clone());
+    let obtain = async || wanted.obtain(&context.api).await;
+    let mut kept = match wanted.kept() {
+        Some(kept) => kept,
+        None => patiently("serving certificate", obtain).await,
+    };
+    let mut current: Option<tokio::sync::watch::Sender<_>> = None;
+    loop {
+        match (server::acceptor(&kept.pem, &authority), &current) {
+            (Err(error), _) => tracing::error!(%error, "the serving certificate cannot be used"),
+            (Ok(acceptor), Some(current)) => drop(current.send_replace(acceptor)),
+            (Ok(acceptor), None) => {
+                let (sender, receiver) = tokio::sync::watch::channel(acceptor);
+                let context = context.clone();
+                tokio::spawn(serve_for_ever(context, receiver));
+                current = Some(sender);
+            }
+        }
+        tokio::time::sleep(kept.renew_in()).await;
+        kept = patiently("serving certificate", obtain).await;
+    }
+}
+
+async fn serve_for_ever(context: Arc<Context>, acceptor: tokio::sync::watch::Receiver<tokio_rustls::TlsAcceptor>) {
+    loop {
+        if let Err(error) = server::serve(context.clone(), acceptor.clone()).await {
+            tracing::warn!(%error, "kubelet server, will retry");
+        }
+        tokio::time::sleep(RETRY).await;
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct Identity {
 impl Identity {
     /// Reads STS's JSON answer.
     pub(super) fn read(answer: &Value, access_key: &str) -> Result<Self, String> {
-        let result = answer.pointer("/GetCallerIdentityResponse/GetCallerIdentityResult").ok_or("unexpected answer of STS")?;
+        let result =
+            answer.pointer("/GetCallerIdentityResponse/GetCallerIdentityResult").ok_or("unexpected answer of STS")?;
         let text = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (arn, account, user) = (text("Arn"), text("Account"), text("UserId"));
         let canonical = canonical(&arn)?;
@@ -40,7 +41,9 @@ impl Identity {
 /// The ARN under which a principal is mapped.
 pub(super) fn canonical(arn: &str) -> Result<String, String> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", partition, service, _, account, resource] = parts[..] else { return Err(format!("arn '{arn}' is invalid")) };
+    let ["arn", partition, service, _, account, resource] = parts[..] else {
+        return Err(format!("arn '{arn}' is invalid"));
+    };
     let kind = resource.split('/').next().unwrap_or_default();
     match (service, kind) {
         ("iam", "user" | "role" | "root") | ("sts", "federated-user") => Ok(arn.to_owned()),

@@ -96,7 +96,10 @@ pub(super) fn user(access: &Access, config_map: &AwsAuth, who: &Identity) -> Res
         return Ok(Some(named(who, "kubernetes-admin".to_owned(), vec!["system:masters".to_owned()])));
     }
     if access.mode != AuthenticationMode::ConfigMap {
-        let entry = access.entries.iter().find(|e| without_path(&e.principal_arn) == canonical || e.principal_arn.to_lowercase() == canonical);
+        let entry = access
+            .entries
+            .iter()
+            .find(|e| without_path(&e.principal_arn) == canonical || e.principal_arn.to_lowercase() == canonical);
         if let Some(entry) = entry {
             // A principal made anew under the same ARN is another one.
             if !entry.principal_id.is_empty() && entry.principal_id != who.principal {
@@ -156,7 +159,8 @@ fn fill(access: &Access, who: &Identity, template: &str) -> Result<String, Strin
         if who.session.is_empty() {
             return Err("template needs a session name, the caller has none".to_owned());
         }
-        text = text.replace("{{SessionNameRaw}}", &who.session).replace("{{SessionName}}", &who.session.replace('@', "-"));
+        text =
+            text.replace("{{SessionNameRaw}}", &who.session).replace("{{SessionName}}", &who.session.replace('@', "-"));
     }
     if text.contains("{{EC2PrivateDNSName}}") {
         let name = access.instances.get(&who.session).filter(|_| is_instance(&who.session));
@@ -167,9 +171,9 @@ fn fill(access: &Access, who: &Identity, template: &str) -> Result<String, Strin
 }
 
 fn is_instance(session: &str) -> bool {
-    session.strip_prefix("i-").is_some_and(|id| {
-        matches!(id.len(), 8 | 17) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    })
+    session
+        .strip_prefix("i-")
+        .is_some_and(|id| matches!(id.len(), 8 | 17) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }
 
 #[cfg(test)]
@@ -206,9 +210,12 @@ mod tests {
     #[test]
     fn the_creator_is_known_by_arn_and_id() {
         let access = access(AuthenticationMode::Api);
-        let found = user(&access, &AwsAuth::default(), &identity("arn:aws:iam::1:role/Admin", "AROA1", "s")).unwrap().unwrap();
+        let found =
+            user(&access, &AwsAuth::default(), &identity("arn:aws:iam::1:role/Admin", "AROA1", "s")).unwrap().unwrap();
         assert_eq!((found.name.as_str(), &found.groups[..]), ("kubernetes-admin", &["system:masters".to_owned()][..]));
-        assert!(user(&access, &AwsAuth::default(), &identity("arn:aws:iam::1:role/Admin", "AROA2", "s")).unwrap().is_none());
+        assert!(
+            user(&access, &AwsAuth::default(), &identity("arn:aws:iam::1:role/Admin", "AROA2", "s")).unwrap().is_none()
+        );
     }
 
     #[test]

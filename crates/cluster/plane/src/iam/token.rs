@@ -57,7 +57,9 @@ pub(super) fn read(token: &str, region: &str, own: &[String], now: Timestamp) ->
     if token.len() > LONGEST {
         return wrong("token is too large");
     }
-    let Some(encoded) = token.strip_prefix(PREFIX) else { return wrong("token is missing expected \"k8s-aws-v1.\" prefix") };
+    let Some(encoded) = token.strip_prefix(PREFIX) else {
+        return wrong("token is missing expected \"k8s-aws-v1.\" prefix");
+    };
     let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|e| FormatError(e.to_string()))?;
     let url = String::from_utf8(bytes).map_err(|e| FormatError(e.to_string()))?;
     let Some((scheme, rest)) = url.split_once("://") else { return wrong("not a URL") };

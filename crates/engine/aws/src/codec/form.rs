@@ -8,10 +8,13 @@ use super::{DEPTH, SyntaxError};
 use crate::shape::Tree;
 
 /// Names and values of a form or query string, decoded, in order.
+pub(crate) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// Reads names and values.
 ///
 /// # Errors
 /// Not UTF-8.
-pub(crate) fn pairs(text: &[u8]) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, SyntaxError> {
+pub(crate) fn pairs(text: &[u8]) -> Result<Pairs<'_>, SyntaxError> {
     text.split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {

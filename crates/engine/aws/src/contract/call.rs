@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use eksile_store::Scope;
 use jiff::Timestamp;
 
-use super::{Caller, Mint, Principal};
+use super::{Caller, Mint};
 use crate::policy::Context;
 
 /// What an operation knows besides its input and the records: who calls, where, when.
@@ -39,11 +39,7 @@ impl Call<'_> {
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
     #[must_use]
     pub fn context(&self) -> Context {
-        let caller = self.caller;
-        let mut context = Context::default();
-        context.set("aws:PrincipalArn", caller.iam_arn());
-        context.set("aws:PrincipalAccount", &*caller.account);
-        context.set("aws:userid", &*caller.user_id);
+        let mut context = self.caller.context();
         context.set("aws:RequestedRegion", self.region);
         context.set("aws:SecureTransport", self.vantage.tls.to_string());
         context.set("aws:CurrentTime", self.wall.to_string());
@@ -51,15 +47,6 @@ impl Call<'_> {
         if let Some(address) = self.vantage.address {
             context.set("aws:SourceIp", address.to_string());
         }
-        let kind = match &caller.principal {
-            Principal::Root => "Account",
-            Principal::User { name } => {
-                context.set("aws:username", &**name);
-                "User"
-            }
-            Principal::Role { .. } => "AssumedRole",
-        };
-        context.set("aws:PrincipalType", kind);
         context
     }
 

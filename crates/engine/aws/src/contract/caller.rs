@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::Context;
+
 /// The authenticated caller of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
@@ -73,5 +75,24 @@ impl Caller {
     #[must_use]
     pub fn principal_id(&self) -> &str {
         self.user_id.split(':').next().unwrap_or(&self.user_id)
+    }
+
+    /// The condition keys that tell who calls.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let mut context = Context::default();
+        context.set("aws:PrincipalArn", self.iam_arn());
+        context.set("aws:PrincipalAccount", &*self.account);
+        context.set("aws:userid", &*self.user_id);
+        let kind = match &self.principal {
+            Principal::Root => "Account",
+            Principal::User { name } => {
+                context.set("aws:username", &**name);
+                "User"
+            }
+            Principal::Role { .. } => "AssumedRole",
+        };
+        context.set("aws:PrincipalType", kind);
+        context
     }
 }

@@ -84,13 +84,16 @@ pub struct Passed {
     pub to_service: &'static str,
 }
 
+/// Reads an input, whatever its operation.
+pub(crate) type Decode = fn(&Tree, Case) -> Result<Box<dyn Erased>, DecodeError>;
+
 /// A row of a service's list. `ops/mod.rs`, written by `cargo xtask lists`, holds
 /// `pub(crate) static OPERATIONS: &[Operation] = &[Operation::command::<create_vpc::CreateVpc>(), …];`.
 #[derive(Clone, Copy)]
 pub struct Operation {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    pub(crate) decode: fn(&Tree, Case) -> Result<Box<dyn Erased>, DecodeError>,
+    pub(crate) decode: Decode,
 }
 
 /// Whether an operation writes.

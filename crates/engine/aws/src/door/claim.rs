@@ -6,7 +6,6 @@ use http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use super::dialect::Distrust;
-use crate::codec::form;
 
 /// A claim, and why it is none.
 pub(crate) type Claimed<T> = Result<T, (Distrust, String)>;
@@ -173,11 +172,4 @@ fn time(stamp: &str) -> Option<Timestamp> {
     let shaped = bytes.len() == 16 && bytes[8] == b'T' && bytes[15] == b'Z';
     let digits = bytes.iter().enumerate().all(|(at, byte)| matches!(at, 8 | 15) || byte.is_ascii_digit());
     (shaped && digits).then(|| stamp.parse().ok()).flatten()
-}
-
-/// The names and values of a request's query string.
-pub(crate) fn query(
-    request: &http::request::Request<bytes::Bytes>,
-) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, crate::codec::SyntaxError> {
-    form::pairs(request.uri().query().unwrap_or_default().as_bytes())
 }

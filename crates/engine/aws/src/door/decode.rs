@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::Request;
 
-use super::locate::{Located, Pairs, Target};
+use super::locate::{Located, Target};
+use crate::codec::form::Pairs;
 use crate::codec::{SyntaxError, form, json};
 use crate::contract::{Erased, Fault, Operation, Protocol};
 use crate::model::Facts;

@@ -37,8 +37,8 @@ pub(crate) fn reply(output: &Value, dialect: &Dialect) -> Reply {
 }
 
 /// The HTTP answer.
-pub(crate) fn response(dialect: &Dialect, outcome: Result<Reply, Fault>, id: &str) -> Response<Bytes> {
-    let (status, body) = match &outcome {
+pub(crate) fn response(dialect: &Dialect, outcome: &Result<Reply, Fault>, id: &str) -> Response<Bytes> {
+    let (status, body) = match outcome {
         Ok(reply) => (200, success(dialect, reply, id)),
         Err(fault) => (fault.status, failure(dialect, fault, id)),
     };
@@ -56,7 +56,7 @@ pub(crate) fn response(dialect: &Dialect, outcome: Result<Reply, Fault>, id: &st
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
     }
-    if let (Err(fault), Protocol::RestJson(_)) = (&outcome, dialect.protocol)
+    if let (Err(fault), Protocol::RestJson(_)) = (outcome, dialect.protocol)
         && let Ok(code) = HeaderValue::from_str(&fault.code)
     {
         headers.insert(HeaderName::from_static("x-amzn-errortype"), code);

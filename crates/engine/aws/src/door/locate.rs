@@ -2,21 +2,16 @@
 //!
 //! All services share one endpoint, so the signing name in the credential scope says which is meant.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{Method, Request};
 
 use super::BODY_LIMIT;
-use super::claim::{Claim, query, single};
+use super::claim::{Claim, single};
 use super::dialect::{Dialect, Distrust};
 use super::services::{Entry, Services};
-use crate::codec::form;
+use crate::codec::form::{self, Pairs};
 use crate::contract::{Fault, Operation, Protocol, Service};
 use crate::model::Facts;
-
-/// Names and values of a form or query string.
-pub(crate) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// A request whose service is known; who sent it is not.
 #[derive(Debug)]
@@ -42,41 +37,40 @@ pub(crate) enum Target<'a> {
     Unknown(String),
 }
 
-/// A fault, in the dialect that is known so far.
-type Faulted<T> = Result<T, (Dialect, Fault)>;
+/// A fault before the service's own dialect is known for certain.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) dialect: Dialect,
+    pub(crate) fault: Fault,
+}
+
+impl Lost {
+    fn new(dialect: &Dialect, fault: Fault) -> Box<Self> {
+        Box::new(Self { dialect: dialect.clone(), fault })
+    }
+}
 
 /// Finds the service and the operation.
-pub(crate) fn locate<'a>(
-    services: &'a Services,
-    request: &'a Request<Bytes>,
-    guessed: Dialect,
-) -> Faulted<Located<'a>> {
-    let query = match query(request) {
-        Ok(query) => query,
-        Err(error) => return Err((guessed.clone(), guessed.syntax(&error))),
-    };
-    let claim = match Claim::read(request.headers(), &query) {
-        Ok(claim) => claim,
-        Err((why, detail)) => return Err((guessed.clone(), guessed.distrust(why, &detail))),
-    };
-    let (form, malformed) = match form(request) {
-        Ok(form) => (form, None),
-        Err(error) => (Vec::new(), Some(error)),
-    };
-    let given = |name: &str| form.iter().chain(&query).find(|(n, _)| n == name).map(|(_, value)| value.as_ref());
+pub(crate) fn locate<'a>(services: &'a Services, request: &'a Request<Bytes>) -> Result<Located<'a>, Box<Lost>> {
+    let guessed = Dialect::guessed(request);
+    let query = form::pairs(request.uri().query().unwrap_or_default().as_bytes())
+        .map_err(|error| Lost::new(&guessed, guessed.syntax(&error)))?;
+    let claim = Claim::read(request.headers(), &query)
+        .map_err(|(why, detail)| Lost::new(&guessed, guessed.distrust(why, &detail)))?;
+    let form = form(request);
+    let fields = form.as_deref().unwrap_or_default();
+    let given = |name: &str| fields.iter().chain(&query).find(|(n, _)| n == name).map(|(_, value)| value.as_ref());
     let Some(entry) = services.named(&claim.service, given("Version")) else {
         let detail = format!("Credential should be scoped to a service that is known here, not '{}'.", claim.service);
-        return Err((guessed.clone(), guessed.distrust(Distrust::Incomplete, &detail)));
+        return Err(Lost::new(&guessed, guessed.distrust(Distrust::Incomplete, &detail)));
     };
     let mut dialect = Dialect::of(entry.service, request.headers());
-    if let Some(error) = malformed {
-        return Err((dialect.clone(), dialect.syntax(&error)));
-    }
     if request.body().len() > BODY_LIMIT {
         let fault = Fault::client("RequestEntityTooLarge", 413, "The request body is too large.");
-        return Err((dialect, fault));
+        return Err(Lost::new(&dialect, fault));
     }
     let target = target(entry, request, given("Action"));
+    let form = form.map_err(|error| Lost::new(&dialect, dialect.syntax(&error)))?;
     if let Target::Built { operation, .. } = &target {
         dialect.operation = operation.name;
     }

@@ -26,7 +26,6 @@ use http::{Request, Response};
 
 use crate::contract::{Fault, Mint, Service, SystemMint, Vantage};
 use crate::directory::Directory;
-use dialect::Dialect;
 use encode::Reply;
 use services::Services;
 
@@ -59,33 +58,17 @@ impl Door {
     /// Answers one request. Every failure is an answer in the service's own protocol.
     pub async fn handle(&self, request: Request<Bytes>, from: Vantage) -> Response<Bytes> {
         let id = self.mint.uuid();
-        let dialect = Dialect::guessed(&request);
-        let (dialect, outcome) = match self.pass(&request, dialect, &from).await {
-            Ok((dialect, reply)) => (dialect, Ok(reply)),
-            Err((dialect, fault)) => (dialect, Err(fault)),
+        let (dialect, outcome) = match locate::locate(&self.services, &request) {
+            Ok(located) => {
+                let dialect = located.dialect.clone();
+                (dialect, self.serve(&request, located, &from).await)
+            }
+            Err(lost) => (lost.dialect, Err(lost.fault)),
         };
         if let Err(fault) = &outcome {
             tracing::debug!(%id, code = %fault.code, status = fault.status, "refused");
         }
-        encode::response(&dialect, outcome, &id)
-    }
-
-    /// The stations. The dialect that is known by then goes along with a fault.
-    async fn pass(
-        &self,
-        request: &Request<Bytes>,
-        dialect: Dialect,
-        from: &Vantage,
-    ) -> Result<(Dialect, Reply), (Dialect, Fault)> {
-        let located = match locate::locate(&self.services, request, dialect) {
-            Ok(located) => located,
-            Err((dialect, fault)) => return Err((dialect, fault)),
-        };
-        let dialect = located.dialect.clone();
-        match self.serve(request, located, from).await {
-            Ok(reply) => Ok((dialect, reply)),
-            Err(fault) => Err((dialect, fault)),
-        }
+        encode::response(&dialect, &outcome, &id)
     }
 
     async fn serve(

@@ -19,11 +19,13 @@ pub(crate) struct Entry {
 pub(crate) struct Services(Vec<Entry>);
 
 impl Services {
-    pub(crate) fn new(built: Vec<&'static Service>) -> Self {
-        let absent = UNBUILT.iter().filter(|service| {
-            !built.iter().any(|other| other.name == service.name && other.version == service.version)
-        });
-        Self(built.iter().copied().chain(absent).filter_map(entry).collect())
+    pub(crate) fn new(mut all: Vec<&'static Service>) -> Self {
+        for absent in UNBUILT {
+            if !all.iter().any(|built| built.name == absent.name && built.version == absent.version) {
+                all.push(absent);
+            }
+        }
+        Self(all.into_iter().filter_map(entry).collect())
     }
 
     /// The service of a signing name; the version tells apart those that share one.

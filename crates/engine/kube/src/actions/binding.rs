@@ -9,7 +9,7 @@ use crate::status::{Status, StatusError};
 use crate::write::{self, CHANGED, Current};
 
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
-    let binding: Value = serde_json::from_slice(&call.body).map_err(|e| StatusError::bad_request(e.to_string()))?;
+    let binding: Value = crate::decode::tree(call)?;
     let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default();
     if node.is_empty() {
         return Err(StatusError::unexplained("target.name: Required value"));
@@ -42,7 +42,12 @@ fn bound(call: &Call<'_>, pod: &Value, node: &str) -> Result<Value, StatusError>
     }
     let at = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
     if !at.is_empty() {
-        return Err(StatusError::conflict("", "pods/binding", &call.at.name, &format!("pod {} is already assigned to node \"{at}\"", call.at.name)));
+        return Err(StatusError::conflict(
+            "",
+            "pods/binding",
+            &call.at.name,
+            &format!("pod {} is already assigned to node \"{at}\"", call.at.name),
+        ));
     }
     let mut new = pod.clone();
     new["spec"]["nodeName"] = node.into();

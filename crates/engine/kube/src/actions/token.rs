@@ -7,7 +7,6 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::negotiate;
 use crate::object::{meta, time};
 use crate::status::StatusError;
 use crate::tokens::{Bound, Claims};
@@ -24,12 +23,16 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let Some(issuer) = &door.issuer else {
         return Err(StatusError::not_implemented("this server signs no service-account tokens"));
     };
-    let account = door.stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name)).ok_or_else(|| call.not_found())?;
+    let account = door
+        .stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name))
+        .ok_or_else(|| call.not_found())?;
     let schema = door.schemas.schema("io.k8s.api.authentication.v1.TokenRequest");
     let schema = schema.ok_or_else(|| StatusError::internal("no schema for TokenRequest"))?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
+    let body = serde_json::to_vec(&decode::tree(call)?).map_err(StatusError::internal)?;
     let decoded = schema.decode(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
-    if call.query.get("fieldValidation") == "Strict" && let Some(error) = decoded.strict_error() {
+    if call.query.get("fieldValidation") == "Strict"
+        && let Some(error) = decoded.strict_error()
+    {
         return Err(StatusError::bad_request(error));
     }
     let mut request = decoded.value;
@@ -72,7 +75,11 @@ fn lifetime(request: &Value) -> Result<i64, StatusError> {
         errors.invalid("spec.expirationSeconds", &seconds.into(), "may not specify a duration less than 10 minutes");
     }
     if seconds > LONGEST {
-        errors.invalid("spec.expirationSeconds", &seconds.into(), "may not specify a duration larger than 2^32 seconds");
+        errors.invalid(
+            "spec.expirationSeconds",
+            &seconds.into(),
+            "may not specify a duration larger than 2^32 seconds",
+        );
     }
     if errors.is_empty() {
         Ok(seconds)

@@ -23,8 +23,7 @@ pub(super) fn create(call: &Call<'_>, object: &Value) -> Result<(), StatusError>
         return Ok(());
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-    let mut error =
-        StatusError::forbidden(&call.resource.group, &call.resource.plural, meta(object, "name"), &why);
+    let mut error = StatusError::forbidden(&call.resource.group, &call.resource.plural, meta(object, "name"), &why);
     if let Some(details) = &mut error.0.details {
         details.causes.push(Cause {
             reason: "NamespaceTerminating".into(),

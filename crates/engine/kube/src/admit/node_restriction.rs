@@ -69,7 +69,9 @@ pub(super) fn update(call: &Call<'_>, new: &Value, old: &Value) -> Result<(), St
 fn mirror(call: &Call<'_>, node: &str, pod: &Value) -> Result<(), StatusError> {
     let name = meta(pod, "name");
     if pod.pointer("/metadata/annotations").and_then(|a| a.get("kubernetes.io/config.mirror")).is_none() {
-        let why = format!("pod does not have \"kubernetes.io/config.mirror\" annotation, node \"{node}\" can only create mirror pods");
+        let why = format!(
+            "pod does not have \"kubernetes.io/config.mirror\" annotation, node \"{node}\" can only create mirror pods"
+        );
         return Err(forbid(call, name, &why));
     }
     if pod.pointer("/spec/nodeName").and_then(Value::as_str) != Some(node) {
@@ -80,7 +82,8 @@ fn mirror(call: &Call<'_>, node: &str, pod: &Value) -> Result<(), StatusError> {
 }
 
 fn labels(call: &Call<'_>, node: &str, new: &Value, old: &Value) -> Result<(), StatusError> {
-    let get = |object: &Value| object.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
+    let get =
+        |object: &Value| object.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
     let (now, before) = (get(new), get(old));
     let mut changed: Vec<&String> =
         now.keys().chain(before.keys()).filter(|k| now.get(*k) != before.get(*k) && restricted(k)).collect();
@@ -116,7 +119,9 @@ mod tests {
 
     #[test]
     fn a_kubelet_may_label_what_it_knows() {
-        for free in ["example.com/x", "plain", "kubernetes.io/hostname", "node.kubernetes.io/x", "eks.amazonaws.com/nodegroup"] {
+        for free in
+            ["example.com/x", "plain", "kubernetes.io/hostname", "node.kubernetes.io/x", "eks.amazonaws.com/nodegroup"]
+        {
             assert!(!restricted(free), "{free}");
         }
         for kept in ["node-restriction.kubernetes.io/x", "kubernetes.io/x", "node-role.kubernetes.io/control-plane"] {

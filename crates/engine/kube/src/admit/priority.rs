@@ -15,12 +15,16 @@ pub(super) fn pod(call: &Call<'_>, object: &mut Value) -> Result<(), StatusError
     if let Some(given) = object.pointer("/spec/priority").and_then(Value::as_i64)
         && given != priority
     {
-        let why = format!("the integer value of priority ({given}) must not be provided in pod spec; priority admission controller computed {priority} from the given PriorityClass name");
+        let why = format!(
+            "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller computed {priority} from the given PriorityClass name"
+        );
         return Err(StatusError::forbidden("", "pods", meta(object, "name"), &why));
     }
     if let Some(given) = object.pointer("/spec/preemptionPolicy").filter(|p| p.is_string() && **p != policy) {
         let (given, policy) = (given.as_str().unwrap_or_default(), policy.as_str().unwrap_or_default());
-        let why = format!("the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission controller computed {policy} from the given PriorityClass name");
+        let why = format!(
+            "the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission controller computed {policy} from the given PriorityClass name"
+        );
         return Err(StatusError::forbidden("", "pods", meta(object, "name"), &why));
     }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
@@ -39,7 +43,12 @@ fn class(call: &Call<'_>, name: &str, object: &Value) -> Result<(i64, Value), St
         return Ok((*priority, preempt()));
     }
     let stored = call.door.stored("/registry/scheduling.k8s.io/priorityclasses/", name).ok_or_else(|| {
-        StatusError::forbidden("", "pods", meta(object, "name"), &format!("no PriorityClass with name {name} was found"))
+        StatusError::forbidden(
+            "",
+            "pods",
+            meta(object, "name"),
+            &format!("no PriorityClass with name {name} was found"),
+        )
     })?;
     let policy = stored.get("preemptionPolicy").cloned().unwrap_or_else(preempt);
     Ok((stored.get("value").and_then(Value::as_i64).unwrap_or(0), policy))

@@ -34,8 +34,10 @@ impl StaticTokens {
             if token.is_empty() || name.is_empty() {
                 return Err(LineError(at + 1));
             }
-            let groups = rest.first().map(|g| g.split(',').map(|g| g.trim().to_owned()).filter(|g| !g.is_empty()).collect());
-            let user = User { name: name.clone(), uid: uid.clone(), groups: groups.unwrap_or_default(), extra: Vec::new() };
+            let groups =
+                rest.first().map(|g| g.split(',').map(|g| g.trim().to_owned()).filter(|g| !g.is_empty()).collect());
+            let user =
+                User { name: name.clone(), uid: uid.clone(), groups: groups.unwrap_or_default(), extra: Vec::new() };
             users.insert(token.clone(), user);
         }
         Ok(Self { users })

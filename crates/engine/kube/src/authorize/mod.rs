@@ -55,17 +55,37 @@ impl Attributes<'_> {
 /// # Errors
 /// The reasons of those who did not allow it, possibly empty.
 pub fn allowed(door: &Door, caller: &Caller, attributes: &Attributes<'_>) -> Result<(), String> {
+    explained(door, caller, attributes).map(|_| ())
+}
+
+/// Why something is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The caller is in system:masters, or a node about its own business: nothing more is said.
+    Itself,
+    /// A binding.
+    Rbac(rbac::Allowed),
+}
+
+/// The same, with the reason of an allowance.
+///
+/// # Errors
+/// The reasons of those who did not allow it, possibly empty.
+pub fn explained(door: &Door, caller: &Caller, attributes: &Attributes<'_>) -> Result<Why, String> {
     if caller.masters {
-        return Ok(());
+        return Ok(Why::Itself);
     }
-    let reason = match caller.node() {
-        Some(node) => match node::allowed(door, node, attributes) {
-            Ok(()) => return Ok(()),
-            Err(reason) => reason,
-        },
+    let node = match caller.node().map(|node| node::allowed(door, node, attributes)) {
+        Some(Ok(())) => return Ok(Why::Itself),
+        Some(Err(reason)) => reason,
         None => String::new(),
     };
-    if door.rbac.allowed(caller, attributes) { Ok(()) } else { Err(reason) }
+    match door.rbac.allowed(caller, attributes) {
+        Ok(allowed) => Ok(Why::Rbac(allowed)),
+        Err(rbac) if node.is_empty() => Err(rbac),
+        Err(rbac) if rbac.is_empty() => Err(node),
+        Err(rbac) => Err(format!("{node}, {rbac}")),
+    }
 }
 
 /// Refuses a request that its caller may not make.

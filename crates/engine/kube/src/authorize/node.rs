@@ -33,7 +33,9 @@ const STATIC: &[(&str, &str, &[&str])] = &[
 pub fn allowed(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), String> {
     let full = if asked.sub.is_empty() { asked.plural.to_owned() } else { format!("{}/{}", asked.plural, asked.sub) };
     match (asked.group, full.as_str()) {
-        ("", "nodes") if is_read(asked.verb) => own(node, asked.name == node, "read all nodes, only its own Node object"),
+        ("", "nodes") if is_read(asked.verb) => {
+            own(node, asked.name == node, "read all nodes, only its own Node object")
+        }
         ("", "pods") if is_read(asked.verb) => read_pods(door, node, asked),
         ("", "secrets" | "configmaps" | "persistentvolumeclaims") if is_read(asked.verb) => referred(door, node, asked),
         ("", "serviceaccounts/token") if asked.verb == "create" => referred(door, node, asked),
@@ -55,20 +57,23 @@ fn own(node: &str, is: bool, what: &str) -> Result<(), String> {
 }
 
 fn lease(node: &str, asked: &Attributes<'_>) -> Result<(), String> {
-    let verb = matches!(asked.verb, "get" | "create" | "update" | "patch" | "delete");
-    let named = asked.name == node || asked.verb == "create";
-    own(node, verb && named && asked.namespace == "kube-node-lease", "access leases other than its own")
+    if !matches!(asked.verb, "get" | "create" | "update" | "patch" | "delete") {
+        return Err("can only get, create, update, patch, or delete a node lease".to_owned());
+    }
+    if asked.namespace != "kube-node-lease" {
+        return Err("can only access leases in the \"kube-node-lease\" system namespace".to_owned());
+    }
+    if asked.verb != "create" && asked.name != node {
+        return Err("can only access node lease with the same name as the requesting node".to_owned());
+    }
+    Ok(())
 }
 
 fn read_pods(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), String> {
     if asked.verb == "get" {
         let pod = door.stored("/registry/pods/", &format!("{}/{}", asked.namespace, asked.name));
         let here = pod.is_some_and(|p| p.pointer("/spec/nodeName").and_then(Value::as_str) == Some(node));
-        return if here {
-            Ok(())
-        } else {
-            Err(format!("no relationship found between node '{node}' and this object"))
-        };
+        return if here { Ok(()) } else { Err(format!("no relationship found between node '{node}' and this object")) };
     }
     let confined = asked.fields.and_then(|f| f.exact("spec.nodeName")) == Some(node);
     own(node, confined, "list/watch all pods, only those bound to it")
@@ -78,7 +83,7 @@ fn read_pods(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), Stri
 fn referred(door: &Door, node: &str, asked: &Attributes<'_>) -> Result<(), String> {
     let refuse = || Err(format!("no relationship found between node '{node}' and this object"));
     if asked.name.is_empty() || asked.namespace.is_empty() {
-        return Err(format!("No Object name found: node '{node}'"));
+        return Err("No Object name found".to_owned());
     }
     let needle = format!("\"{}\"", asked.name);
     let pods = door.store.view().scan(&format!("/registry/pods/{}/", asked.namespace), None, usize::MAX);

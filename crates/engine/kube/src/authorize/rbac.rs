@@ -58,8 +58,25 @@ struct Index {
 /// The rules of one caller: for the whole cluster, and by namespace.
 #[derive(Default)]
 pub struct Compiled {
-    cluster: Vec<Arc<Vec<PolicyRule>>>,
-    namespaces: HashMap<String, Vec<Arc<Vec<PolicyRule>>>>,
+    cluster: Vec<Source>,
+    namespaces: HashMap<String, Vec<Source>>,
+}
+
+/// A binding that holds for a caller.
+struct Source {
+    /// The role's rules; `None` when there is no such role.
+    rules: Option<Arc<Vec<PolicyRule>>>,
+    /// Key of the binding in the index.
+    binding: Arc<str>,
+    /// Which of its subjects the caller is.
+    subject: usize,
+}
+
+/// Why something is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    binding: Arc<str>,
+    subject: usize,
 }
 
 /// The evaluator.
@@ -127,12 +144,34 @@ impl Rbac {
         let _ = applied.wait_for(|generation| *generation >= revision).await;
     }
 
-    /// Whether a rule allows it.
-    #[must_use]
-    pub fn allowed(&self, caller: &Caller, attributes: &Attributes<'_>) -> bool {
+    /// Whether a rule allows it; how it does is said when it is asked for.
+    ///
+    /// # Errors
+    /// What kept rules from being found (missing roles); mostly empty.
+    pub fn allowed(&self, caller: &Caller, attributes: &Attributes<'_>) -> Result<Allowed, String> {
         let compiled = self.compiled(caller);
         let namespaced = compiled.namespaces.get(attributes.namespace).filter(|_| !attributes.namespace.is_empty());
-        compiled.cluster.iter().chain(namespaced.into_iter().flatten()).any(|rules| rules.iter().any(|r| covers(r, attributes)))
+        let mut missing = Vec::new();
+        for source in compiled.cluster.iter().chain(namespaced.into_iter().flatten()) {
+            match &source.rules {
+                Some(rules) if rules.iter().any(|r| covers(r, attributes)) => {
+                    return Ok(Allowed { binding: source.binding.clone(), subject: source.subject });
+                }
+                Some(_) => {}
+                None => missing.extend(self.index.read().missing(&source.binding)),
+            }
+        }
+        match &missing[..] {
+            [] => Err(String::new()),
+            [one] => Err(format!("RBAC: {one}")),
+            several => Err(format!("RBAC: [{}]", several.join(", "))),
+        }
+    }
+
+    /// Upstream's sentence about an allowance.
+    #[must_use]
+    pub fn explain(&self, allowed: &Allowed) -> String {
+        self.index.read().explain(allowed).unwrap_or_default()
     }
 
     fn compiled(&self, caller: &Caller) -> Arc<Compiled> {
@@ -152,7 +191,8 @@ impl Rbac {
     pub fn rules(&self, user: &User, namespace: &str) -> Vec<PolicyRule> {
         let compiled = self.index.read().clone().compile(user);
         let namespaced = compiled.namespaces.get(namespace);
-        compiled.cluster.iter().chain(namespaced.into_iter().flatten()).flat_map(|r| r.iter().cloned()).collect()
+        let sources = compiled.cluster.iter().chain(namespaced.into_iter().flatten());
+        sources.filter_map(|s| s.rules.as_ref()).flat_map(|r| r.iter().cloned()).collect()
     }
 
     /// The rules of a role; `namespace` is ignored for a `ClusterRole`.
@@ -185,20 +225,47 @@ impl Index {
     fn compile(&self, user: &User) -> Compiled {
         let mut out = Compiled::default();
         for (key, binding) in &self.bindings {
-            let namespace = key.strip_prefix("rolebindings/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
-            if !binding.subjects.iter().any(|s| s.is(user, namespace)) {
-                continue;
-            }
-            let Some(rules) = self.roles.get(&role_key(&binding.role_ref.kind, namespace, &binding.role_ref.name)) else {
-                continue;
-            };
+            let namespace =
+                key.strip_prefix("rolebindings/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+            let Some(subject) = binding.subjects.iter().position(|s| s.is(user, namespace)) else { continue };
+            let rules = self.roles.get(&role_key(&binding.role_ref.kind, namespace, &binding.role_ref.name)).cloned();
+            let source = Source { rules, binding: key.as_str().into(), subject };
             if namespace.is_empty() {
-                out.cluster.push(rules.clone());
+                out.cluster.push(source);
             } else {
-                out.namespaces.entry(namespace.to_owned()).or_default().push(rules.clone());
+                out.namespaces.entry(namespace.to_owned()).or_default().push(source);
             }
         }
         out
+    }
+}
+
+impl Index {
+    /// The role that a binding looks for in vain.
+    fn missing(&self, binding: &str) -> Option<String> {
+        let role = &self.bindings.get(binding)?.role_ref;
+        Some(format!("{}.rbac.authorization.k8s.io \"{}\" not found", role.kind.to_lowercase(), role.name))
+    }
+
+    fn explain(&self, allowed: &Allowed) -> Option<String> {
+        let binding = self.bindings.get(&*allowed.binding)?;
+        let subject = binding.subjects.get(allowed.subject)?;
+        let (kind, name) = match allowed.binding.split_once('/')? {
+            ("rolebindings", rest) => {
+                let (namespace, name) = rest.split_once('/')?;
+                ("RoleBinding", format!("{name}/{namespace}"))
+            }
+            (_, name) => ("ClusterRoleBinding", name.to_owned()),
+        };
+        let who = match (subject.kind.as_str(), subject.namespace.is_empty()) {
+            ("ServiceAccount", false) => format!("{}/{}", subject.name, subject.namespace),
+            _ => subject.name.clone(),
+        };
+        let role = &binding.role_ref;
+        Some(format!(
+            "RBAC: allowed by {kind} {name:?} of {} {:?} to {} {who:?}",
+            role.kind, role.name, subject.kind
+        ))
     }
 }
 

@@ -3,6 +3,7 @@
 //! `kubectl apply` asks whether a kind can be validated and `kubectl explain` shows its fields; both read these.
 //! Everything follows from the schema table and the rows. Descriptions are not part of the table, so there are none.
 
+mod operation;
 mod paths;
 mod types;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::operation::Operation;
 use super::types::Components;
 use crate::resource::{Resource, Sub, SubKind, Verb};
 use crate::resources::Resources;
@@ -58,13 +59,6 @@ pub(super) fn paths(components: &mut Components<'_>, resources: &Resources, grou
     writer.paths
 }
 
-/// One operation while it is made.
-struct Operation {
-    method: &'static str,
-    body: Map<String, Value>,
-    parameters: BTreeMap<String, Value>,
-}
-
 struct Writer<'c, 'a> {
     components: &'c mut Components<'a>,
     base: String,
@@ -88,10 +82,7 @@ impl<'c, 'a> Writer<'c, 'a> {
     }
 
     fn operation(&self, method: &'static str, id: &str) -> Operation {
-        let mut body = Map::new();
-        body.insert("tags".to_owned(), json!([format!("{}_{}", self.group_name, self.version)]));
-        body.insert("operationId".to_owned(), json!(id));
-        Operation { method, body, parameters: BTreeMap::new() }
+        Operation::new(method, &format!("{}_{}", self.group_name, self.version), id)
     }
 
     /// `CoreV1`.
@@ -299,7 +290,7 @@ impl<'c, 'a> Writer<'c, 'a> {
             .map(|id| schemas.get(id))
             .into_iter()
             .flat_map(|one| &one.fields)
-            .filter(|f| !matches!(&*f.name, "kind" | "apiVersion"))
+            .filter(|f| !matches!(&*f.name, "kind" | "apiVersion") && !matches!(f.node.kind, Kind::Time))
             .map(|f| (&*f.name, query_type(&f.node.kind)))
             .collect();
         if sub.kind == &*resource.kind {
@@ -356,67 +347,11 @@ impl Target {
     }
 }
 
-impl Operation {
-    /// Parameters in the path, and `pretty`.
-    fn takes(mut self, names: &[&str]) -> Self {
-        for name in names {
-            let (place, required) = if *name == "pretty" { ("query", false) } else { ("path", true) };
-            self.parameter(name, place, "string", required);
-        }
-        self
-    }
-
-    fn queries<'q>(mut self, all: impl IntoIterator<Item = &'q (&'q str, &'q str)>) -> Self {
-        for (name, type_) in all {
-            self.parameter(name, "query", type_, false);
-        }
-        self
-    }
-
-    fn parameter(&mut self, name: &str, place: &str, type_: &str, required: bool) {
-        let mut out = json!({"name": name, "in": place, "schema": {"type": type_, "uniqueItems": true}});
-        if required {
-            out["required"] = json!(true);
-        }
-        self.parameters.insert(format!("{name} {place}"), out);
-    }
-
-    fn content(mut self, media: &[&str], schema: &Value, required: bool) -> Self {
-        let mut body = json!({"content": content(media, schema)});
-        if required {
-            body["required"] = json!(true);
-        }
-        self.body.insert("requestBody".to_owned(), body);
-        self
-    }
-
-    fn answers(mut self, codes: &[(&str, &str)], media: &[&str], schema: &Value) -> Self {
-        let mut out = Map::new();
-        for (code, text) in codes {
-            out.insert((*code).to_owned(), json!({"description": text, "content": content(media, schema)}));
-        }
-        out.insert("401".to_owned(), json!({"description": "Unauthorized"}));
-        self.body.insert("responses".to_owned(), Value::Object(out));
-        self
-    }
-
-    fn marked(mut self, action: &str, kind: &[String; 3]) -> Self {
-        let [group, version, kind] = kind;
-        self.body.insert("x-kubernetes-action".to_owned(), json!(action));
-        let mark = json!({"group": group, "version": version, "kind": kind});
-        self.body.insert("x-kubernetes-group-version-kind".to_owned(), mark);
-        self
-    }
-}
-
-fn content(media: &[&str], schema: &Value) -> Value {
-    media.iter().map(|m| ((*m).to_owned(), json!({"schema": schema}))).collect::<Map<_, _>>().into()
-}
-
 fn query_type(kind: &Kind) -> &'static str {
     match kind {
         Kind::Bool => "boolean",
         Kind::Int32 | Kind::Int64 => "integer",
+        Kind::List(element) => query_type(&element.kind),
         _ => "string",
     }
 }

@@ -122,7 +122,7 @@ impl<'a> Components<'a> {
         let mut put = |name: &str, value: Value| {
             out.insert(format!("x-kubernetes-{name}"), value);
         };
-        if let (Kind::List(_), Some(list)) = (&field.node.kind, &field.list_given) {
+        if let Some(list) = &field.list_given {
             put(
                 "list-type",
                 json!(match list {

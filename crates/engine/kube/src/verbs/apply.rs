@@ -26,7 +26,9 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let config = read(call)?;
     for _ in 0..write::TRIES {
         let current = match Current::read(call) {
-            Err(error) if error.code() == 404 && call.at.sub.is_empty() => return create(call, &config, &options).await,
+            Err(error) if error.code() == 404 && call.at.sub.is_empty() => {
+                return create(call, &config, &options).await;
+            }
             other => other?,
         };
         let new = merged(call, Some(&current.object), &config, &options)?;

@@ -8,9 +8,7 @@ use crate::status::StatusError;
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     match (&*call.resource.plural, call.at.sub.as_str()) {
         ("pods", "log") => connect::log(call).await,
-        ("pods", sub @ ("exec" | "attach" | "portforward")) => Err(StatusError::bad_request(format!(
-            "{sub}: you must specify an upgrade request (WebSocket, subprotocol v5.channel.k8s.io or v4.channel.k8s.io)"
-        ))),
+        ("pods", "exec" | "attach" | "portforward") => connect::no_upgrade(call),
         (plural, sub) => Err(StatusError::not_implemented(format!("{plural}/{sub} is not built"))),
     }
 }

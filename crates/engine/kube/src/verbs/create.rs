@@ -15,8 +15,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     }
     let options = WriteOptions::read(call.query, "CreateOptions")?;
     negotiate::wanted(call.head.accept)?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
-    let (mut object, mut warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
+    let (mut object, mut warnings) = decode::object(call, options.validation)?;
     metadata::place(&mut object, call.namespace())?;
     if object.pointer("/metadata/resourceVersion").and_then(|v| v.as_str()).is_some_and(|v| !v.is_empty()) {
         return Err(StatusError::unexplained("resourceVersion should not be set on objects to be created"));

@@ -50,7 +50,7 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     drop(view);
     let mut items = Vec::new();
     for entry in entries.into_iter().filter(|e| filter.matches(call.resource, &e.value)) {
-        let current = Current::of(entry)?;
+        let current = Current::of(call.resource, entry)?;
         let at = ResourceRequest {
             namespace: meta(&current.object, "namespace").to_owned(),
             name: meta(&current.object, "name").to_owned(),
@@ -66,12 +66,15 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
         }
         items.push(item);
     }
-    Ok(Answer::value(200, &json!({
-        "kind": format!("{}List", call.resource.kind),
-        "apiVersion": *call.resource.api_version,
-        "metadata": { "resourceVersion": revision.to_string() },
-        "items": items
-    })))
+    Ok(Answer::value(
+        200,
+        &json!({
+            "kind": format!("{}List", call.resource.kind),
+            "apiVersion": *call.resource.api_version,
+            "metadata": { "resourceVersion": revision.to_string() },
+            "items": items
+        }),
+    ))
 }
 
 /// Deletes one of a collection; one that is gone already does not matter.

@@ -3,6 +3,7 @@
 use crate::answer::{Answer, JSON};
 use crate::call::Call;
 use crate::negotiate::{self, Wanted};
+use crate::object::shown;
 use crate::status::StatusError;
 use crate::table;
 use crate::verbs::list::read_revision;
@@ -13,11 +14,12 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         read_revision(call)?;
     }
     let entry = call.door.store.view().get(&call.key()).ok_or_else(|| call.not_found())?;
+    let stored = shown(call.resource, &entry.value);
     if wanted == Wanted::PLAIN {
-        return Ok(Answer::json(200, entry.value));
+        return Ok(Answer::json(200, stored));
     }
     let include = table::Include::read(call.query)?;
-    let bytes = table::one(call.resource, &entry.value, wanted, include, call.now)?;
+    let bytes = table::one(call.resource, &stored, wanted, include, call.now)?;
     let mut answer = Answer::json(200, bytes);
     answer.content = content(wanted);
     Ok(answer)

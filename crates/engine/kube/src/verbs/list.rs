@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
 use crate::negotiate::{self, Form};
-use crate::object::{item, labels, meta};
+use crate::object::{item, labels, meta, shown};
 use crate::resource::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::status::{Cause, Details, StatusError};
@@ -61,7 +61,8 @@ impl Filter {
         if self.is_empty() {
             return true;
         }
-        let Ok(object) = serde_json::from_slice::<Value>(stored) else { return false };
+        let Ok(mut object) = serde_json::from_slice::<Value>(stored) else { return false };
+        resource.strategy.from_stored(&mut object);
         (self.labels.is_empty() || self.labels.matches(&labels(&object)))
             && self.fields.matches(|field| match field {
                 "metadata.name" => Cow::Borrowed(meta(&object, "name")),
@@ -112,9 +113,15 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let after = start.as_ref().map(|s| format!("{prefix}{s}"));
     let page = page(&view, call.resource, &prefix, after, limit, &filter);
     let metadata = metadata(&view, &prefix, &page, &filter)?;
-    let stored: Vec<Bytes> = page.entries.into_iter().map(|e| e.value).collect();
+    let stored: Vec<Bytes> = page.entries.into_iter().map(|e| shown(call.resource, &e.value)).collect();
     if wanted.form == Form::Object && !wanted.yaml {
-        return Ok(Answer { code: 200, content: JSON, body: join(call.resource, &metadata, &stored), warnings: Vec::new() });
+        return Ok(Answer {
+            code: 200,
+            content: JSON,
+            body: join(call.resource, &metadata, &stored),
+            warnings: Vec::new(),
+            etag: None,
+        });
     }
     let include = table::Include::read(call.query)?;
     let bytes = match wanted.form {
@@ -129,7 +136,11 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
 /// Prefix of the keys that a collection request is about.
 pub(crate) fn prefix(call: &Call<'_>) -> String {
     let namespace = call.namespace();
-    if namespace.is_empty() { call.resource.prefix.to_string() } else { format!("{}{namespace}/", call.resource.prefix) }
+    if namespace.is_empty() {
+        call.resource.prefix.to_string()
+    } else {
+        format!("{}{namespace}/", call.resource.prefix)
+    }
 }
 
 fn page(view: &View, resource: &Resource, prefix: &str, after: Option<String>, limit: usize, filter: &Filter) -> Page {
@@ -243,18 +254,24 @@ fn check_match(call: &Call<'_>, version: &str, matching: &str) -> Result<(), Sta
     if call.query.flag("watch") && !call.query.has("sendInitialEvents") {
         errors.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch");
     } else if version.is_empty() && !call.query.has("sendInitialEvents") {
-        errors.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+        errors
+            .forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
     } else if !matches!(matching, "Exact" | "NotOlderThan") {
         errors.not_supported("resourceVersionMatch", &matching.into(), &["Exact", "NotOlderThan", ""]);
     } else if matching == "Exact" && version == "0" {
-        errors.forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+        errors
+            .forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
     }
     if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid("meta.k8s.io", "ListOptions", "", &errors)) }
 }
 
 fn too_large(revision: u64, current: u64) -> StatusError {
     let message = format!("Too large resource version: {revision}, current: {current}");
-    let cause = Cause { reason: "ResourceVersionTooLarge".into(), message: "Too large resource version".into(), ..Cause::default() };
+    let cause = Cause {
+        reason: "ResourceVersionTooLarge".into(),
+        message: "Too large resource version".into(),
+        ..Cause::default()
+    };
     StatusError::new(504, "Timeout", format!("Timeout: {message}")).with(Details {
         causes: vec![cause],
         retry_after_seconds: 1,
@@ -272,7 +289,8 @@ fn join(resource: &Resource, metadata: &Value, stored: &[Bytes]) -> Body {
     for (at, one) in stored.iter().enumerate() {
         let rest = item(resource, one);
         if piece.len() + rest.len() + 2 > PIECE {
-            pieces.push_back(std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE.max(rest.len() + 2))).freeze());
+            pieces
+                .push_back(std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE.max(rest.len() + 2))).freeze());
         }
         piece.extend_from_slice(if at == 0 { b"{" } else { b",{" });
         piece.extend_from_slice(&rest);

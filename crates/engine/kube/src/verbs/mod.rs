@@ -30,7 +30,9 @@ pub async fn run(verb: &str, call: &Call<'_>) -> Result<Answer, StatusError> {
             SubKind::Connect => return connect::run(call).await,
             SubKind::Action if verb == "create" => return actions::run(call).await,
             SubKind::Action => return Err(StatusError::method_not_allowed()),
-            SubKind::Part if !sub.verbs.iter().any(|v| v.name() == verb) => return Err(StatusError::method_not_allowed()),
+            SubKind::Part if !sub.verbs.iter().any(|v| v.name() == verb) => {
+                return Err(StatusError::method_not_allowed());
+            }
             SubKind::Part => {}
         }
     } else if !call.resource.verbs.iter().any(|v| v.name() == verb) {

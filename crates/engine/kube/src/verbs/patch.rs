@@ -96,7 +96,9 @@ fn same_kind(call: &Call<'_>, new: &Value) -> Result<(), StatusError> {
 fn refusal(error: &PatchError) -> StatusError {
     match error {
         PatchError::Bad(text) => StatusError::bad_request(text),
-        PatchError::TooLarge(text) => StatusError::new(413, "RequestEntityTooLarge", format!("Request entity too large: {text}")),
+        PatchError::TooLarge(text) => {
+            StatusError::new(413, "RequestEntityTooLarge", format!("Request entity too large: {text}"))
+        }
         PatchError::Unprocessable(_) => {
             StatusError::new(422, "Invalid", "the server rejected our request due to an error in our request")
                 .with(crate::status::Details::default())

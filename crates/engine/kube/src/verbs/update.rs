@@ -15,8 +15,7 @@ use crate::write::{self, CHANGED, Current, Tracking};
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "UpdateOptions")?;
     negotiate::wanted(call.head.accept)?;
-    let body = decode::json(negotiate::media(call.head.content_type), &call.body)?;
-    let (mut object, mut warnings) = decode::object(call.resource, call.schema()?, &body, options.validation)?;
+    let (mut object, mut warnings) = decode::object(call, options.validation)?;
     metadata::same_name(&object, &call.at.name)?;
     metadata::place(&mut object, call.namespace())?;
     for _ in 0..write::TRIES {
@@ -68,7 +67,9 @@ pub(super) fn check_preconditions(call: &Call<'_>, new: &Value, current: &Curren
     let uid = meta(new, "uid");
     let own = meta(&current.object, "uid");
     if !uid.is_empty() && uid != own {
-        return Err(call.conflict(&storage_error(call, &format!("UID in precondition: {uid}, UID in object meta: {own}"))));
+        return Err(
+            call.conflict(&storage_error(call, &format!("UID in precondition: {uid}, UID in object meta: {own}")))
+        );
     }
     match meta(new, "resourceVersion") {
         "" if call.resource.strategy.unconditional_update() => Ok(false),

@@ -13,7 +13,7 @@ use super::list::{Filter, prefix, read_revision};
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
 use crate::negotiate::{self, Form, Wanted};
-use crate::object::at_revision;
+use crate::object::{at_revision, shown};
 use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::table::{self, Include};
@@ -78,7 +78,7 @@ impl Events {
     pub(crate) async fn next(&mut self) -> Result<Item, StatusError> {
         while let Some(entry) = self.initial.pop_front() {
             if self.filter.matches(&self.resource, &entry.value) {
-                return Ok(Item::Event(Kind::Added, entry.value));
+                return Ok(Item::Event(Kind::Added, shown(&self.resource, &entry.value)));
             }
         }
         loop {
@@ -87,7 +87,7 @@ impl Events {
                 Ok(WatchItem::Change(change)) if change.revision.0 <= self.after => {}
                 Ok(WatchItem::Change(change)) => {
                     if let Some((kind, object)) = self.event(&change) {
-                        return Ok(Item::Event(kind, object));
+                        return Ok(Item::Event(kind, shown(&self.resource, &object)));
                     }
                 }
                 Err(WatchError::Compacted) => return Err(too_old(self.after, 0)),
@@ -103,7 +103,9 @@ impl Events {
             (None, None) => None,
             (None, Some(now)) => Some((Kind::Added, now.clone())),
             (Some(_), Some(now)) => Some((Kind::Modified, now.clone())),
-            (Some(before), None) => Some((Kind::Deleted, at_revision(&self.resource, &before.value, change.revision.0))),
+            (Some(before), None) => {
+                Some((Kind::Deleted, at_revision(&self.resource, &before.value, change.revision.0)))
+            }
         }
     }
 }
@@ -156,8 +158,9 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         }
         Err(error) => stream.ready.push_back(error_line(&error)),
     }
-    let body = futures::stream::unfold(stream, |mut stream| async move { stream.next().await.map(|bytes| (bytes, stream)) });
-    Ok(Answer { code: 200, content: JSON, body: Body::Stream(Box::pin(body)), warnings: Vec::new() })
+    let body =
+        futures::stream::unfold(stream, |mut stream| async move { stream.next().await.map(|bytes| (bytes, stream)) });
+    Ok(Answer { code: 200, content: JSON, body: Body::Stream(Box::pin(body)), warnings: Vec::new(), etag: None })
 }
 
 fn initial_events(call: &Call<'_>) -> Result<Option<bool>, StatusError> {
@@ -167,7 +170,10 @@ fn initial_events(call: &Call<'_>) -> Result<Option<bool>, StatusError> {
     let wanted = call.query.flag("sendInitialEvents");
     if call.query.get("resourceVersionMatch") != "NotOlderThan" {
         let mut errors = crate::field::FieldErrors::new();
-        errors.forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        errors.forbidden(
+            "resourceVersionMatch",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        );
         return Err(StatusError::invalid("meta.k8s.io", "ListOptions", "", &errors));
     }
     Ok(Some(wanted))
@@ -241,7 +247,9 @@ impl Stream {
             metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
         }
         let object = match self.wanted.form {
-            Form::Object => json!({ "kind": *self.resource.kind, "apiVersion": *self.resource.api_version, "metadata": metadata }),
+            Form::Object => {
+                json!({ "kind": *self.resource.kind, "apiVersion": *self.resource.api_version, "metadata": metadata })
+            }
             Form::Partial => json!({
                 "kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{}", self.wanted.version), "metadata": metadata
             }),

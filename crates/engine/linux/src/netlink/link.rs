@@ -17,6 +17,9 @@ use crate::{Error, Namespace};
 /// `VETH_INFO_PEER` of linux/veth.h.
 const VETH_INFO_PEER: u16 = 1;
 
+/// `IF_OPER_UP` of linux/if.h.
+const OPERATIONAL: u8 = 6;
+
 /// A hardware address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac(pub [u8; 6]);
@@ -76,6 +79,8 @@ pub struct LinkState {
     pub mtu: u32,
     /// Whether it is up.
     pub up: bool,
+    /// Whether it carries packets (RFC 2863, operational state "up"): before that, they are lost.
+    pub carries: bool,
     /// IPv4 addresses.
     pub addresses: Vec<Cidr>,
 }
@@ -88,7 +93,8 @@ impl Netlink {
     pub fn add_veth(&mut self, veth: &Veth, far: &Namespace) -> Result<(), Error> {
         let what = format!("add veth {} to {}", veth.near.name, far.path().display());
         let far = File::open(far.path()).map_err(Error::at(what.as_str()))?;
-        let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &link_body(0, 0, 0));
+        let head = link_body(distinct_index(&veth.near), 0, 0);
+        let mut message = Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &head);
         put_end(&mut message, &veth.near);
         message.nest(libc::IFLA_LINKINFO, &[], |m| {
             m.put_text(libc::IFLA_INFO_KIND, "veth").nest(libc::IFLA_INFO_DATA, &[], |m| {
@@ -127,9 +133,21 @@ impl Netlink {
     /// # Errors
     /// When there is none of that name.
     pub fn index(&mut self, name: &str) -> Result<u32, Error> {
-        let links = self.links()?;
-        let absent = || Error::at(format!("interface {name}"))(std::io::Error::from_raw_os_error(libc::ENODEV));
-        links.get(name).map(|link| link.index).ok_or_else(absent)
+        self.link(name).map(|link| link.index)
+    }
+
+    /// One interface. Unlike [`Netlink::links`], this makes the kernel settle first whether it
+    /// carries packets (`rtnl_getlink` calls `linkwatch_sync_dev`, since Linux 6.9).
+    ///
+    /// # Errors
+    /// When there is none of that name ([`Error::is_absent`]).
+    pub fn link(&mut self, name: &str) -> Result<LinkState, Error> {
+        let what = format!("look at {name}");
+        let mut message = Message::new(libc::RTM_GETLINK, 0, &link_body(0, 0, 0));
+        message.put_text(libc::IFLA_IFNAME, name);
+        let mut found = None;
+        self.ask(&what, message, |_, body| found = parse_link(body))?;
+        found.map(|(_, link)| link).ok_or(Error::Malformed(what))
     }
 
     /// Every interface, by name.
@@ -166,6 +184,16 @@ impl Netlink {
     pub fn delete_address(&mut self, index: u32, address: Cidr) -> Result<(), Error> {
         self.change(&format!("delete address {address}"), address_message(libc::RTM_DELADDR, 0, index, address))
     }
+}
+
+/// An interface number that the far end will not have, made from the hardware address.
+///
+/// Numbers are per namespace, so both ends of a pair may get the same one, and then the kernel
+/// takes the interface for a real one and may wait a second before it believes that its link is up
+/// (`linkwatch_urgent_event` compares an interface's number with its peer's): packets are lost.
+fn distinct_index(end: &VethEnd) -> u32 {
+    let Some(Mac([_, _, a, b, c, d])) = end.mac else { return 0 };
+    u32::from_be_bytes([a, b, c, d]) & 0x3fff_ffff | 0x4000_0000
 }
 
 /// `struct ifinfomsg`.
@@ -205,6 +233,8 @@ fn parse_link(body: &[u8]) -> Option<(String, LinkState)> {
         group: of(libc::IFLA_GROUP),
         mtu: of(libc::IFLA_MTU),
         up: flags & libc::IFF_UP.cast_unsigned() != 0,
+        // Not `IFF_RUNNING`, which is also set while the state is still unknown.
+        carries: attribute(rest, libc::IFLA_OPERSTATE) == Some(&[OPERATIONAL]),
         addresses: Vec::new(),
     };
     Some((text(attribute(rest, libc::IFLA_IFNAME)?), state))

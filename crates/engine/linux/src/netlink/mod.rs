@@ -71,15 +71,21 @@ impl Netlink {
     }
 
     /// Sends one request and waits for its acknowledgement.
-    fn change(&mut self, what: &str, mut message: Message) -> Result<(), Error> {
+    fn change(&mut self, what: &str, message: Message) -> Result<(), Error> {
+        self.ask(what, message, |_, _| {})
+    }
+
+    /// Sends one request, hands its answers to `take`, and waits for its acknowledgement.
+    fn ask(&mut self, what: &str, mut message: Message, mut take: impl FnMut(u16, &[u8])) -> Result<(), Error> {
         self.sequence += 1;
         let sent = message.finish(libc::NLM_F_ACK, self.sequence);
         send(self.socket.as_raw_fd(), sent, MsgFlags::empty()).map_err(Error::at(what))?;
         let mut buffer = vec![0; 16 * 1024];
         loop {
             for part in self.receive(what, &mut buffer)? {
-                if part.kind == wire::ERROR {
-                    return part.verdict().map_err(Error::at(what));
+                match part.kind {
+                    wire::ERROR => return part.verdict().map_err(Error::at(what)),
+                    kind => take(kind, part.body),
                 }
             }
         }

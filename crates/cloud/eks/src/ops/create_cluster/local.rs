@@ -35,7 +35,9 @@ pub(super) fn check(call: &Call<'_>, request: &CreateCluster) -> Result<Checked,
         )));
     }
     let Some(outpost) = &request.outpost_config else {
-        return Err(Fault::not_implemented("CreateCluster without outpostConfig (a cluster whose control plane is in the Region)"));
+        return Err(Fault::not_implemented(
+            "CreateCluster without outpostConfig (a cluster whose control plane is in the Region)",
+        ));
     };
     if !is_local_cluster_name(&request.name) {
         let message = format!(
@@ -90,7 +92,8 @@ fn outpost_config(call: &Call<'_>, asked: &OutpostConfigRequest) -> Result<(Outp
     }
     let placement = asked.control_plane_placement.clone().unwrap_or_default();
     if asked.etcd_instance_type.is_some() || asked.etcd_placement.is_some() || placement.spread_level.is_some() {
-        let message = "Second-generation local clusters (etcdInstanceType, etcdPlacement, spreadLevel) are not supported";
+        let message =
+            "Second-generation local clusters (etcdInstanceType, etcdPlacement, spreadLevel) are not supported";
         return Err(invalid_parameter(message));
     }
     if let Some(group) = placement.group_name {

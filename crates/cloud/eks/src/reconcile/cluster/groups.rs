@@ -24,7 +24,7 @@ pub(crate) fn internal_group(cluster: &Cluster, vpc_id: &str, given: &mut Given<
 
 fn bare(cluster: &Cluster, vpc_id: &str, stem: &str, given: &mut Given<'_>) -> SecurityGroup {
     let group_id = given.id("sg");
-    let digits: String = group_id.chars().rev().take(10).collect();
+    let digits = group_id.get(group_id.len().saturating_sub(10)..).unwrap_or_default();
     let group_name = format!("{stem}-{}-{digits}", cluster.name);
     let tags = [
         ("Name".to_owned(), group_name.clone()),
@@ -55,7 +55,8 @@ pub(crate) fn with_api_rules(
     subnets: &[&Subnet],
     given: &mut Given<'_>,
 ) -> Option<SecurityGroup> {
-    let mut wanted: Vec<String> = seen.network.vpcs.get(&group.vpc_id).map(|vpc| vpc.cidr_block.clone()).into_iter().collect();
+    let mut wanted: Vec<String> =
+        seen.network.vpcs.get(&group.vpc_id).map(|vpc| vpc.cidr_block.clone()).into_iter().collect();
     wanted.extend(subnets.iter().flat_map(|subnet| seen.network.on_premises_blocks(subnet)));
     wanted.sort();
     wanted.dedup();

@@ -99,10 +99,9 @@ fn role_allows(seen: &Observation) -> Option<HealthIssue> {
         Role::Able => return None,
         Role::Missing => ("IamRoleNotFound", format!("The cluster role {arn} does not exist")),
         Role::Distrustful => ("AccessDenied", format!("ec2.amazonaws.com is not allowed to assume {arn}")),
-        Role::Unprivileged => (
-            "AccessDenied",
-            format!("InvalidPermissions: {arn} lacks the policy AmazonEKSLocalOutpostClusterPolicy"),
-        ),
+        Role::Unprivileged => {
+            ("AccessDenied", format!("InvalidPermissions: {arn} lacks the policy AmazonEKSLocalOutpostClusterPolicy"))
+        }
     };
     Some(issue(code, message, vec![arn.clone()]))
 }
@@ -126,7 +125,8 @@ pub(crate) fn slots_free(seen: &Observation, wanted: &OutpostConfig, needed: usi
     let all = *outpost.capacity.get(name)?;
     let free = all.saturating_sub(seen.network.slots_taken(&outpost.outpost_id, name)) as usize;
     let arn = &outpost.outpost_arn;
-    let message = || format!("There is not enough capacity on the Outpost {arn} to launch or start the instance ({name})");
+    let message =
+        || format!("There is not enough capacity on the Outpost {arn} to launch or start the instance ({name})");
     (free < needed).then(|| issue("ResourceLimitExceeded", message(), vec![seen.cluster.arn.clone()]))
 }
 

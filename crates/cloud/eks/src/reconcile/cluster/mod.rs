@@ -100,3 +100,6 @@ fn members_down(seen: &Observation, cluster: &Cluster) -> Vec<Action> {
     }
     actions
 }
+
+#[cfg(test)]
+mod tests;

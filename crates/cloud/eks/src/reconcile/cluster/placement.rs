@@ -4,9 +4,7 @@ use std::net::Ipv4Addr;
 
 use eksile_ec2::images;
 use eksile_ec2::private_names::private_dns_name;
-use eksile_ec2::records::{
-    Attachment, Instance, InstanceRole, NetworkInterface, Subnet, Tags, WantedInstanceState,
-};
+use eksile_ec2::records::{Attachment, Instance, InstanceRole, NetworkInterface, Subnet, Tags, WantedInstanceState};
 
 use super::health::MEMBERS;
 use super::{Action, Given, Observation, groups};
@@ -91,7 +89,11 @@ fn launch(
         instance_id: instance_id.clone(),
         reservation_id: given.id("r"),
         image_id: images::control_plane(given.region, &cluster.version),
-        instance_type: cluster.outpost_config.as_ref().map(|c| c.control_plane_instance_type.clone()).unwrap_or_default(),
+        instance_type: cluster
+            .outpost_config
+            .as_ref()
+            .map(|c| c.control_plane_instance_type.clone())
+            .unwrap_or_default(),
         site: cluster.site.clone(),
         subnet_id: subnet.subnet_id.clone(),
         vpc_id: subnet.vpc_id.clone(),

@@ -126,7 +126,7 @@ impl AssumeRole {
     fn policies(&self, state: Reads<'_>) -> Result<Vec<String>, Fault> {
         let mut documents = Vec::new();
         if let Some(document) = &self.policy {
-            find::document(document)?;
+            find::document(document, find::Place::Session)?;
             documents.push(document.clone());
         }
         for policy in &self.policy_arns {

@@ -1,0 +1,71 @@
+use std::collections::BTreeMap;
+
+use eksile_aws::inputs::{Tag, TagRules, merge_tags};
+use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_store::Txn;
+
+use crate::names;
+use crate::records::Repository;
+use crate::shapes::{self, Mutability, Scanning};
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
+#[derive(Shape)]
+pub(super) struct CreateRepository {
+    registry_id: Option<String>,
+    repository_name: String,
+    tags: Vec<EcrTag>,
+    image_tag_mutability: Option<Mutability>,
+    image_scanning_configuration: Option<Scanning>,
+}
+
+/// ECR alone spells a tag's members with capitals.
+#[derive(Shape)]
+struct EcrTag {
+    #[shape(name = "Key")]
+    key: String,
+    #[shape(name = "Value")]
+    value: String,
+}
+
+#[derive(Shape)]
+pub(super) struct Output {
+    repository: shapes::Repository,
+}
+
+const RULES: TagRules =
+    TagRules { invalid: "InvalidTagParameterException", too_many: "TooManyTagsException", limit: 50 };
+
+impl Command for CreateRepository {
+    type Output = Output;
+
+    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+        vec![shapes::arn(call, &self.repository_name)]
+    }
+
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
+        shapes::own_registry(self.registry_id.as_deref(), call)?;
+        if !names::is_repository(&self.repository_name) {
+            let message = "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular \
+                           expression '(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*''";
+            return Err(Fault::client("InvalidParameterException", 400, message));
+        }
+        if txn.record::<Repository>(&call.scope, &self.repository_name)?.is_some() {
+            let message = format!(
+                "The repository with name '{}' already exists in the registry with id '{}'",
+                self.repository_name, call.scope.account
+            );
+            return Err(Fault::client("RepositoryAlreadyExistsException", 400, message));
+        }
+        let mut tags = BTreeMap::new();
+        merge_tags(&mut tags, self.tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }), RULES)?;
+        let repository = Repository {
+            name: self.repository_name,
+            mutable: self.image_tag_mutability != Some(Mutability::Immutable),
+            scan_on_push: self.image_scanning_configuration.is_some_and(|scanning| scanning.scan_on_push),
+            created: call.now.as_second(),
+            tags,
+        };
+        txn.put_record(&call.scope, &repository)?;
+        Ok(Output { repository: shapes::Repository::of(&repository, call) })
+    }
+}

@@ -1,0 +1,6 @@
+//! ECR behind a real door, and images pushed and pulled.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod cli;
+mod images;
+mod world;

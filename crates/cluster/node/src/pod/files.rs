@@ -1,0 +1,74 @@
+//! The three files every container of a pod shares: hosts, resolver, name.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use k8s_openapi::api::core::v1::Pod;
+
+use super::environment::Addresses;
+use crate::kubelet::Context;
+
+/// Writes them into the pod's directory.
+pub(crate) fn write(context: &Context, pod: &Pod, addresses: &Addresses, directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let spec = pod.spec.clone().unwrap_or_default();
+    let on_node = spec.host_network == Some(true);
+    let name = spec.hostname.clone().or_else(|| pod.metadata.name.clone()).unwrap_or_default();
+    let mut hosts = if on_node {
+        fs::read_to_string("/etc/hosts").unwrap_or_default()
+    } else {
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned()
+    };
+    if !on_node {
+        let domain = spec.subdomain.as_ref().map(|subdomain| {
+            let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+            format!("{name}.{subdomain}.{namespace}.svc.{}\t", context.kubelet.cluster_domain)
+        });
+        // Writing to a String cannot fail.
+        let _ = writeln!(hosts, "{}\t{}{name}", addresses.pod, domain.unwrap_or_default());
+    }
+    for alias in spec.host_aliases.iter().flatten() {
+        let names = alias.hostnames.clone().unwrap_or_default().join("\t");
+        let _ = writeln!(hosts, "{}\t{names}", alias.ip);
+    }
+    fs::write(directory.join("etc-hosts"), hosts)?;
+    let own = if on_node { context.identity.name.clone() } else { name };
+    fs::write(directory.join("hostname"), format!("{own}\n"))?;
+    fs::write(directory.join("resolv.conf"), resolver(context, pod))
+}
+
+fn resolver(context: &Context, pod: &Pod) -> String {
+    let spec = pod.spec.clone().unwrap_or_default();
+    let node = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let policy = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
+    let on_node = spec.host_network == Some(true);
+    let in_cluster = policy == "ClusterFirstWithHostNet" || policy == "ClusterFirst" && !on_node;
+    let mut text = String::new();
+    if policy == "None" {
+    } else if in_cluster && !context.kubelet.cluster_dns.is_empty() {
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+        let domain = &context.kubelet.cluster_domain;
+        let above = node.lines().find_map(|line| line.strip_prefix("search ")).unwrap_or_default();
+        let _ = writeln!(text, "search {namespace}.svc.{domain} svc.{domain} {domain} {above}");
+        for server in &context.kubelet.cluster_dns {
+            let _ = writeln!(text, "nameserver {server}");
+        }
+        text.push_str("options ndots:5\n");
+    } else {
+        text.push_str(&node);
+    }
+    let dns = spec.dns_config.unwrap_or_default();
+    for server in dns.nameservers.iter().flatten() {
+        let _ = writeln!(text, "nameserver {server}");
+    }
+    if let Some(searches) = dns.searches.filter(|list| !list.is_empty()) {
+        let _ = writeln!(text, "search {}", searches.join(" "));
+    }
+    for option in dns.options.iter().flatten() {
+        let value = option.value.as_ref().map_or_else(String::new, |value| format!(":{value}"));
+        let _ = writeln!(text, "options {}{value}", option.name.as_deref().unwrap_or_default());
+    }
+    text
+}

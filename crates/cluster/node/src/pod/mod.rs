@@ -1,0 +1,141 @@
+//! Pods on a node: what is bound to it is watched, and each pod has a worker.
+
+mod environment;
+mod events;
+mod files;
+mod launch;
+mod network;
+mod oci;
+mod probe;
+mod slot;
+mod source;
+mod status;
+mod volumes;
+mod worker;
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(crate) use events::Events;
+pub(crate) use network::Network;
+pub use network::NetworkError;
+pub(crate) use slot::Run;
+use worker::{Wanted, Worker};
+
+use crate::kubelet::{ApiError, Context, WatchEvent};
+use crate::runtime::Container;
+use crate::shim::protocol::files as names;
+
+const RETRY: Duration = Duration::from_secs(1);
+/// How long the server holds a watch open.
+const WATCH_SECONDS: u32 = 300;
+
+/// A pod as the kubelet's own server sees it.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(crate) pod: Arc<Pod>,
+    /// By name: the start that runs (or ran last), and the one before.
+    pub(crate) containers: HashMap<String, (Option<Run>, Option<Run>)>,
+}
+
+/// An OCI process for a further program in a container: as its first one, with another command.
+pub(crate) fn exec_process(container: &Container, command: Vec<String>, terminal: bool) -> std::io::Result<Value> {
+    let spec: Value = serde_json::from_slice(&fs::read(container.directory().join(names::SPEC))?)?;
+    let mut process = spec["process"].clone();
+    process["args"] = command.into();
+    process["terminal"] = terminal.into();
+    if terminal && let Some(env) = process["env"].as_array_mut() {
+        env.push("TERM=xterm".into());
+    }
+    Ok(process)
+}
+
+struct Handle {
+    wanted: watch::Sender<Wanted>,
+    task: JoinHandle<()>,
+}
+
+/// Runs the pods of the node, for ever.
+pub(crate) async fn run(context: Arc<Context>) {
+    let mut pods = Pods { context, handles: HashMap::new() };
+    loop {
+        if let Err(error) = pods.follow().await {
+            tracing::warn!(%error, "the watch of pods broke, will start again");
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+struct Pods {
+    context: Arc<Context>,
+    handles: HashMap<String, Handle>,
+}
+
+impl Pods {
+    /// Lists, then watches until the watch ends.
+    async fn follow(&mut self) -> Result<(), ApiError> {
+        let filter = format!("fieldSelector=spec.nodeName%3D{}", self.context.identity.name);
+        let list: Value = self.context.api.get(&format!("/api/v1/pods?{filter}")).await?;
+        let mut version = list["metadata"]["resourceVersion"].as_str().unwrap_or("0").to_owned();
+        let mut seen = Vec::new();
+        for item in list["items"].as_array().into_iter().flatten() {
+            seen.extend(self.wanted(item, false));
+        }
+        let lost: Vec<String> = self.handles.keys().filter(|uid| !seen.contains(uid)).cloned().collect();
+        for uid in lost {
+            if let Some(handle) = self.handles.get(&uid) {
+                handle.wanted.send_modify(|wanted| wanted.gone = true);
+            }
+        }
+        loop {
+            let query = format!(
+                "/api/v1/pods?watch=true&{filter}&resourceVersion={version}&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}"
+            );
+            let mut watch = self.context.api.watch(&query).await?;
+            while let Some(WatchEvent { kind, object }) = watch.next().await? {
+                if kind == "ERROR" {
+                    // Expired: list again.
+                    return Ok(());
+                }
+                if let Some(newer) = object["metadata"]["resourceVersion"].as_str() {
+                    newer.clone_into(&mut version);
+                }
+                if kind != "BOOKMARK" {
+                    self.wanted(&object, kind == "DELETED");
+                }
+            }
+        }
+    }
+
+    /// Passes a pod to its worker, which is started if need be. Returns its uid.
+    fn wanted(&mut self, object: &Value, gone: bool) -> Option<String> {
+        let pod: Pod = match serde_json::from_value(object.clone()) {
+            Ok(pod) => pod,
+            Err(error) => {
+                tracing::error!(%error, "a pod was not understood");
+                return None;
+            }
+        };
+        let uid = pod.metadata.uid.clone()?;
+        let wanted = Wanted { pod: Arc::new(pod), gone };
+        self.handles.retain(|_, handle| !handle.task.is_finished());
+        match self.handles.get(&uid) {
+            Some(handle) => drop(handle.wanted.send_replace(wanted)),
+            // Its last echo, after all was cleaned up.
+            None if gone => {}
+            None => {
+                let (sender, receiver) = watch::channel(wanted);
+                let task = Worker::start(self.context.clone(), receiver);
+                self.handles.insert(uid.clone(), Handle { wanted: sender, task });
+            }
+        }
+        Some(uid)
+    }
+}

@@ -1,0 +1,156 @@
+//! A pod's network: a namespace of its own, joined to the node's by a veth pair, with one of the addresses that the
+//! VPC routes to the node's interface.
+
+use std::collections::HashSet;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use eksile_linux::netlink::{Cidr, Mac, Neighbour, Netlink, Route, RouteKind, Veth, VethEnd};
+use eksile_linux::{Error, Namespace};
+use parking_lot::Mutex;
+
+/// The pod's router, an address that nobody has: its neighbour entry is all there is of it.
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
+const MAIN: u32 = 254;
+const MTU: u32 = 9001;
+
+/// Why a pod has no network. The texts are part of the event `FailedCreatePodSandBox`.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// All addresses are taken.
+    #[error("plugin type=\"aws-cni\" name=\"aws-cni\" failed (add): add cmd: failed to assign an IP address to container")]
+    NoAddress,
+    /// The kernel.
+    #[error(transparent)]
+    Linux(#[from] Error),
+    /// A file.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+}
+
+/// The node's side of all pods' networks.
+pub(crate) struct Network {
+    run: PathBuf,
+    addresses: Vec<Ipv4Addr>,
+    taken: Mutex<HashSet<Ipv4Addr>>,
+}
+
+impl Network {
+    /// Finds what earlier runs left, and lets the node forward.
+    pub(crate) fn open(run: &Path, addresses: &[IpAddr]) -> Result<Self, NetworkError> {
+        for key in ["ipv4/ip_forward", "ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter"] {
+            let value = if key.ends_with("ip_forward") { "1" } else { "0" };
+            let path = Path::new("/proc/sys/net").join(key);
+            // Where nothing may be set (a test without its own namespace), pods still start.
+            if let Err(error) = fs::write(&path, value) {
+                tracing::warn!(%error, path = %path.display(), "not set");
+            }
+        }
+        let mut taken = HashSet::new();
+        for entry in fs::read_dir(run).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "address") {
+                taken.extend(fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse::<Ipv4Addr>().ok()));
+            }
+        }
+        let addresses = addresses.iter().filter_map(|address| match address {
+            IpAddr::V4(address) => Some(*address),
+            IpAddr::V6(_) => None,
+        });
+        Ok(Self { run: run.to_owned(), addresses: addresses.collect(), taken: Mutex::new(taken) })
+    }
+
+    /// The namespace of a pod.
+    pub(crate) fn namespace(&self, uid: &str) -> Namespace {
+        Namespace::at(self.run.join(uid).with_extension("net"))
+    }
+
+    fn record(&self, uid: &str) -> PathBuf {
+        self.run.join(uid).with_extension("address")
+    }
+
+    /// The pod's address, if its network is there.
+    pub(crate) fn find(&self, uid: &str) -> Option<Ipv4Addr> {
+        if !self.namespace(uid).exists() {
+            return None;
+        }
+        fs::read_to_string(self.record(uid)).ok()?.trim().parse().ok()
+    }
+
+    /// Makes the pod's network; one that is there stays.
+    pub(crate) fn add(&self, uid: &str) -> Result<Ipv4Addr, NetworkError> {
+        if let Some(address) = self.find(uid) {
+            return Ok(address);
+        }
+        self.remove(uid)?;
+        let address = {
+            let mut taken = self.taken.lock();
+            let free = self.addresses.iter().find(|address| !taken.contains(*address)).copied();
+            let free = free.ok_or(NetworkError::NoAddress)?;
+            taken.insert(free);
+            free
+        };
+        self.wire(uid, address).inspect_err(|_| {
+            // The first failure is the one to tell.
+            let _ = self.remove(uid);
+            self.taken.lock().remove(&address);
+        })?;
+        let record = self.record(uid);
+        fs::write(&record, address.to_string()).map_err(|error| NetworkError::File(record, error))?;
+        Ok(address)
+    }
+
+    fn wire(&self, uid: &str, address: Ipv4Addr) -> Result<(), NetworkError> {
+        let place = self.namespace(uid);
+        place.create()?;
+        let (device, near, far) = names(uid);
+        let end = |name: &str, mac| VethEnd { name: name.to_owned(), mac: Some(mac), group: 0, mtu: MTU };
+        let mut node = Netlink::here()?;
+        node.add_veth(&Veth { near: end(&device, near), far: end("eth0", far) }, &place)?;
+        node.set_up(&device)?;
+        let index = node.index(&device)?;
+        let via = |device: &str, gateway| RouteKind::Via { device: device.to_owned(), gateway };
+        let to = Cidr::host(address);
+        node.replace_neighbour(&Neighbour { address, device: device.clone(), mac: far }, index)?;
+        node.replace_route(&Route { table: MAIN, to, kind: via(&device, None) }, Some(index))?;
+        let mut pod = Netlink::open(&place)?;
+        pod.set_up("lo")?;
+        pod.set_up("eth0")?;
+        let index = pod.index("eth0")?;
+        pod.add_address(index, to)?;
+        pod.replace_neighbour(&Neighbour { address: GATEWAY, device: "eth0".to_owned(), mac: near }, index)?;
+        let gateway = Route { table: MAIN, to: Cidr::host(GATEWAY), kind: via("eth0", None) };
+        pod.replace_route(&gateway, Some(index))?;
+        let all = Cidr { address: Ipv4Addr::UNSPECIFIED, length: 0 };
+        pod.replace_route(&Route { table: MAIN, to: all, kind: via("eth0", Some(GATEWAY)) }, Some(index))?;
+        Ok(())
+    }
+
+    /// Removes the pod's network; none is no error.
+    pub(crate) fn remove(&self, uid: &str) -> Result<(), NetworkError> {
+        let record = self.record(uid);
+        if let Ok(text) = fs::read_to_string(&record) {
+            if let Ok(address) = text.trim().parse::<Ipv4Addr>() {
+                self.taken.lock().remove(&address);
+            }
+            fs::remove_file(&record).map_err(|error| NetworkError::File(record, error))?;
+        }
+        let place = self.namespace(uid);
+        if place.exists() {
+            match Netlink::here()?.delete_link(&names(uid).0) {
+                Err(error) if !error.is_absent() => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(place.delete()?)
+    }
+}
+
+/// The node's device and the two hardware addresses of a pod, made from its uid.
+fn names(uid: &str) -> (String, Mac, Mac) {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, uid.as_bytes());
+    let bytes = digest.as_ref();
+    // Locally administered, unicast.
+    let mac = |last: u8| Mac([0x0a, bytes[0], bytes[1], bytes[2], bytes[3], last]);
+    (format!("eni{}", hex::encode(&bytes[..5])), mac(1), mac(2))
+}

@@ -1,0 +1,340 @@
+//! The OCI runtime configuration of a container.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1::{Capabilities, Container, Pod, PodSecurityContext, SecurityContext};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use serde_json::{Value, json};
+
+use super::environment::{ConfigError, expand};
+use crate::images::ImageConfig;
+use crate::kubelet::quantity;
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// What a container may without asking: containerd's default set.
+const CAPABILITIES: [&str; 14] = [
+    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
+    "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
+];
+/// All capabilities, in the order of their numbers (linux/capability.h).
+const ALL: [&str; 41] = [
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHECKPOINT_RESTORE",
+];
+
+/// All that goes into one container's configuration.
+pub(crate) struct Plan<'a> {
+    pub(crate) pod: &'a Pod,
+    pub(crate) container: &'a Container,
+    pub(crate) image: &'a ImageConfig,
+    pub(crate) variables: BTreeMap<String, String>,
+    /// The mounted root file system.
+    pub(crate) rootfs: &'a Path,
+    /// The pod's network namespace; none on the node's network.
+    pub(crate) netns: Option<PathBuf>,
+    pub(crate) hostname: String,
+    pub(crate) cgroup: &'a Path,
+    /// Source, destination, read-only.
+    pub(crate) binds: Vec<(PathBuf, String, bool)>,
+}
+
+/// Refuses what the runtime would silently ignore.
+pub(crate) fn check(pod: &Pod, container: &Container) -> Result<(), ConfigError> {
+    let no = |what: &str| Err(ConfigError(format!("{what} is not supported on this node")));
+    let spec = pod.spec.as_ref();
+    let profile = container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
+    let profile = profile.or(spec.and_then(|spec| spec.security_context.as_ref()?.seccomp_profile.as_ref()));
+    if profile.is_some_and(|profile| profile.type_ != "Unconfined") {
+        return no("a seccomp profile");
+    }
+    if spec.is_some_and(|spec| spec.share_process_namespace == Some(true)) {
+        return no("shareProcessNamespace");
+    }
+    if container.volume_devices.as_ref().is_some_and(|devices| !devices.is_empty()) {
+        return no("a block volume");
+    }
+    Ok(())
+}
+
+/// Builds the configuration.
+pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
+    let security = plan.container.security_context.clone().unwrap_or_default();
+    let privileged = security.privileged == Some(true);
+    let spec = plan.pod.spec.as_ref();
+    let host = |flag: Option<bool>| flag == Some(true);
+    let mut namespaces = vec![json!({"type": "mount"}), json!({"type": "uts"})];
+    if !host(spec.and_then(|spec| spec.host_pid)) {
+        namespaces.push(json!({"type": "pid"}));
+    }
+    if !host(spec.and_then(|spec| spec.host_ipc)) {
+        namespaces.push(json!({"type": "ipc"}));
+    }
+    if let Some(netns) = &plan.netns {
+        namespaces.push(json!({"type": "network", "path": netns}));
+    }
+    let mut linux = json!({
+        "cgroupsPath": plan.cgroup,
+        "namespaces": namespaces,
+        "resources": resources(plan.container, privileged),
+    });
+    if !privileged {
+        linux["maskedPaths"] = json!([
+            "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+            "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
+        ]);
+        linux["readonlyPaths"] =
+            json!(["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]);
+    }
+    Ok(json!({
+        "ociVersion": "1.0.2",
+        "process": process(plan, &security)?,
+        "root": {"path": plan.rootfs, "readonly": security.read_only_root_filesystem == Some(true)},
+        "hostname": plan.hostname,
+        "mounts": mounts(plan, privileged),
+        "linux": linux,
+    }))
+}
+
+/// The process object, which is also the pattern for an exec.
+fn process(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value, ConfigError> {
+    let (mut environment, order) = (plan.variables.clone(), plan.image.env.clone().unwrap_or_default());
+    for entry in order {
+        let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
+        environment.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    environment.entry("PATH".to_owned()).or_insert_with(|| PATH.to_owned());
+    environment.entry("HOSTNAME".to_owned()).or_insert_with(|| plan.hostname.clone());
+    let env: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let cwd = plan.container.working_dir.clone().or_else(|| plan.image.working_dir.clone());
+    let cwd = cwd.filter(|cwd| !cwd.is_empty()).unwrap_or_else(|| "/".to_owned());
+    let capabilities = capabilities(security);
+    Ok(json!({
+        "terminal": plan.container.tty == Some(true),
+        "user": user(plan, security)?,
+        "args": arguments(plan)?,
+        "env": env,
+        "cwd": cwd,
+        "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
+        "noNewPrivileges": security.allow_privilege_escalation == Some(false),
+        "oomScoreAdj": oom_score(plan.pod, plan.container),
+    }))
+}
+
+/// The pod's command replaces the image's entry point and command; its arguments only the command.
+fn arguments(plan: &Plan<'_>) -> Result<Vec<String>, ConfigError> {
+    let own = |list: &Option<Vec<String>>| list.clone().filter(|list| !list.is_empty());
+    let expanded = |list: Vec<String>| -> Vec<String> {
+        list.iter().map(|text| expand(text, &plan.variables)).collect()
+    };
+    let command = own(&plan.container.command).map(expanded);
+    let args = own(&plan.container.args).map(expanded);
+    let all = match (command, args) {
+        (Some(command), args) => [command, args.unwrap_or_default()].concat(),
+        (None, Some(args)) => [plan.image.entrypoint.clone().unwrap_or_default(), args].concat(),
+        (None, None) => {
+            [plan.image.entrypoint.clone().unwrap_or_default(), plan.image.cmd.clone().unwrap_or_default()].concat()
+        }
+    };
+    if all.is_empty() { Err(ConfigError("no command specified".to_owned())) } else { Ok(all) }
+}
+
+fn user(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value, ConfigError> {
+    let of_pod: PodSecurityContext =
+        plan.pod.spec.as_ref().and_then(|spec| spec.security_context.clone()).unwrap_or_default();
+    let image = plan.image.user.as_deref().filter(|user| !user.is_empty());
+    let found = image.map(|user| lookup(plan.rootfs, user)).transpose();
+    let uid = match security.run_as_user.or(of_pod.run_as_user) {
+        Some(uid) => u32::try_from(uid).map_err(|error| ConfigError(error.to_string()))?,
+        None => found?.map_or(0, |(uid, _)| uid),
+    };
+    if uid == 0 && security.run_as_non_root.or(of_pod.run_as_non_root) == Some(true) {
+        return Err(ConfigError("container has runAsNonRoot and image will run as root".to_owned()));
+    }
+    let gid = match security.run_as_group.or(of_pod.run_as_group) {
+        Some(gid) => u32::try_from(gid).map_err(|error| ConfigError(error.to_string()))?,
+        None => image.and_then(|user| lookup(plan.rootfs, user).ok()).map_or(0, |(_, gid)| gid),
+    };
+    let mut groups: Vec<i64> = of_pod.supplemental_groups.unwrap_or_default();
+    groups.extend(of_pod.fs_group);
+    groups.push(i64::from(gid));
+    groups.sort_unstable();
+    groups.dedup();
+    Ok(json!({"uid": uid, "gid": gid, "additionalGids": groups}))
+}
+
+/// `USER[:GROUP]` of an image, names looked up in its own files.
+fn lookup(rootfs: &Path, user: &str) -> Result<(u32, u32), ConfigError> {
+    let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
+    let entry = |file: &str, name: &str, key: usize| {
+        let text = read_in(rootfs, file);
+        text.lines()
+            .map(|line| line.split(':').collect::<Vec<_>>())
+            .find(|fields| fields.get(key) == Some(&name))
+            .map(|fields| fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>())
+    };
+    let number = |fields: &[String], at: usize| fields.get(at).and_then(|text| text.parse().ok());
+    let (uid, primary) = match user.parse() {
+        Ok(uid) => (uid, entry("etc/passwd", user, 2).and_then(|fields| number(&fields, 3)).unwrap_or(0)),
+        Err(_) => {
+            let fields = entry("etc/passwd", user, 0);
+            let fields = fields.ok_or_else(|| ConfigError(format!("unable to find user {user}: no matching entries in passwd file")))?;
+            (number(&fields, 2).unwrap_or(0), number(&fields, 3).unwrap_or(0))
+        }
+    };
+    let gid = match group {
+        None => primary,
+        Some(group) => match group.parse() {
+            Ok(gid) => gid,
+            Err(_) => entry("etc/group", group, 0)
+                .and_then(|fields| number(&fields, 2))
+                .ok_or_else(|| ConfigError(format!("unable to find group {group}: no matching entries in group file")))?,
+        },
+    };
+    Ok((uid, gid))
+}
+
+/// A small file of the image; its links are followed inside of it only.
+fn read_in(rootfs: &Path, file: &str) -> String {
+    let mut text = String::new();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(root) = openat(CWD, rootfs, flags, Mode::empty()) else { return text };
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    if let Ok(file) = openat2(root, file, flags, Mode::empty(), resolve) {
+        // What is not text has no users.
+        let _ = fs::File::from(file).take(1 << 20).read_to_string(&mut text);
+    }
+    text
+}
+
+fn capabilities(security: &SecurityContext) -> Vec<String> {
+    let held = held();
+    let full = |name: &str| format!("CAP_{}", name.trim_start_matches("CAP_").to_ascii_uppercase());
+    let Capabilities { add, drop } = security.capabilities.clone().unwrap_or_default();
+    let (add, drop) = (add.unwrap_or_default(), drop.unwrap_or_default());
+    let all = security.privileged == Some(true) || add.iter().any(|name| name == "ALL");
+    let mut set: Vec<String> = if all { ALL.map(full).to_vec() } else { CAPABILITIES.map(full).to_vec() };
+    if drop.iter().any(|name| name == "ALL") {
+        set.clear();
+    }
+    set.retain(|name| !drop.iter().any(|drop| full(drop) == *name));
+    set.extend(add.iter().filter(|name| *name != "ALL").map(|name| full(name)));
+    set.sort_unstable();
+    set.dedup();
+    // What the node itself may not, it cannot give.
+    set.retain(|name| ALL.iter().position(|one| full(one) == *name).is_some_and(|bit| held >> bit & 1 == 1));
+    set
+}
+
+/// The capabilities this process may pass on.
+fn held() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// `Guaranteed`, `Burstable` or `BestEffort` (Kubernetes documentation, "Pod Quality of Service Classes").
+pub(crate) fn qos(pod: &Pod) -> &'static str {
+    let (mut any, mut guaranteed) = (false, true);
+    for container in pod.spec.iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten())) {
+        for name in ["cpu", "memory"] {
+            let of = |table: Option<&BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
+                table.and_then(|table| table.get(name)).and_then(|value| quantity::milli(&value.0)).filter(|n| *n > 0)
+            };
+            let resources = container.resources.as_ref();
+            let limit = of(resources.and_then(|resources| resources.limits.as_ref()));
+            let request = of(resources.and_then(|resources| resources.requests.as_ref())).or(limit);
+            any |= limit.is_some() || request.is_some();
+            guaranteed &= limit.is_some() && limit == request;
+        }
+    }
+    match (any, guaranteed) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
+/// The kernel's preference when memory is short; never below this process's own, which would need a right it may not
+/// have.
+fn oom_score(pod: &Pod, container: &Container) -> i64 {
+    let request = container.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get("memory"));
+    let request = request.and_then(|value| quantity::units(&value.0)).unwrap_or(0);
+    let memory = i64::try_from(crate::kubelet::Machine::discover().memory_mib << 20).unwrap_or(i64::MAX).max(1);
+    let wanted = match qos(pod) {
+        "Guaranteed" => -997,
+        "BestEffort" => 1000,
+        _ => (1000 - (1000 * request) / memory).clamp(3, 999),
+    };
+    let own = fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
+    wanted.max(own.unwrap_or(0))
+}
+
+fn resources(container: &Container, privileged: bool) -> Value {
+    let resources = container.resources.clone().unwrap_or_default();
+    let get = |table: &Option<BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>, name: &str| {
+        table.as_ref().and_then(|table| table.get(name)).map(|value| value.0.clone())
+    };
+    let limit = get(&resources.limits, "cpu").and_then(|text| quantity::milli(&text));
+    let request = get(&resources.requests, "cpu").and_then(|text| quantity::milli(&text)).or(limit).unwrap_or(0);
+    // 1024 shares a processor; the kernel's least is 2.
+    let mut cpu = json!({"shares": (request * 1024 / 1000).max(2)});
+    if let Some(limit) = limit {
+        cpu["period"] = 100_000.into();
+        cpu["quota"] = (limit * 100).max(1000).into();
+    }
+    let mut all = json!({"cpu": cpu, "devices": devices(privileged)});
+    if let Some(bytes) = get(&resources.limits, "memory").and_then(|text| quantity::units(&text)) {
+        all["memory"] = json!({"limit": bytes});
+    }
+    all
+}
+
+fn devices(privileged: bool) -> Value {
+    if privileged {
+        return json!([{"allow": true, "access": "rwm"}]);
+    }
+    let character = |major: i64, minor: Option<i64>| {
+        json!({"allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm"})
+    };
+    let mut rules = vec![json!({"allow": false, "access": "rwm"})];
+    rules.extend([3, 5, 7, 8, 9].map(|minor| character(1, Some(minor))));
+    rules.extend([0, 1, 2].map(|minor| character(5, Some(minor))));
+    rules.push(character(136, Some(-1)));
+    for kind in ["c", "b"] {
+        rules.push(json!({"allow": true, "type": kind, "major": -1, "minor": -1, "access": "m"}));
+    }
+    json!(rules)
+}
+
+fn mounts(plan: &Plan<'_>, privileged: bool) -> Value {
+    let one = |destination: &str, kind: &str, options: &[&str]| {
+        json!({"destination": destination, "type": kind, "source": kind, "options": options})
+    };
+    let write = if privileged { "rw" } else { "ro" };
+    let mut all = vec![
+        one("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+        one("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        one("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        one("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        one("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
+    ];
+    if plan.netns.is_some() {
+        all.push(one("/sys", "sysfs", &["nosuid", "noexec", "nodev", write]));
+    } else {
+        // A new sysfs belongs to a network namespace of one's own; on the node's network the node's is bound.
+        all.push(json!({"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", "nosuid", "noexec", "nodev", write]}));
+    }
+    for (source, destination, read_only) in &plan.binds {
+        let write = if *read_only { "ro" } else { "rw" };
+        all.push(json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind", "rprivate", write]}));
+    }
+    all.into()
+}

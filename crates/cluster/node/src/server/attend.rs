@@ -1,0 +1,72 @@
+//! Finding a container by its names, and what it uses.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::cgroup;
+use crate::kubelet::Context;
+use crate::pod::{Run, View};
+
+/// Namespace, pod, container.
+pub(crate) type Names<'a> = (&'a str, &'a str, &'a str);
+
+fn view(context: &Context, (namespace, name, _): Names<'_>) -> Result<View, String> {
+    let pods = context.pods.read();
+    let mut found = pods.values().filter(|view| {
+        let meta = &view.pod.metadata;
+        meta.namespace.as_deref() == Some(namespace) && meta.name.as_deref() == Some(name)
+    });
+    found.next().cloned().ok_or_else(|| format!("pod \"{name}\" does not exist"))
+}
+
+/// The start of a container that runs or ran last, and the one before.
+pub(crate) fn runs(context: &Context, names: Names<'_>) -> Result<(Option<Run>, Option<Run>), String> {
+    let mut view = view(context, names)?;
+    view.containers
+        .remove(names.2)
+        .ok_or_else(|| format!("container {} not found in pod {}", names.2, names.1))
+}
+
+/// A small `/stats/summary`: processor and memory of each container.
+pub(crate) fn summary(context: &Context) -> Value {
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let one = |name: &str, run: &Run| {
+        json!({
+            "name": name,
+            "cpu": {"time": now, "usageCoreNanoSeconds": cpu(run)},
+            "memory": {"time": now, "usageBytes": memory(run)},
+        })
+    };
+    let pods: Vec<Value> = (context.pods.read().values())
+        .map(|view| {
+            let meta = &view.pod.metadata;
+            let running = view.containers.iter().filter_map(|(name, (run, _))| Some((name, run.as_ref()?)));
+            let containers: Vec<Value> = running.filter(|(_, run)| run.exit.is_none()).map(|(name, run)| one(name, run)).collect();
+            json!({
+                "podRef": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
+                "containers": containers,
+            })
+        })
+        .collect();
+    json!({"node": {"nodeName": context.identity.name}, "pods": pods})
+}
+
+fn number(controller: &str, run: &Run, file: &str) -> Option<u64> {
+    let path = cgroup::directory(controller, &run.record.cgroup).join(file);
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn cpu(run: &Run) -> Option<u64> {
+    if !cgroup::unified() {
+        return number("cpuacct", run, "cpuacct.usage");
+    }
+    let path = cgroup::directory("cpu", &run.record.cgroup).join("cpu.stat");
+    let text = fs::read_to_string(path).ok()?;
+    let micros: u64 = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.trim().parse().ok()?;
+    Some(micros * 1000)
+}
+
+fn memory(run: &Run) -> Option<u64> {
+    number("memory", run, if cgroup::unified() { "memory.current" } else { "memory.usage_in_bytes" })
+}

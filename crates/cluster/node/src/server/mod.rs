@@ -1,0 +1,181 @@
+//! The kubelet's own server on port 10250: logs and exec for the API server, health and pods for people.
+
+mod attend;
+mod exec;
+mod logs;
+mod who;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::kubelet::Context;
+use crate::web::WebError;
+use who::User;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
+
+/// A whole answer of plain text.
+pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
+    let mut response = Response::new(whole(text.into().into()));
+    *response.status_mut() = status;
+    response
+}
+
+fn whole(bytes: Bytes) -> UnsyncBoxBody<Bytes, std::io::Error> {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// TLS with the node's serving certificate; a client may present a certificate of the cluster's authority.
+///
+/// # Errors
+/// When a certificate is not understood.
+pub(crate) fn acceptor(identity_pem: &[u8], client_ca: &[u8]) -> Result<TlsAcceptor, WebError> {
+    let bad = |what| move |reason: String| WebError::Certificate { what, reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(client_ca) {
+        let certificate = certificate.map_err(|error| bad("client authority")(error.to_string()))?;
+        roots.add(certificate).map_err(|error| bad("client authority")(error.to_string()))?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| bad("client authority")(error.to_string()))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(identity_pem).collect();
+    let chain = chain.map_err(|error| bad("serving certificate")(error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(identity_pem).map_err(|error| bad("serving key")(error.to_string()))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| bad("TLS")(error.to_string()))?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .map_err(|error| bad("serving certificate")(error.to_string()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Serves on the node's addresses until the listener fails. `acceptor` gives the current certificate.
+///
+/// # Errors
+/// When it cannot listen.
+pub(crate) async fn serve(
+    context: Arc<Context>,
+    acceptor: tokio::sync::watch::Receiver<TlsAcceptor>,
+) -> std::io::Result<()> {
+    let address = SocketAddr::from(([0, 0, 0, 0], context.config.port));
+    let listener = TcpListener::bind(address).await?;
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, or a client that went away; both pass.
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let acceptor = acceptor.borrow().clone();
+        let context = context.clone();
+        tokio::spawn(async move {
+            let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
+            let user = stream.get_ref().1.peer_certificates().and_then(|chain| User::of(chain.first()?));
+            let service = service_fn(move |request| {
+                let (context, user) = (context.clone(), user.clone());
+                async move { Ok::<_, Infallible>(answer(&context, user.as_ref(), request).await) }
+            });
+            let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+            if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "a connection to the kubelet ended");
+            }
+        });
+    }
+}
+
+async fn answer(context: &Arc<Context>, user: Option<&User>, request: Request<Incoming>) -> Answer {
+    if request.uri().path() == "/healthz" && request.method() == Method::GET {
+        return text(StatusCode::OK, "ok");
+    }
+    let Some(user) = user else { return text(StatusCode::UNAUTHORIZED, "Unauthorized") };
+    if let Err(refused) = who::allowed(context, user, &request).await {
+        return text(StatusCode::FORBIDDEN, refused);
+    }
+    let path = request.uri().path().to_owned();
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["pods"] => json_answer(&pods(context)),
+        ["stats", "summary"] => json_answer(&attend::summary(context)),
+        ["containerLogs", namespace, pod, container] => {
+            logs::answer(context, (namespace, pod, container), request.uri().query()).await
+        }
+        ["exec", namespace, pod, container] => exec::answer(context, (namespace, pod, container), request),
+        ["exec", namespace, pod, _uid, container] => exec::answer(context, (namespace, pod, container), request),
+        ["run", namespace, pod, container] => exec::run(context, (namespace, pod, container), request.uri().query()).await,
+        ["attach" | "portForward", ..] => {
+            text(StatusCode::NOT_IMPLEMENTED, format!("{} is not supported by this kubelet yet", parts[0]))
+        }
+        _ => text(StatusCode::NOT_FOUND, "404 page not found"),
+    }
+}
+
+fn json_answer(value: &Value) -> Answer {
+    let mut response = Response::new(whole(value.to_string().into()));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn pods(context: &Context) -> Value {
+    let items: Vec<Value> =
+        context.pods.read().values().filter_map(|view| serde_json::to_value(&*view.pod).ok()).collect();
+    json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+}
+
+/// The values of a query, by name, decoded.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads `a=b&c=d`.
+    pub(crate) fn read(text: Option<&str>) -> Self {
+        let decode = |text: &str| {
+            let text = text.replace('+', " ");
+            percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
+        };
+        let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        Self(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect())
+    }
+
+    /// The first value of a name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a name, in order.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// Whether one of the names is `true` or `1`.
+    pub(crate) fn is(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| matches!(self.get(name), Some("true" | "1")))
+    }
+}

@@ -1,0 +1,79 @@
+//! Who asks the kubelet, and whether the cluster lets them: members of `system:masters` may all, others as the API
+//! server's SubjectAccessReview says.
+
+use http::{Method, Request};
+use rustls::pki_types::CertificateDer;
+use serde_json::{Value, json};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+use x509_cert::der::oid::ObjectIdentifier;
+
+use crate::kubelet::Context;
+
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+
+/// A client's name and groups, from a certificate that was verified in the handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct User {
+    name: String,
+    groups: Vec<String>,
+}
+
+impl User {
+    /// Common name and every organization of the subject; none without a name.
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let certificate = Certificate::from_der(certificate).ok()?;
+        let (mut name, mut groups) = (None, Vec::new());
+        for attribute in certificate.tbs_certificate().subject().iter() {
+            let value = String::from_utf8(attribute.value.value().to_vec()).ok()?;
+            if attribute.oid == COMMON_NAME {
+                name = Some(value);
+            } else if attribute.oid == ORGANIZATION {
+                groups.push(value);
+            }
+        }
+        Some(Self { name: name?, groups })
+    }
+}
+
+/// Whether a user may make a request (Kubernetes documentation, "Kubelet authentication/authorization").
+pub(crate) async fn allowed<B>(context: &Context, user: &User, request: &Request<B>) -> Result<(), String> {
+    if user.groups.iter().any(|group| group == "system:masters") {
+        return Ok(());
+    }
+    let verb = match *request.method() {
+        Method::GET | Method::HEAD => "get",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE => "delete",
+        _ => return Err("Forbidden".to_owned()),
+    };
+    let subresource = match request.uri().path().trim_start_matches('/').split('/').next() {
+        Some("stats") => "stats",
+        Some("metrics") => "metrics",
+        Some("logs") => "log",
+        Some("spec") => "spec",
+        _ => "proxy",
+    };
+    let node = &context.identity.name;
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {
+            "user": user.name, "groups": user.groups,
+            "resourceAttributes": {
+                "verb": verb, "version": "v1", "resource": "nodes", "subresource": subresource, "name": node,
+            },
+        },
+    });
+    let answer: Value = context
+        .api
+        .post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review)
+        .await
+        .map_err(|error| format!("Authorization error (user={}): {error}", user.name))?;
+    if answer["status"]["allowed"] == true {
+        return Ok(());
+    }
+    Err(format!("Forbidden (user={}, verb={verb}, resource=nodes, subresource={subresource})", user.name))
+}

@@ -1,0 +1,94 @@
+//! What operations share and never mention.
+
+use jiff::SignedDuration;
+
+use crate::world::{World, element};
+
+const MAKE: &str = "Action=RunInstances&MinCount=1";
+
+#[tokio::test]
+async fn ec2_in_and_out() {
+    let world = World::new();
+    let tags =
+        "TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=a%26b";
+    let (status, body) = world.ec2(&format!("{MAKE}&{tags}&Unknown.1.Thing=ignored")).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        body,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<RunInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+         <requestId>00000000-0000-4000-8000-000000000001</requestId><vpc><vpcId>vpc-00000000000000002</vpcId>\
+         <tagSet><item><key>Name</key><value>a&amp;b</value></item></tagSet></vpc></RunInstancesResponse>"
+    );
+    let (_, body) = world.ec2("Action=DescribeVpcs&Filter.1.Name=tag:Name&Filter.1.Value.1=a*").await;
+    assert!(body.contains("vpc-00000000000000002"), "{body}");
+    let (_, body) = world.ec2("Action=DescribeVpcs&Filter.1.Name=tag:Name&Filter.1.Value.1=b*").await;
+    assert!(body.contains("<vpcSet/>"), "{body}");
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let world = World::new();
+    let before = world.store.revision();
+    let (status, body) = world.ec2(&format!("{MAKE}&DryRun=true")).await;
+    assert_eq!((status, element(&body, "Code")), (412, Some("DryRunOperation")));
+    assert_eq!(
+        element(&world.ec2("Action=RunInstances&MinCount=0&DryRun=true").await.1, "Code"),
+        Some("InvalidParameterValue")
+    );
+    assert_eq!(world.store.revision(), before);
+}
+
+#[tokio::test]
+async fn a_token_makes_a_call_idempotent_for_a_day() {
+    let world = World::new();
+    let made = |body: String| element(&body, "vpcId").unwrap().to_owned();
+    let first = made(world.ec2(&format!("{MAKE}&ClientToken=t1")).await.1);
+    let (_, again) = world.ec2(&format!("{MAKE}&ClientToken=t1")).await;
+    assert_eq!(made(again.clone()), first);
+    assert_ne!(element(&again, "requestId"), Some("00000000-0000-4000-8000-000000000001"));
+    assert_ne!(made(world.ec2(&format!("{MAKE}&ClientToken=t2")).await.1), first);
+    assert_ne!(made(world.ec2(MAKE).await.1), made(world.ec2(MAKE).await.1));
+    let (status, body) = world.ec2("Action=RunInstances&MinCount=2&ClientToken=t1").await;
+    assert_eq!((status, element(&body, "Code")), (400, Some("IdempotentParameterMismatch")));
+    world.clock.advance(SignedDuration::from_hours(25));
+    assert_ne!(made(world.ec2(&format!("{MAKE}&ClientToken=t1")).await.1), first);
+    // A call that failed did not use its token up.
+    assert_eq!(world.ec2("Action=RunInstances&MinCount=0&ClientToken=t3").await.0, 400);
+    assert_eq!(world.ec2(&format!("{MAKE}&ClientToken=t3")).await.0, 200);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    let world = World::new();
+    for _ in 0..12 {
+        world.ec2(MAKE).await;
+    }
+    let count = |body: &str| body.matches("<item>").count();
+    let (_, all) = world.ec2("Action=DescribeVpcs").await;
+    assert_eq!((count(&all), element(&all, "nextToken")), (12, None));
+    let (mut token, mut seen) = (String::new(), Vec::new());
+    loop {
+        let (status, body) = world.ec2(&format!("Action=DescribeVpcs&MaxResults=5&NextToken={token}")).await;
+        assert_eq!(status, 200, "{body}");
+        seen.push(count(&body));
+        let Some(next) = element(&body, "nextToken") else { break };
+        token = next.to_owned();
+    }
+    assert_eq!(seen, [5, 5, 2]);
+    let (status, body) = world.ec2("Action=DescribeVpcs&MaxResults=4").await;
+    assert_eq!((status, element(&body, "Code")), (400, Some("InvalidParameterValue")));
+    let (_, body) = world.ec2("Action=DescribeVpcs&MaxResults=5&NextToken=garbage").await;
+    assert_eq!(element(&body, "Code"), Some("InvalidNextToken"));
+}
+
+#[tokio::test]
+async fn accounts_and_regions_lie_side_by_side() {
+    let world = World::new();
+    world.ec2(MAKE).await;
+    let elsewhere =
+        eksile_kit::Signer { access_key_id: crate::world::KEY, secret: "secret", service: "ec2", region: "eu-west-1" };
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let request = elsewhere.post_at(world.clock.now_wall(), &form, "Action=DescribeVpcs&Version=2016-11-15");
+    let response = world.door.handle(request, eksile_aws::Vantage::host()).await;
+    assert!(std::str::from_utf8(response.body()).unwrap().contains("<vpcSet/>"));
+}

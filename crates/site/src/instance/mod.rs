@@ -1,0 +1,151 @@
+//! An instance: a small system container with a first process of its own.
+//!
+//! It sees `/usr` and its like of the host read-only, a synthesized `/etc`, its own `/var`, and nothing else of the
+//! host. Its first process runs the user data like cloud-init and keeps the kubelet running like systemd.
+
+mod applets;
+mod enter;
+mod etc;
+mod fetch;
+mod first;
+mod journal;
+mod root;
+mod unit;
+mod user_data;
+
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use eksile_linux::process::Identity;
+use serde::{Deserialize, Serialize};
+
+pub use fetch::fetch;
+
+/// What an instance is started with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Spec {
+    /// `i-…`.
+    pub id: String,
+    /// What it keeps: its disk.
+    pub dir: PathBuf,
+    /// Its network namespace, wired up already.
+    pub netns: PathBuf,
+    /// Gets the first process's pid and start time.
+    pub pid_file: PathBuf,
+    /// Private DNS name.
+    pub hostname: String,
+    /// The Region, for search domains.
+    pub region: String,
+    /// The VPC's resolver; none when the VPC has no DNS support.
+    pub resolver: Option<Ipv4Addr>,
+    /// As the caller of `RunInstances` gave it. Written beside the disk, not into this description.
+    #[serde(skip)]
+    pub user_data: Option<Vec<u8>>,
+    /// Its control group, a path inside each hierarchy.
+    pub cgroup_parent: String,
+    /// The product's binary.
+    pub program: PathBuf,
+    /// Whom programs inside trust for TLS, PEM.
+    pub trusted_ca: PathBuf,
+}
+
+/// Files in the instance's directory, outside of what it sees itself.
+mod files {
+    pub(super) const SPEC: &str = "spec.json";
+    pub(super) const USER_DATA: &str = "user-data";
+    pub(super) const CONSOLE: &str = "console.log";
+    pub(super) const MACHINE: &str = "machine.json";
+}
+
+/// Why an instance did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// A file, mount or namespace refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A process.
+    #[error(transparent)]
+    Linux(#[from] eksile_linux::Error),
+    /// Its description.
+    #[error("description of the instance: {0}")]
+    Spec(#[from] serde_json::Error),
+    /// It ended before it was an instance.
+    #[error("the instance did not start: {0}")]
+    Start(String),
+}
+
+impl InstanceError {
+    fn at<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source: source.into() }
+    }
+}
+
+/// Starts an instance. It does not end with this process; its pid file exists before it does anything.
+///
+/// # Errors
+/// [`InstanceError`]; then nothing runs.
+pub fn start(spec: &Spec) -> Result<Identity, InstanceError> {
+    let dir = &spec.dir;
+    let mut private = fs::DirBuilder::new();
+    private.recursive(true).mode(0o700).create(dir).map_err(InstanceError::at(dir.display().to_string()))?;
+    write(&dir.join(files::SPEC), &serde_json::to_vec(spec)?)?;
+    write(&dir.join(files::USER_DATA), spec.user_data.as_deref().unwrap_or_default())?;
+    let output = Command::new(&spec.program)
+        .args(["instance", "enter"])
+        .arg(dir.join(files::SPEC))
+        .stdin(Stdio::null())
+        .output()
+        .map_err(InstanceError::at("start the instance"))?;
+    if !output.status.success() {
+        return Err(InstanceError::Start(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    let identity = Identity::read(&spec.pid_file)?;
+    identity.ok_or_else(|| InstanceError::Start("it left no pid file".to_owned()))
+}
+
+/// Only root may read it: user data is often made of secrets.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
+    use io::Write as _;
+    let what = || InstanceError::at(path.display().to_string());
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path).map_err(what())?;
+    file.write_all(bytes).map_err(what())
+}
+
+/// `eksile instance …`: `enter SPEC` and `first SPEC` are its two steps into life; `systemctl …` and `journalctl …` are
+/// programs for use inside.
+#[must_use]
+pub fn main(arguments: &[String]) -> ExitCode {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["enter", spec] => read(Path::new(spec)).and_then(|spec| enter::enter(&spec)),
+        ["first", spec] => read(Path::new(spec)).and_then(|spec| enter::become_first(&spec)),
+        ["systemctl", rest @ ..] => return applets::systemctl(rest),
+        ["journalctl", rest @ ..] => return applets::journalctl(rest),
+        _ => {
+            eprintln!("usage: eksile instance enter|first SPEC | systemctl … | journalctl …");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Spec, InstanceError> {
+    Ok(serde_json::from_slice(&fs::read(path).map_err(InstanceError::at(path.display().to_string()))?)?)
+}
