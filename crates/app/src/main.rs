@@ -27,6 +27,10 @@ use tracing_subscriber::EnvFilter;
 use cli::{Cli, Command, OutpostCommand};
 use layout::Layout;
 
+/// The doors make and drop many small objects on every request; bench/race shows a fifth less CPU a create with it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A container's shim must stay single-threaded: it is told from the rest before anything else happens.
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();

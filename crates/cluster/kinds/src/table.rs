@@ -1,9 +1,9 @@
 //! The table of built-in kinds: one row each.
 
 use eksile_kube::Row;
-use eksile_kube::resource::{Sub, Verb};
 #[cfg(test)]
 use eksile_kube::resource::SubKind;
+use eksile_kube::resource::{Sub, Verb};
 
 use crate::configmap::ConfigMap;
 use crate::csr::CertificateSigningRequest;
