@@ -5,8 +5,8 @@ pub mod cgroup;
 pub mod images;
 pub mod kubelet;
 pub mod pod;
-pub mod server;
 pub mod runtime;
+pub mod server;
 pub mod shim;
 pub mod web;
 

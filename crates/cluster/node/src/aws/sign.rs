@@ -103,10 +103,7 @@ pub fn cluster_token(credentials: &Credentials, region: &str, cluster: &str, now
     let pairs: Vec<_> =
         parameters.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, UNRESERVED))).collect();
     let query = pairs.join("&");
-    let canonical = format!(
-        "GET\n/\n{query}\nhost:{host}\nx-k8s-aws-id:{cluster}\n\nhost;x-k8s-aws-id\n{}",
-        hash(b"")
-    );
+    let canonical = format!("GET\n/\n{query}\nhost:{host}\nx-k8s-aws-id:{cluster}\n\nhost;x-k8s-aws-id\n{}", hash(b""));
     let signature = signature(credentials, &scope, &time, &canonical);
     let url = format!("https://{host}/?{query}&X-Amz-Signature={signature}");
     format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url))

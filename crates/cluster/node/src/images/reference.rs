@@ -46,9 +46,8 @@ impl Reference {
             part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
                 && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
         };
-        let host = |host: &str| {
-            !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c))
-        };
+        let host =
+            |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c));
         if !host(registry) || !repository.split('/').all(part) || repository.len() > 255 {
             return Err(bad());
         }

@@ -236,19 +236,28 @@ impl Session<'_> {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let request =
-            request.body(Body::default()).map_err(|error| PullError::Refused { image: image(), reason: error.to_string() })?;
+        let request = request
+            .body(Body::default())
+            .map_err(|error| PullError::Refused { image: image(), reason: error.to_string() })?;
         let response = web::once(&self.puller.tls, request)
             .await
             .map_err(|source| PullError::Unreachable { image: image(), source })?;
         match response.status() {
             StatusCode::OK => Ok(response),
-            StatusCode::NOT_FOUND => Err(PullError::Refused { image: image(), reason: format!("{image}: not found", image = image()) }),
+            StatusCode::NOT_FOUND => {
+                Err(PullError::Refused { image: image(), reason: format!("{image}: not found", image = image()) })
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(PullError::Refused {
                 image: image(),
-                reason: format!("pull access denied, repository does not exist or may require authorization: {}", response.status()),
+                reason: format!(
+                    "pull access denied, repository does not exist or may require authorization: {}",
+                    response.status()
+                ),
             }),
-            status => Err(PullError::Refused { image: image(), reason: format!("unexpected status from GET request to {url}: {status}") }),
+            status => Err(PullError::Refused {
+                image: image(),
+                reason: format!("unexpected status from GET request to {url}: {status}"),
+            }),
         }
     }
 

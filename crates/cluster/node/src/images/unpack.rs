@@ -69,10 +69,7 @@ pub fn unpack(archive: impl Read, directory: &Path) -> Result<(), UnpackError> {
             Placed::Directory(modified) => directories.push((path.clone(), modified)),
             Placed::Other => {}
             Placed::Unknown => {
-                return Err(UnpackError::Refused {
-                    path: path.display().to_string(),
-                    reason: "unknown kind of entry",
-                });
+                return Err(UnpackError::Refused { path: path.display().to_string(), reason: "unknown kind of entry" });
             }
         }
     }

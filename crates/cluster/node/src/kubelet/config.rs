@@ -151,7 +151,8 @@ impl Bootstrap {
                     exec.args.get(position + 1).cloned()
                 };
                 BootstrapCredential::Iam {
-                    cluster: after(&["-i", "--cluster-id", "--cluster-name"]).ok_or_else(|| bad("exec names no cluster"))?,
+                    cluster: after(&["-i", "--cluster-id", "--cluster-name"])
+                        .ok_or_else(|| bad("exec names no cluster"))?,
                     region: after(&["--region"]).ok_or_else(|| bad("exec names no region"))?,
                 }
             }
@@ -326,7 +327,8 @@ mod tests {
             fs::write(&path, text).unwrap();
             Bootstrap::read(&path)
         };
-        let read = write("{exec: {command: aws-iam-authenticator, args: [token, -i, ID, --region, us-west-2]}}").unwrap();
+        let read =
+            write("{exec: {command: aws-iam-authenticator, args: [token, -i, ID, --region, us-west-2]}}").unwrap();
         assert_eq!((read.server.as_str(), read.ca_pem.as_slice()), ("https://h", b"PEM".as_slice()));
         let expected = BootstrapCredential::Iam { cluster: "ID".to_owned(), region: "us-west-2".to_owned() };
         assert_eq!(read.credential, expected);

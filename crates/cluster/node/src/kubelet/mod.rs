@@ -106,12 +106,7 @@ pub async fn run(config: Config) -> Result<(), KubeletError> {
         identity,
         config,
     });
-    tokio::join!(
-        register::run(context.clone()),
-        pod::run(context.clone()),
-        renew(&context, client),
-        serve(&context),
-    );
+    tokio::join!(register::run(context.clone()), pod::run(context.clone()), renew(&context, client), serve(&context),);
     Ok(())
 }
 
@@ -142,8 +137,7 @@ async fn join(config: &Config, bootstrap: &Bootstrap, identity: &Identity, metad
                 cluster_token(&credentials, region, cluster, jiff::Timestamp::now())
             }
         };
-        let api =
-            Api::with_token(&bootstrap.server, &bootstrap.ca_pem, token).map_err(|error| error.to_string())?;
+        let api = Api::with_token(&bootstrap.server, &bootstrap.ca_pem, token).map_err(|error| error.to_string())?;
         wanted.obtain(&api).await.map_err(|error| error.to_string())
     })
     .await

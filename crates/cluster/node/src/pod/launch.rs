@@ -146,9 +146,8 @@ impl Launch<'_> {
 
     async fn image(&self) -> Result<(String, Image), LaunchError> {
         let name = self.wanted.image.clone().unwrap_or_default();
-        let reference = Reference::parse(&name).map_err(|reason| {
-            LaunchError::Name(format!("Failed to apply default image tag \"{name}\": {reason}"))
-        })?;
+        let reference = Reference::parse(&name)
+            .map_err(|reason| LaunchError::Name(format!("Failed to apply default image tag \"{name}\": {reason}")))?;
         let full = reference.to_string();
         let here = self.context.images.find(&full);
         let policy = self.wanted.image_pull_policy.as_deref().unwrap_or("IfNotPresent");
@@ -180,7 +179,8 @@ impl Launch<'_> {
 
     fn record(&self, id: &str, reference: &str, image: &Image) -> Record {
         let repository = reference.split_once('@').map_or(reference, |(name, _)| name);
-        let repository = repository.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(repository, |(name, _)| name);
+        let repository =
+            repository.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(repository, |(name, _)| name);
         let own = self.context.config.root.join("pods").join(self.uid()).join("containers").join(&self.wanted.name);
         Record {
             pod: self.uid().to_owned(),
@@ -240,11 +240,8 @@ impl Launch<'_> {
         // Overlay lists the uppermost first.
         let layers: Vec<String> =
             image.layers.iter().rev().map(|layer| self.context.images.layer(layer).display().to_string()).collect();
-        let options = format!(
-            "lowerdir={},upperdir={dir}/upper,workdir={dir}/work",
-            layers.join(":"),
-            dir = directory.display()
-        );
+        let options =
+            format!("lowerdir={},upperdir={dir}/upper,workdir={dir}/work", layers.join(":"), dir = directory.display());
         Ok(mount(Some("overlay"), rootfs, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
     }
 

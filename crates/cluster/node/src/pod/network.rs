@@ -19,7 +19,9 @@ const MTU: u32 = 9001;
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// All addresses are taken.
-    #[error("plugin type=\"aws-cni\" name=\"aws-cni\" failed (add): add cmd: failed to assign an IP address to container")]
+    #[error(
+        "plugin type=\"aws-cni\" name=\"aws-cni\" failed (add): add cmd: failed to assign an IP address to container"
+    )]
     NoAddress,
     /// The kernel.
     #[error(transparent)]
@@ -50,7 +52,9 @@ impl Network {
         let mut taken = HashSet::new();
         for entry in fs::read_dir(run).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "address") {
-                taken.extend(fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse::<Ipv4Addr>().ok()));
+                taken.extend(
+                    fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse::<Ipv4Addr>().ok()),
+                );
             }
         }
         let addresses = addresses.iter().filter_map(|address| match address {

@@ -16,16 +16,63 @@ use crate::kubelet::quantity;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What a container may without asking: containerd's default set.
 const CAPABILITIES: [&str; 14] = [
-    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-    "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FSETID",
+    "FOWNER",
+    "MKNOD",
+    "NET_RAW",
+    "SETGID",
+    "SETUID",
+    "SETFCAP",
+    "SETPCAP",
+    "NET_BIND_SERVICE",
+    "SYS_CHROOT",
+    "KILL",
+    "AUDIT_WRITE",
 ];
 /// All capabilities, in the order of their numbers (linux/capability.h).
 const ALL: [&str; 41] = [
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
     "CHECKPOINT_RESTORE",
 ];
 
@@ -86,11 +133,18 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
     });
     if !privileged {
         linux["maskedPaths"] = json!([
-            "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-            "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
+            "/proc/asound",
+            "/proc/acpi",
+            "/proc/kcore",
+            "/proc/keys",
+            "/proc/latency_stats",
+            "/proc/timer_list",
+            "/proc/timer_stats",
+            "/proc/sched_debug",
+            "/sys/firmware",
+            "/proc/scsi",
         ]);
-        linux["readonlyPaths"] =
-            json!(["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]);
+        linux["readonlyPaths"] = json!(["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]);
     }
     Ok(json!({
         "ociVersion": "1.0.2",
@@ -130,9 +184,8 @@ fn process(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value, ConfigE
 /// The pod's command replaces the image's entry point and command; its arguments only the command.
 fn arguments(plan: &Plan<'_>) -> Result<Vec<String>, ConfigError> {
     let own = |list: &Option<Vec<String>>| list.clone().filter(|list| !list.is_empty());
-    let expanded = |list: Vec<String>| -> Vec<String> {
-        list.iter().map(|text| expand(text, &plan.variables)).collect()
-    };
+    let expanded =
+        |list: Vec<String>| -> Vec<String> { list.iter().map(|text| expand(text, &plan.variables)).collect() };
     let command = own(&plan.container.command).map(expanded);
     let args = own(&plan.container.args).map(expanded);
     let all = match (command, args) {
@@ -184,7 +237,9 @@ fn lookup(rootfs: &Path, user: &str) -> Result<(u32, u32), ConfigError> {
         Ok(uid) => (uid, entry("etc/passwd", user, 2).and_then(|fields| number(&fields, 3)).unwrap_or(0)),
         Err(_) => {
             let fields = entry("etc/passwd", user, 0);
-            let fields = fields.ok_or_else(|| ConfigError(format!("unable to find user {user}: no matching entries in passwd file")))?;
+            let fields = fields.ok_or_else(|| {
+                ConfigError(format!("unable to find user {user}: no matching entries in passwd file"))
+            })?;
             (number(&fields, 2).unwrap_or(0), number(&fields, 3).unwrap_or(0))
         }
     };
@@ -192,9 +247,9 @@ fn lookup(rootfs: &Path, user: &str) -> Result<(u32, u32), ConfigError> {
         None => primary,
         Some(group) => match group.parse() {
             Ok(gid) => gid,
-            Err(_) => entry("etc/group", group, 0)
-                .and_then(|fields| number(&fields, 2))
-                .ok_or_else(|| ConfigError(format!("unable to find group {group}: no matching entries in group file")))?,
+            Err(_) => entry("etc/group", group, 0).and_then(|fields| number(&fields, 2)).ok_or_else(|| {
+                ConfigError(format!("unable to find group {group}: no matching entries in group file"))
+            })?,
         },
     };
     Ok((uid, gid))
@@ -243,7 +298,9 @@ fn held() -> u64 {
 /// `Guaranteed`, `Burstable` or `BestEffort` (Kubernetes documentation, "Pod Quality of Service Classes").
 pub(crate) fn qos(pod: &Pod) -> &'static str {
     let (mut any, mut guaranteed) = (false, true);
-    for container in pod.spec.iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten())) {
+    for container in
+        pod.spec.iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()))
+    {
         for name in ["cpu", "memory"] {
             let of = |table: Option<&BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
                 table.and_then(|table| table.get(name)).and_then(|value| quantity::milli(&value.0)).filter(|n| *n > 0)
@@ -279,7 +336,8 @@ fn oom_score(pod: &Pod, container: &Container) -> i64 {
 
 fn resources(container: &Container, privileged: bool) -> Value {
     let resources = container.resources.clone().unwrap_or_default();
-    let get = |table: &Option<BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>, name: &str| {
+    let get = |table: &Option<BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>,
+               name: &str| {
         table.as_ref().and_then(|table| table.get(name)).map(|value| value.0.clone())
     };
     let limit = get(&resources.limits, "cpu").and_then(|text| quantity::milli(&text));
@@ -302,9 +360,8 @@ fn devices(privileged: bool) -> Value {
         return json!([{"allow": true, "access": "rwm"}]);
     }
     // A number that is left out stands for all.
-    let character = |major: i64, minor: i64| {
-        json!({"allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm"})
-    };
+    let character =
+        |major: i64, minor: i64| json!({"allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm"});
     let mut rules = vec![json!({"allow": false, "access": "rwm"})];
     rules.extend([3, 5, 7, 8, 9].map(|minor| character(1, minor)));
     rules.extend([0, 1, 2].map(|minor| character(5, minor)));
@@ -316,9 +373,7 @@ fn devices(privileged: bool) -> Value {
 }
 
 fn mounts(plan: &Plan<'_>, privileged: bool) -> Value {
-    let one = |destination: &str, kind: &str, options: &[&str]| {
-        json!({"destination": destination, "type": kind, "source": kind, "options": options})
-    };
+    let one = |destination: &str, kind: &str, options: &[&str]| json!({"destination": destination, "type": kind, "source": kind, "options": options});
     let write = if privileged { "rw" } else { "ro" };
     let mut all = vec![
         one("/proc", "proc", &["nosuid", "noexec", "nodev"]),

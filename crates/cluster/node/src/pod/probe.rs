@@ -151,9 +151,11 @@ fn ports(wanted: &Wanted) -> HashMap<String, u16> {
 }
 
 async fn ask(kind: Kind, probe: Probe, ports: HashMap<String, u16>, target: Target, sender: mpsc::Sender<Happened>) {
-    let seconds = |value: Option<i32>, least: i32| Duration::from_secs(value.unwrap_or(least).max(least).cast_unsigned().into());
+    let seconds =
+        |value: Option<i32>, least: i32| Duration::from_secs(value.unwrap_or(least).max(least).cast_unsigned().into());
     tokio::time::sleep(seconds(probe.initial_delay_seconds, 0)).await;
-    let period = if probe.period_seconds.is_some() { seconds(probe.period_seconds, 1) } else { Duration::from_secs(10) };
+    let period =
+        if probe.period_seconds.is_some() { seconds(probe.period_seconds, 1) } else { Duration::from_secs(10) };
     let patience = seconds(probe.timeout_seconds, 1);
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -62,9 +62,11 @@ impl Sources<'_> {
         }
         let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
         let path = format!("{}/token", self.path("serviceaccounts", account));
-        let answer: Value = self.api.post(&path, &body).await.map_err(|error| {
-            ConfigError(format!("failed to fetch token: {error}"))
-        })?;
+        let answer: Value = self
+            .api
+            .post(&path, &body)
+            .await
+            .map_err(|error| ConfigError(format!("failed to fetch token: {error}")))?;
         let token = answer["status"]["token"].as_str().unwrap_or_default().to_owned();
         let granted = answer["spec"]["expirationSeconds"].as_i64().unwrap_or(seconds);
         Ok((token, granted))

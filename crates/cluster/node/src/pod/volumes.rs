@@ -160,14 +160,20 @@ impl Volumes {
         let volume = volume.ok_or_else(|| ConfigError(format!("no volume {}", mount.name)))?;
         let path = self.path(volume);
         let Some(below) = mount.sub_path.as_deref().filter(|below| !below.is_empty()) else { return Ok(path) };
-        let bad = |error: io::Error| ConfigError(format!("failed to prepare subPath for volumeMount \"{}\": {error}", mount.name));
+        let bad = |error: io::Error| {
+            ConfigError(format!("failed to prepare subPath for volumeMount \"{}\": {error}", mount.name))
+        };
         let target = path.join(relative(below)?);
         if fs::symlink_metadata(&target).is_err() {
             fs::create_dir_all(&target).map_err(bad)?;
         }
         // A link inside the volume must not lead out of it.
         let (target, path) = (target.canonicalize().map_err(bad)?, path.canonicalize().map_err(bad)?);
-        if target.starts_with(&path) { Ok(target) } else { Err(ConfigError(format!("subPath {below} leads out of the volume"))) }
+        if target.starts_with(&path) {
+            Ok(target)
+        } else {
+            Err(ConfigError(format!("subPath {below} leads out of the volume")))
+        }
     }
 
     /// Removes all; memory-backed ones are unmounted first.

@@ -158,7 +158,8 @@ impl Worker {
                     let name = Some(finding.container.as_str());
                     self.context.events.warning(&self.pod, name, "Unhealthy", failed.message);
                     if failed.kill {
-                        let text = format!("Container {} failed {} probe, will be restarted", finding.container, finding.kind);
+                        let text =
+                            format!("Container {} failed {} probe, will be restarted", finding.container, finding.kind);
                         self.context.events.normal(&self.pod, name, "Killing", text);
                         self.kill_later(&finding.id);
                     }
@@ -218,7 +219,8 @@ impl Worker {
                 self.context.network.add(&self.uid).map_err(|error| sandbox(error.to_string()))?.to_string()
             };
             let addresses = Addresses { pod, host };
-            files::write(&self.context, &self.pod, &addresses, &self.directory()).map_err(|error| sandbox(error.to_string()))?;
+            files::write(&self.context, &self.pod, &addresses, &self.directory())
+                .map_err(|error| sandbox(error.to_string()))?;
             self.addresses = Some(addresses);
         }
         let Some(addresses) = &self.addresses else { return Ok(()) };
@@ -282,7 +284,8 @@ impl Worker {
             return;
         }
         let meta = &self.pod.metadata;
-        let (name, namespace) = (meta.name.as_deref().unwrap_or_default(), meta.namespace.as_deref().unwrap_or_default());
+        let (name, namespace) =
+            (meta.name.as_deref().unwrap_or_default(), meta.namespace.as_deref().unwrap_or_default());
         let container = slot.wanted.name.clone();
         let whom = format!("restarting failed container={container} pod={name}_{namespace}({})", self.uid);
         let text = format!("back-off {}s {whom}", pause.as_secs());
@@ -308,7 +311,9 @@ impl Worker {
                 wait_for(container.clone(), record.id.clone(), self.sender.clone());
                 let forgotten = slot.last.take();
                 slot.began(Run { container, record, started, exit: None });
-                if let Some(run) = forgotten.filter(|run| slot.last.as_ref().is_none_or(|last| last.record.id != run.record.id)) {
+                if let Some(run) =
+                    forgotten.filter(|run| slot.last.as_ref().is_none_or(|last| last.record.id != run.record.id))
+                {
                     forget(&run);
                 }
                 self.start_probes();
@@ -318,7 +323,12 @@ impl Worker {
                 let name = slot.wanted.name.clone();
                 let pause = slot.back_off(false);
                 slot.waiting = Some((error.reason().to_owned(), error.to_string()));
-                self.context.events.warning(&self.pod, Some(&name), "Failed", format!("Error: {}: {error}", error.reason()));
+                self.context.events.warning(
+                    &self.pod,
+                    Some(&name),
+                    "Failed",
+                    format!("Error: {}: {error}", error.reason()),
+                );
                 // Said once as it is; the next look finds it backing off.
                 Some(Instant::now() + pause.min(RETRY))
             }

@@ -158,8 +158,8 @@ impl Container {
         let now = jiff::Timestamp::now();
         let started_at = self.started()?.map_or(now, |started| started.at);
         let exit = Exit { code: 137, signal: Some(9), oom_killed: false, started_at, finished_at: now };
-        let bytes = serde_json::to_vec(&exit)
-            .map_err(|source| RuntimeError::Malformed { what: files::EXIT, source })?;
+        let bytes =
+            serde_json::to_vec(&exit).map_err(|source| RuntimeError::Malformed { what: files::EXIT, source })?;
         fs::write(self.directory.join(files::EXIT), bytes).map_err(RuntimeError::io("write down the end"))?;
         Ok(exit)
     }
@@ -221,8 +221,7 @@ impl Container {
 }
 
 async fn send(stream: &UnixStream, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), RuntimeError> {
-    let mut line =
-        serde_json::to_vec(request).map_err(|source| RuntimeError::Malformed { what: "request", source })?;
+    let mut line = serde_json::to_vec(request).map_err(|source| RuntimeError::Malformed { what: "request", source })?;
     line.push(b'\n');
     eksile_linux::fdpass::send_all(stream, &line, fds).await.map_err(RuntimeError::io("ask the shim"))
 }

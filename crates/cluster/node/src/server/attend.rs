@@ -23,9 +23,7 @@ fn view(context: &Context, (namespace, name, _): Names<'_>) -> Result<View, Stri
 /// The start of a container that runs or ran last, and the one before.
 pub(crate) fn runs(context: &Context, names: Names<'_>) -> Result<(Option<Run>, Option<Run>), String> {
     let mut view = view(context, names)?;
-    view.containers
-        .remove(names.2)
-        .ok_or_else(|| format!("container {} not found in pod {}", names.2, names.1))
+    view.containers.remove(names.2).ok_or_else(|| format!("container {} not found in pod {}", names.2, names.1))
 }
 
 /// A small `/stats/summary`: processor and memory of each container.
@@ -42,7 +40,8 @@ pub(crate) fn summary(context: &Context) -> Value {
         .map(|view| {
             let meta = &view.pod.metadata;
             let running = view.containers.iter().filter_map(|(name, (run, _))| Some((name, run.as_ref()?)));
-            let containers: Vec<Value> = running.filter(|(_, run)| run.exit.is_none()).map(|(name, run)| one(name, run)).collect();
+            let containers: Vec<Value> =
+                running.filter(|(_, run)| run.exit.is_none()).map(|(name, run)| one(name, run)).collect();
             json!({
                 "podRef": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
                 "containers": containers,

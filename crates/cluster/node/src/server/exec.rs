@@ -10,16 +10,17 @@ use futures::{SinkExt, StreamExt};
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use hyper_util::rt::TokioIo;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use super::attend::{self, Names};
 use super::{Answer, Query, text};
@@ -57,7 +58,8 @@ impl Wanted {
 fn container(context: &Context, names: Names<'_>) -> Result<Container, (StatusCode, String)> {
     let (run, _) = attend::runs(context, names).map_err(|reason| (StatusCode::NOT_FOUND, reason))?;
     let run = run.filter(|run| run.exit.is_none());
-    run.map(|run| run.container).ok_or_else(|| (StatusCode::BAD_REQUEST, format!("container not found (\"{}\")", names.2)))
+    run.map(|run| run.container)
+        .ok_or_else(|| (StatusCode::BAD_REQUEST, format!("container not found (\"{}\")", names.2)))
 }
 
 /// Switches to the WebSocket and runs the program.
@@ -70,12 +72,18 @@ pub(crate) fn answer(context: &Arc<Context>, names: Names<'_>, mut request: Requ
         Ok(container) => container,
         Err((status, reason)) => return text(status, reason),
     };
-    let head = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let head = |name: header::HeaderName| {
+        request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
     if !head(header::UPGRADE).eq_ignore_ascii_case("websocket") {
-        return text(StatusCode::BAD_REQUEST, "only WebSocket is supported here, not SPDY: use a kubectl of 1.30 or later");
+        return text(
+            StatusCode::BAD_REQUEST,
+            "only WebSocket is supported here, not SPDY: use a kubectl of 1.30 or later",
+        );
     }
     let offered = head(header::SEC_WEBSOCKET_PROTOCOL);
-    let protocol = offered.split(',').map(str::trim).find(|one| ["v5.channel.k8s.io", "v4.channel.k8s.io"].contains(one));
+    let protocol =
+        offered.split(',').map(str::trim).find(|one| ["v5.channel.k8s.io", "v4.channel.k8s.io"].contains(one));
     let key = head(header::SEC_WEBSOCKET_KEY).to_owned();
     let Some(protocol) = protocol.and_then(|name| HeaderValue::from_str(name).ok()) else {
         return text(StatusCode::FORBIDDEN, format!("unable to negotiate a subprotocol of {offered:?}"));
@@ -167,7 +175,9 @@ async fn converse(upgrade: OnUpgrade, container: &Container, wanted: Wanted) -> 
         Err(error) => failure(&error.to_string()),
     };
     sink.send(message(ERROR, outcome.to_string().as_bytes())).await.map_err(io::Error::other)?;
-    sink.send(Message::Close(None)).await.map_err(io::Error::other)?;
+    // A client takes a close without a code for a broken connection.
+    let done = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    sink.send(Message::Close(Some(done))).await.map_err(io::Error::other)?;
     sink.close().await.map_err(io::Error::other)
 }
 
@@ -260,7 +270,9 @@ pub(crate) async fn run(context: &Context, names: Names<'_>, query: Option<&str>
     };
     match outcome.await {
         Ok((0, said)) => text(StatusCode::OK, said),
-        Ok((code, said)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{said}command terminated with exit code {code}")),
+        Ok((code, said)) => {
+            text(StatusCode::INTERNAL_SERVER_ERROR, format!("{said}command terminated with exit code {code}"))
+        }
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }

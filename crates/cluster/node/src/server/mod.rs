@@ -17,10 +17,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -130,7 +130,9 @@ async fn answer(context: &Arc<Context>, user: Option<&User>, request: Request<In
         }
         ["exec", namespace, pod, container] => exec::answer(context, (namespace, pod, container), request),
         ["exec", namespace, pod, _uid, container] => exec::answer(context, (namespace, pod, container), request),
-        ["run", namespace, pod, container] => exec::run(context, (namespace, pod, container), request.uri().query()).await,
+        ["run", namespace, pod, container] => {
+            exec::run(context, (namespace, pod, container), request.uri().query()).await
+        }
         ["attach" | "portForward", ..] => {
             text(StatusCode::NOT_IMPLEMENTED, format!("{} is not supported by this kubelet yet", parts[0]))
         }
@@ -161,7 +163,9 @@ impl Query {
             percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
         };
         let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-        Self(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect())
+        Self(
+            pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect(),
+        )
     }
 
     /// The first value of a name.

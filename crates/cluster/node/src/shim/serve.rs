@@ -15,11 +15,11 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::ShimError;
-use crate::cgroup;
 use super::logfile::{LogFile, Stream};
 use super::output::Source;
 use super::protocol::{Exit, Reply, Request, ShimConfig, Started, files};
 use super::runtime::{self, Output, Running};
+use crate::cgroup;
 
 /// Longest request, in bytes.
 const REQUEST_MAX: usize = 256 * 1024;
