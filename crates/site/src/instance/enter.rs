@@ -89,10 +89,8 @@ pub(super) fn become_first(spec: &Spec) -> Result<(), InstanceError> {
     }
     let netns = fs::File::open(&spec.netns).map_err(InstanceError::at(spec.netns.display().to_string()))?;
     setns(netns, CloneFlags::CLONE_NEWNET).map_err(InstanceError::at("enter the network namespace"))?;
-    let own = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWCGROUP;
+    let own =
+        CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWCGROUP;
     unshare(own).map_err(InstanceError::at("new namespaces"))?;
     nix::unistd::sethostname(&spec.hostname).map_err(InstanceError::at("set the host name"))?;
     root::build(spec)?;

@@ -31,7 +31,8 @@ pub(super) fn write(spec: &Spec, root: &Path) -> Result<(), InstanceError> {
     put(&etc, "hostname", &format!("{}\n", spec.hostname), 0o644)?;
     put(&etc, "resolv.conf", &resolv_conf(spec), 0o644)?;
     put(&etc, "eks/bootstrap.sh", BOOTSTRAP, 0o755)?;
-    let trusted = fs::read_to_string(&spec.trusted_ca).map_err(InstanceError::at(spec.trusted_ca.display().to_string()))?;
+    let trusted =
+        fs::read_to_string(&spec.trusted_ca).map_err(InstanceError::at(spec.trusted_ca.display().to_string()))?;
     for bundle in ["ssl/certs/ca-certificates.crt", "pki/tls/certs/ca-bundle.crt"] {
         put(&etc, bundle, &trusted, 0o644)?;
     }
@@ -69,7 +70,9 @@ fn machine_id(id: &str) -> String {
 
 fn resolv_conf(spec: &Spec) -> String {
     match spec.resolver {
-        Some(resolver) => format!("search {}.compute.internal\nnameserver {resolver}\noptions timeout:2 attempts:3\n", spec.region),
+        Some(resolver) => {
+            format!("search {}.compute.internal\nnameserver {resolver}\noptions timeout:2 attempts:3\n", spec.region)
+        }
         None => String::new(),
     }
 }

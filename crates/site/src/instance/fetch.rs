@@ -62,7 +62,8 @@ fn parse(arguments: &[String]) -> Option<Request> {
 
 /// The metadata service wants a session token first; it is fetched unless the caller brings one.
 fn with_session(request: &mut Request) -> io::Result<()> {
-    let brings = request.headers.iter().any(|header| header.to_ascii_lowercase().starts_with("x-aws-ec2-metadata-token"));
+    let brings =
+        request.headers.iter().any(|header| header.to_ascii_lowercase().starts_with("x-aws-ec2-metadata-token"));
     if brings || !request.url.starts_with(&format!("http://{METADATA}/")) {
         return Ok(());
     }

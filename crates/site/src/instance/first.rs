@@ -49,13 +49,8 @@ pub(super) fn run(spec: &Spec) -> Result<(), InstanceError> {
     let mut netlink = eksile_linux::netlink::Netlink::here()?;
     netlink.set_up("lo")?;
     drop(netlink);
-    let mut first = First {
-        signals,
-        listener,
-        kubelet: Unit::kubelet(&spec.hostname),
-        scripts: VecDeque::new(),
-        script: None,
-    };
+    let mut first =
+        First { signals, listener, kubelet: Unit::kubelet(&spec.hostname), scripts: VecDeque::new(), script: None };
     first.boot().map_err(InstanceError::at("prepare the user data"))?;
     first.work()
 }

@@ -183,12 +183,18 @@ fn mount_dev(root: &Path) -> Result<(), InstanceError> {
     for (name, major, minor) in nodes {
         let path = dev.join(name);
         let mode = Mode::from_bits_truncate(0o666);
-        mknod(&path, SFlag::S_IFCHR, mode, makedev(major, minor)).map_err(InstanceError::at(path.display().to_string()))?;
+        mknod(&path, SFlag::S_IFCHR, mode, makedev(major, minor))
+            .map_err(InstanceError::at(path.display().to_string()))?;
         let all = fs::set_permissions(&path, fs::Permissions::from_mode(0o666));
         all.map_err(InstanceError::at(path.display().to_string()))?;
     }
-    let links =
-        [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")];
+    let links = [
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ];
     for (name, to) in links {
         symlink(to, dev.join(name)).map_err(InstanceError::at(name))?;
     }

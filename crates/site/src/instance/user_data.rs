@@ -102,7 +102,8 @@ fn part(text: &str) -> Part {
     let Some((headers, content)) = headers(text.as_bytes()) else {
         return single(text.as_bytes().to_vec(), None);
     };
-    let kind = header(&headers, "content-type").map(|kind| kind.split(';').next().unwrap_or_default().trim().to_owned());
+    let kind =
+        header(&headers, "content-type").map(|kind| kind.split(';').next().unwrap_or_default().trim().to_owned());
     let encoded = header(&headers, "content-transfer-encoding").is_some_and(|how| how.eq_ignore_ascii_case("base64"));
     let content = if encoded {
         let packed: Vec<u8> = content.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
