@@ -9,7 +9,7 @@ use eksile_site::{
     control_plane::Loopback,
     fabric,
     host::Host,
-    link::{Connect, Connection, LinkClient, Timing},
+    link::{Attempt, Connect, Connection, LinkClient, Timing},
 };
 use eksile_store::{Options, Store};
 use rustls::pki_types::ServerName;
@@ -87,7 +87,7 @@ struct Dial {
 }
 
 impl Connect for Dial {
-    fn connect(&self) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send + '_>> {
+    fn connect(&self) -> Attempt<'_> {
         Box::pin(async move {
             let region = ServerName::try_from(trust::REGION).map_err(io::Error::other)?;
             let connection: Box<dyn Connection> = match &self.way {

@@ -56,7 +56,7 @@ fn lock(lives: &Lives) -> MutexGuard<'_, BTreeMap<Role, Life>> {
 }
 
 impl Supervisor {
-    pub(crate) fn start(layout: Layout, roles: Vec<Role>) -> Self {
+    pub(crate) fn start(layout: &Layout, roles: Vec<Role>) -> Self {
         let lives: Lives = Arc::default();
         let stopping = watch::Sender::new(false);
         for role in roles {

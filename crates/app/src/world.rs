@@ -44,7 +44,7 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let world = Arc::new(World {
         layout: layout.clone(),
         config,
-        supervisor: Supervisor::start(layout.clone(), roles),
+        supervisor: Supervisor::start(layout, roles),
         forwards: Forwards::new(layout.clone()),
     });
     loop {

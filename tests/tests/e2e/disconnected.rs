@@ -84,7 +84,7 @@ pub(crate) fn cut_by_our_own_rule(at: &Installation, admin: &std::path::Path) {
     let nft = |rule: &str| {
         Done::from(Command::new("nsenter").args([&namespace, "nft", rule]).output().unwrap()).good();
     };
-    nft("table inet mine { chain everything { type filter hook forward priority -400; policy drop; } }");
+    nft("table inet mine { chain everything { type filter hook forward priority -400; policy drop; }; }");
     assert!(at.eksile(&["outpost", "status"]).good().contains("service link open"), "eksile has no part in this cut");
     cut_off(at, admin);
     nft("delete table inet mine");

@@ -98,7 +98,10 @@ fn show(unit: &str, most: usize, follow: bool) -> std::io::Result<()> {
     for line in &lines[lines.len().saturating_sub(most)..] {
         writeln!(out, "{line}")?;
     }
-    while follow {
+    if !follow {
+        return Ok(());
+    }
+    loop {
         std::thread::sleep(FOLLOW);
         let mut more = String::new();
         file.read_to_string(&mut more)?;
@@ -109,5 +112,4 @@ fn show(unit: &str, most: usize, follow: bool) -> std::io::Result<()> {
             file = fs::File::open(&path)?;
         }
     }
-    Ok(())
 }

@@ -44,9 +44,11 @@ fn single(content: Vec<u8>, kind: Option<&str>) -> Part {
     Part::Unsupported(named)
 }
 
+type Headers = Vec<(String, String)>;
+
 /// Headers up to the first empty line, names in lower case, and the rest.
-fn headers(text: &[u8]) -> Option<(Vec<(String, String)>, &[u8])> {
-    let mut found: Vec<(String, String)> = Vec::new();
+fn headers(text: &[u8]) -> Option<(Headers, &[u8])> {
+    let mut found = Headers::new();
     let mut rest = text;
     loop {
         let end = rest.iter().position(|byte| *byte == b'\n')?;

@@ -28,10 +28,13 @@ pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 
+/// One attempt to reach the Region.
+pub type Attempt<'a> = Pin<Box<dyn Future<Output = std::io::Result<Box<dyn Connection>>> + Send + 'a>>;
+
 /// Makes streams to the Region.
 pub trait Connect: Send + Sync {
     /// One attempt.
-    fn connect(&self) -> Pin<Box<dyn Future<Output = std::io::Result<Box<dyn Connection>>> + Send + '_>>;
+    fn connect(&self) -> Attempt<'_>;
 }
 
 /// What the site's end of the link knows of it, for people and metrics; nothing decides by it.

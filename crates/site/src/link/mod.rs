@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use client::{Connect, Connection, LinkClient, LinkState};
+pub use client::{Attempt, Connect, Connection, LinkClient, LinkState};
 pub use concern::concerns;
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use server::{Answerer, LinkServer, SessionError, SiteLink, site_links};

@@ -14,7 +14,7 @@ use std::{
 use eksile_base::Clock;
 use eksile_ec2::records::{Instance, InstanceRole, InstanceState, ObservedInstance, Subnet, Tags, WantedInstanceState};
 use eksile_site::{
-    link::{Answerer, Connect, Connection, LinkClient, LinkServer, Question, Timing, site_links},
+    link::{Answerer, Attempt, Connect, Connection, LinkClient, LinkServer, Question, Timing, site_links},
     outbox::Outbox,
 };
 use eksile_store::{Record, RecordError, Scope, Store};
@@ -66,7 +66,7 @@ async fn wire(mut near: DuplexStream, mut far: DuplexStream, cut: Arc<AtomicBool
 struct Dial(LinkServer, Arc<AtomicBool>);
 
 impl Connect for Dial {
-    fn connect(&self) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send + '_>> {
+    fn connect(&self) -> Attempt<'_> {
         let (site_end, near) = duplex(1 << 16);
         let (far, region_end) = duplex(1 << 16);
         tokio::spawn(wire(near, far, Arc::clone(&self.1)));

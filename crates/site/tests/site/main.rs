@@ -1,4 +1,6 @@
 //! Tests of a site's parts.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
 mod control_plane;
 mod link;

@@ -175,9 +175,9 @@ async fn converse(upgrade: OnUpgrade, container: &Container, wanted: Wanted) -> 
         Err(error) => failure(&error.to_string()),
     };
     sink.send(message(ERROR, outcome.to_string().as_bytes())).await.map_err(io::Error::other)?;
-    // kubectl takes any other end than a normal one for a broken stream, and forgets the outcome.
-    let end = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-    sink.send(Message::Close(Some(end))).await.map_err(io::Error::other)?;
+    // A client takes a close without a code for a broken connection.
+    let done = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    sink.send(Message::Close(Some(done))).await.map_err(io::Error::other)?;
     sink.close().await.map_err(io::Error::other)
 }
 

@@ -103,12 +103,12 @@ pub(crate) async fn answer(context: &Context, names: Names<'_>, query: Option<&s
 
 /// Reads the file to its end, and on as long as the container runs when it is followed.
 fn copy(
-    path: PathBuf,
+    path: &Path,
     container: &Container,
     wanted: &Wanted,
     sender: &mpsc::Sender<Result<Frame<Bytes>, io::Error>>,
 ) -> io::Result<()> {
-    let mut file = io::BufReader::new(fs::File::open(&path)?);
+    let mut file = io::BufReader::new(fs::File::open(path)?);
     let mut left = wanted.limit.unwrap_or(usize::MAX);
     let mut send = |text: String| {
         let text = text.into_bytes();
@@ -145,7 +145,7 @@ fn copy(
         let replaced =
             fs::metadata(&path).is_ok_and(|meta| file.stream_position().is_ok_and(|position| meta.len() < position));
         if replaced {
-            file = io::BufReader::new(fs::File::open(&path)?);
+            file = io::BufReader::new(fs::File::open(path)?);
         }
     }
 }
