@@ -51,7 +51,9 @@ pub fn label(name: &str) -> Vec<String> {
     if name.len() > 63 {
         problems.push(too_long(63));
     }
-    if !is_label(name) {
+    if !is_label(name) && name.split('.').all(is_label) {
+        problems.push("must not contain dots".to_owned());
+    } else if !is_label(name) {
         problems.push(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an \
              alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
