@@ -56,7 +56,6 @@ pub(crate) fn or_set(fields: &mut Map<String, Value>, key: &str, default: impl I
     }
 }
 
-
 /// The members of the list at a JSON pointer, to be changed.
 pub(crate) fn items_mut<'a>(value: &'a mut Value, path: &str) -> impl Iterator<Item = &'a mut Value> {
     value.pointer_mut(path).and_then(Value::as_array_mut).into_iter().flatten()

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, BufRead, Read, Seek};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -89,7 +89,7 @@ pub(crate) async fn answer(context: &Context, names: Names<'_>, query: Option<&s
     };
     let (sender, receiver) = mpsc::channel::<Result<Frame<Bytes>, io::Error>>(8);
     tokio::task::spawn_blocking(move || {
-        if let Err(error) = copy(run.record.log, &run.container, &wanted, &sender) {
+        if let Err(error) = copy(&run.record.log, &run.container, &wanted, &sender) {
             // The client sees a broken answer, or has gone.
             let _ = sender.blocking_send(Err(error));
         }
