@@ -143,7 +143,7 @@ fn copy(
         }
         std::thread::sleep(LOOK);
         let replaced =
-            fs::metadata(&path).is_ok_and(|meta| file.stream_position().is_ok_and(|position| meta.len() < position));
+            fs::metadata(path).is_ok_and(|meta| file.stream_position().is_ok_and(|position| meta.len() < position));
         if replaced {
             file = io::BufReader::new(fs::File::open(path)?);
         }
