@@ -101,7 +101,9 @@ pub(super) fn without_go(mut text: String) -> String {
             let start = from + found + mark.len();
             from = start;
             let tail = &text[start..];
-            let dumped = ["core.", "v1.", "[]v1.", "resource.", "authorization.", "{", "[{"].iter().any(|head| tail.starts_with(head));
+            let dumped = ["core.", "v1.", "[]v1.", "resource.", "authorization.", "{", "[{"]
+                .iter()
+                .any(|head| tail.starts_with(head));
             let Some(end) = closing(tail).filter(|_| dumped) else { continue };
             // A list in JSON goes on behind its first object.
             let list = tail.starts_with("[{");
