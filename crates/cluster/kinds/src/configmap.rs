@@ -14,7 +14,7 @@ use crate::tree::{at, entries, truth};
 pub(crate) const LARGEST: usize = 1024 * 1024;
 
 /// The strategy.
-pub struct ConfigMap;
+pub(crate) struct ConfigMap;
 
 const COLUMNS: &[Column] = &[NAME, shown("Data", "The number of entries."), AGE];
 

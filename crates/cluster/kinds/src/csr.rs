@@ -15,7 +15,7 @@ use crate::names::one_of;
 use crate::tree::{at, items, items_mut, map, number, text};
 
 /// The strategy.
-pub struct CertificateSigningRequest;
+pub(crate) struct CertificateSigningRequest;
 
 const COLUMNS: &[Column] = &[
     NAME,

@@ -10,7 +10,7 @@ use crate::names::qualified;
 use crate::tree::{at, number, text};
 
 /// The strategy.
-pub struct Lease;
+pub(crate) struct Lease;
 
 const COLUMNS: &[Column] = &[NAME, shown("Holder", "Who holds the lease."), AGE];
 const STRATEGIES: &[&str] = &["OldestEmulationVersion"];

@@ -11,7 +11,7 @@ use crate::columns::{self, AGE, NAME, shown};
 use crate::tree::{items, map, text};
 
 /// The strategy.
-pub struct Namespace;
+pub(crate) struct Namespace;
 
 const COLUMNS: &[Column] = &[NAME, shown("Status", "The namespace's phase."), AGE];
 /// Every namespace carries its name in this label.

@@ -12,7 +12,7 @@ use crate::names::{one_of, qualified};
 use crate::tree::{at, entries, items, map, text, truth};
 
 /// The strategy.
-pub struct Node;
+pub(crate) struct Node;
 
 const COLUMNS: &[Column] = &[
     NAME,

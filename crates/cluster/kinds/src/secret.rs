@@ -14,7 +14,7 @@ use crate::configmap::{LARGEST, data_key, decoded_length, immutable};
 use crate::tree::{at, entries, map, or_set, text};
 
 /// The strategy.
-pub struct Secret;
+pub(crate) struct Secret;
 
 const COLUMNS: &[Column] = &[NAME, shown("Type", "The type."), shown("Data", "The number of entries."), AGE];
 const SERVICE_ACCOUNT_NAME: &str = "kubernetes.io/service-account.name";

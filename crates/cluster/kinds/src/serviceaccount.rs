@@ -9,7 +9,7 @@ use crate::columns::{self, AGE, NAME, shown};
 use crate::tree::items;
 
 /// The strategy.
-pub struct ServiceAccount;
+pub(crate) struct ServiceAccount;
 
 const COLUMNS: &[Column] = &[NAME, shown("Secrets", "The number of secrets it names."), AGE];
 

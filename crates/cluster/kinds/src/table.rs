@@ -1,7 +1,7 @@
 //! The table of built-in kinds: one row each.
 
 use eksile_kube::Row;
-use eksile_kube::resource::{Sub, SubKind, Verb};
+use eksile_kube::resource::{Sub, Verb};
 
 use crate::configmap::ConfigMap;
 use crate::csr::CertificateSigningRequest;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::tree::{at, items, map, number, text, truth};
 
 /// The strategy.
-pub struct Pod;
+pub(crate) struct Pod;
 
 /// Lists of containers, in the order in which upstream visits them.
 const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];

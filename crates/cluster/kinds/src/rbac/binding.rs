@@ -11,7 +11,7 @@ use crate::names::{one_of, subdomain};
 use crate::tree::{items, items_mut, map, or_set, text};
 
 /// The strategy of both.
-pub struct Binding {
+pub(crate) struct Binding {
     /// Whether it is the one without a namespace.
     pub cluster: bool,
 }

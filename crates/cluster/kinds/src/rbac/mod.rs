@@ -4,8 +4,8 @@ mod binding;
 mod escalation;
 mod role;
 
-pub use binding::Binding;
-pub use role::Role;
+pub(crate) use binding::Binding;
+pub(crate) use role::Role;
 
 /// The API group.
 const GROUP: &str = "rbac.authorization.k8s.io";

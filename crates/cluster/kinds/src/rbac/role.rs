@@ -12,7 +12,7 @@ use crate::shown::strings;
 use crate::tree::{items, text};
 
 /// The strategy of both.
-pub struct Role {
+pub(crate) struct Role {
     /// Whether it is the one without a namespace.
     pub cluster: bool,
 }

@@ -24,10 +24,9 @@ pub(super) fn keep_allocated(new: &mut Value, old: &Value) {
     if takes_health_port(old)
         && takes_health_port(new)
         && number(new, "/spec/healthCheckNodePort").unwrap_or_default() == 0
+        && let Some(spec) = map(new, "spec")
     {
-        if let Some(spec) = map(new, "spec") {
-            copy(spec, old, "healthCheckNodePort");
-        }
+        copy(spec, old, "healthCheckNodePort");
     }
 }
 

@@ -17,7 +17,7 @@ use crate::columns::{self, AGE, NAME, or_none, shown, wide};
 use crate::tree::{entries, items, number, text};
 
 /// The strategy.
-pub struct Service;
+pub(crate) struct Service;
 
 const COLUMNS: &[Column] = &[
     NAME,
