@@ -59,7 +59,7 @@ pub fn rbac() -> Vec<Value> {
     cluster_roles.chain(roles).chain(cluster_bindings).chain(bindings).collect()
 }
 
-fn metadata(name: String, namespace: String, mut labels: Map<String, Value>) -> Value {
+fn metadata(name: &str, namespace: &str, mut labels: Map<String, Value>) -> Value {
     labels.insert("kubernetes.io/bootstrapping".into(), "rbac-defaults".into());
     let mut metadata = json!({
         "name": name, "labels": labels,
@@ -75,7 +75,7 @@ impl Role {
     fn object(self, kind: &str) -> Value {
         let mut object = json!({
             "apiVersion": API_VERSION, "kind": kind,
-            "metadata": metadata(self.name, self.namespace, self.labels), "rules": self.rules
+            "metadata": metadata(&self.name, &self.namespace, self.labels), "rules": self.rules
         });
         if !self.aggregation_rule.is_null() {
             object["aggregationRule"] = self.aggregation_rule;
@@ -90,7 +90,7 @@ impl Binding {
         let subjects: Vec<Value> = self.subjects.iter().map(|s| subject(s)).collect();
         json!({
             "apiVersion": API_VERSION, "kind": kind,
-            "metadata": metadata(self.name, self.namespace, self.labels),
+            "metadata": metadata(&self.name, &self.namespace, self.labels),
             "roleRef": {"apiGroup": GROUP, "kind": role_kind, "name": role}, "subjects": subjects
         })
     }
