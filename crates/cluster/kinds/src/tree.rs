@@ -56,13 +56,6 @@ pub(crate) fn or_set(fields: &mut Map<String, Value>, key: &str, default: impl I
     }
 }
 
-/// Removes a top-level field.
-pub(crate) fn remove(value: &mut Value, key: &str) {
-    if let Some(fields) = value.as_object_mut() {
-        fields.remove(key);
-    }
-}
-
 /// The members of the list at a JSON pointer, to be changed.
 pub(crate) fn items_mut<'a>(value: &'a mut Value, path: &str) -> impl Iterator<Item = &'a mut Value> {
     value.pointer_mut(path).and_then(Value::as_array_mut).into_iter().flatten()
