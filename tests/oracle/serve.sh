@@ -67,4 +67,7 @@ sys.exit("oracle: kube-apiserver did not become ready; see apiserver.log")
 P
 mv "$dir/endpoint.part" "$dir/endpoint"
 echo "ready $(cat "$dir/endpoint")"
-cat >/dev/null
+# In the background, so that a signal is heard at once.
+exec 3<&0
+cat <&3 >/dev/null &
+wait $!

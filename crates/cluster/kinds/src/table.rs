@@ -1,8 +1,6 @@
 //! The table of built-in kinds: one row each.
 
 use eksile_kube::Row;
-#[cfg(test)]
-use eksile_kube::resource::SubKind;
 use eksile_kube::resource::{Sub, Verb};
 
 use crate::configmap::ConfigMap;
