@@ -92,6 +92,8 @@ pub static ROWS: &[Row] = &[
 mod tests {
     use std::collections::BTreeSet;
 
+    use eksile_kube::resource::SubKind;
+
     use super::*;
 
     #[test]
