@@ -181,12 +181,19 @@ impl Container {
     }
 
     async fn ask(&self, request: &Request) -> Result<(), RuntimeError> {
-        let stream = self.connect().await?;
-        send(&stream, request, &[]).await?;
-        match receive(&stream).await?.0 {
-            Some(Reply::Refused { reason }) => Err(RuntimeError::Refused(reason)),
-            Some(_) => Ok(()),
-            None => Err(RuntimeError::NotRunning),
+        let asked = async {
+            let stream = self.connect().await?;
+            send(&stream, request, &[]).await?;
+            match receive(&stream).await?.0 {
+                Some(Reply::Refused { reason }) => Err(RuntimeError::Refused(reason)),
+                Some(_) => Ok(()),
+                None => Err(RuntimeError::NotRunning),
+            }
+        };
+        match asked.await {
+            // Whatever a shim on its way out said or left unsaid.
+            Err(_) if self.exit()?.is_some() => Err(RuntimeError::NotRunning),
+            asked => asked,
         }
     }
 
