@@ -12,27 +12,58 @@ use crate::tree::root;
 
 pub(crate) fn run(check: bool) -> Result<()> {
     let mut stale = Vec::new();
+    let mut documented = Vec::new();
     for entry in std::fs::read_dir(root().join("crates/cloud")).context("reading crates/cloud")? {
         let source = entry?.path().join("src");
         for ops in operation_folders(&source)? {
             let wanted = table(&ops)?;
-            let file = ops.join("mod.rs");
-            let present = std::fs::read_to_string(&file).unwrap_or_default();
-            if present == wanted {
-                continue;
-            }
-            if check {
-                stale.push(file.display().to_string());
-            } else {
-                std::fs::write(&file, wanted).with_context(|| format!("writing {}", file.display()))?;
-                println!("wrote {}", file.display());
-            }
+            documented.push(format!("| {} | {} |\n", service(&ops), operations(&wanted).join(", ")));
+            stale.extend(settle(&ops.join("mod.rs"), &wanted, check)?);
         }
     }
+    documented.sort();
+    let document = format!("{DOCUMENT}{}", documented.concat());
+    stale.extend(settle(&root().join("docs/operations.md"), &document, check)?);
     if !stale.is_empty() {
         bail!("stale, run `cargo xtask lists`: {}", stale.join(", "));
     }
     Ok(())
+}
+
+const DOCUMENT: &str = "# AWS operations that are built\n\nWritten by `cargo xtask lists` from the folders. Every other operation \
+    answers 501 `NotImplemented` with its name.\n\n| service | operations |\n|---|---|\n";
+
+/// Writes a file when it is not as wanted, or, when only checking, says that it is stale.
+fn settle(file: &Path, wanted: &str, check: bool) -> Result<Option<String>> {
+    if std::fs::read_to_string(file).unwrap_or_default() == wanted {
+        return Ok(None);
+    }
+    if check {
+        return Ok(Some(file.display().to_string()));
+    }
+    std::fs::write(file, wanted).with_context(|| format!("writing {}", file.display()))?;
+    println!("wrote {}", file.display());
+    Ok(None)
+}
+
+/// The service of an operation folder: the folder above it, or the crate's when that is `src`.
+fn service(ops: &Path) -> &str {
+    let above = ops.parent();
+    match folder_name(above) {
+        "src" => match folder_name(above.and_then(Path::parent)) {
+            "registry" => "ecr",
+            other => other,
+        },
+        other => other,
+    }
+}
+
+fn folder_name(path: Option<&Path>) -> &str {
+    path.and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn operations(table: &str) -> Vec<&str> {
+    table.split("::<").skip(1).filter_map(|rest| rest.split('>').next()?.rsplit("::").next()).collect()
 }
 
 /// Every folder `ops` below `source`.
