@@ -31,6 +31,7 @@ fn the_slice() {
     slice::quickstart(&at);
     figures::print(&at, up);
     slice::clients_see_it(&at);
+    slice::the_machine_is_out_of_sight(&at);
     slice::a_stranger_is_refused(&at);
     let admin = disconnected::client_certificate(&at);
     disconnected::cut_by_command(&at, &admin);

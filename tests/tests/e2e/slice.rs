@@ -35,9 +35,31 @@ pub(crate) fn clients_see_it(at: &Installation) {
     // The image came over the VPC: the node has it, and it is the registry's.
     let image = at.kubectl("get pod hello -o jsonpath={.status.containerStatuses[0].imageID}").good();
     assert!(image.contains(".dkr.ecr.us-west-2.amazonaws.com/busybox@sha256:"), "{image}");
-    // The instance sees nothing of the host's folders.
-    let listing = at.client("kubectl", &["exec", "hello", "--", "/bin/sh", "-c", "ls /"]).good();
-    assert!(!listing.contains("home"), "{listing}");
+}
+
+/// Neither the instance nor a pod that mounts the instance's root sees this machine's `/home`, or the data folder.
+pub fn the_machine_is_out_of_sight(at: &Installation) {
+    let image = at.kubectl("get pod hello -o jsonpath={.spec.containers[0].image}").good();
+    let node = at.kubectl("get pod hello -o jsonpath={.spec.nodeName}").good();
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: peek}}\nspec:\n  nodeName: {node}\n  volumes:\n  \
+         - {{name: root, hostPath: {{path: /}}}}\n  containers:\n  - name: peek\n    image: {image}\n    \
+         command: [\"/bin/sh\", \"-c\", \"sleep 600\"]\n    volumeMounts:\n    - {{name: root, mountPath: /host}}\n"
+    );
+    let file = at.data.path().join("peek.yaml");
+    std::fs::write(&file, pod).unwrap();
+    at.client("kubectl", &["apply", "-f", file.to_str().unwrap()]).good();
+    until("the pod runs", Duration::from_secs(30), || {
+        let phase = at.kubectl("get pod peek -o jsonpath={.status.phase}").good();
+        if phase == "Running" { Ok(()) } else { Err(phase) }
+    });
+    let peek = |words: &str| at.client("kubectl", &["exec", "peek", "--", "/bin/sh", "-c", words]);
+    assert!(peek("ls /host/etc/eks").good().contains("bootstrap.sh"), "it does see the instance");
+    let home = peek("ls /host/home");
+    assert!(home.out.is_empty(), "{}", home.out);
+    let data = at.data.path().display().to_string();
+    peek(&format!("ls /host{data}")).bad();
+    at.kubectl("delete pod peek --grace-period=1").good();
 }
 
 pub(crate) fn a_stranger_is_refused(at: &Installation) {

@@ -45,7 +45,7 @@ pub(super) fn launch(shell: &Shell, name: &str, network: &Network, roles: &Roles
         cluster.authority, cluster.endpoint, cluster.id
     );
     let query = "sort_by(Images,&CreationDate)[-1].ImageId";
-    let filter = "Name=name,Values=amazon-eks-node-*";
+    let filter = "Name=name,Values=amazon-eks-node-1.32-*";
     let image = shell.text("ec2 describe-images", &["--owners", "amazon", "--filters", filter, "--query", query])?;
     let profile = format!("Name={}", roles.profile);
     let tags = format!("ResourceType=instance,Tags=[{{Key=Name,Value={name}-node}}]");
