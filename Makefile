@@ -5,7 +5,7 @@ CARGO ?= cargo
 # aws and kubectl of this project's own, when scripts/install.sh had to fetch them.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
-.PHONY: quickstart test tools build check lint oracle race soak fuzz clean-data
+.PHONY: quickstart test tools build check lint oracle race figures soak fuzz clean-data
 
 ## From nothing to a container's log.
 quickstart: tools
@@ -39,7 +39,12 @@ oracle: tools
 
 ## The same load on Eksile, on kube-apiserver and etcd, and on the floor.
 race: tools
-	bench/race.sh
+	tests/oracle/build.sh
+	KUBE_APISERVER=$(CURDIR)/target/oracle/kube-apiserver bench/race.sh
+
+## First figures of a running installation: DATA=FOLDER, made by `eksile quickstart`.
+figures: tools
+	python3 bench/figures.py target/release/eksile $(DATA)
 
 ## A thousand kills of the store's process, instead of CI's fifty.
 soak:
