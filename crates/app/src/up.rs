@@ -86,6 +86,11 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     if arguments.detach {
         return detach(layout, arguments);
     }
+    // Inside the world these are mounted anew, and what lies below them on the host is out of sight.
+    anyhow::ensure!(
+        !["/run", "/proc"].iter().any(|hidden| layout.root().starts_with(hidden)),
+        "--data must not lie below /run or /proc"
+    );
     make_folders(layout)?;
     let lock = take_lock(layout)?;
     let wishes =

@@ -142,7 +142,7 @@ if [ "$LOCAL" = true ]; then
             for address in $ADDRESSES; do
                 grep -q "^$address $HOST\$" /etc/hosts || echo "$address $HOST" >>/etc/hosts
             done
-            say INFO "$HOST is at" $ADDRESSES
+            say INFO "$HOST is at $(echo $ADDRESSES)"
             ;;
     esac
 fi
