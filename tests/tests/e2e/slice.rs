@@ -38,7 +38,7 @@ pub(crate) fn clients_see_it(at: &Installation) {
 }
 
 /// Neither the instance nor a pod that mounts the instance's root sees this machine's `/home`, or the data folder.
-pub fn the_machine_is_out_of_sight(at: &Installation) {
+pub(crate) fn the_machine_is_out_of_sight(at: &Installation) {
     let image = at.kubectl("get pod hello -o jsonpath={.spec.containers[0].image}").good();
     let node = at.kubectl("get pod hello -o jsonpath={.spec.nodeName}").good();
     let pod = format!(
