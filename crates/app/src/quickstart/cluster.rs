@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{
     network::{Network, PREMISES},
@@ -34,8 +34,8 @@ pub(super) fn make(shell: &Shell, name: &str, network: &Network, roles: &Roles, 
     let query = "cluster.[id,endpoint,certificateAuthority.data,resourcesVpcConfig.clusterSecurityGroupId]";
     let facts = shell.quiet("eks describe-cluster", &["--name", name, "--query", query])?;
     let mut facts = facts.split('\t').map(str::to_owned);
-    let mut next = || facts.next().unwrap_or_default();
-    let cluster = Cluster { id: next(), endpoint: next(), authority: next(), security_group: next() };
+    let mut next = || facts.next().context("describe-cluster left out a fact of an ACTIVE cluster");
+    let cluster = Cluster { id: next()?, endpoint: next()?, authority: next()?, security_group: next()? };
     // Seed document 001: hosts on the premises must be let in by the cluster's security group.
     let rule = ["--group-id", &cluster.security_group, "--protocol", "tcp", "--port", "443", "--cidr", PREMISES];
     shell.text("ec2 authorize-security-group-ingress", &[&rule[..], &["--query", "Return"]].concat())?;
