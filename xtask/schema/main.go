@@ -2,7 +2,7 @@
 //
 // Two sources, both of the release named in go.mod: the Go types (field names and order, what is left out when empty,
 // the type names that error messages carry) and the OpenAPI definitions (list types, patch keys, defaults, enums).
-// The format is described in crates/engine/kube/src/schema/table.rs. Run through xtask/schema/generate.
+// The format is described in crates/engine/apimachinery/src/schema/table.rs. Run through xtask/schema/generate.
 package main
 
 import (

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const BOTTOM: &[(&str, &[&str])] = &[
     ("crates/engine/base", &[]),
     ("crates/engine/shape", &[]),
+    ("crates/engine/apimachinery", &[]),
     ("crates/engine/linux", &["crates/engine/base"]),
     ("crates/engine/store", &["crates/engine/base"]),
     ("crates/engine/pki", &["crates/engine/base"]),

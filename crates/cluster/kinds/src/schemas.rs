@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use eksile_kube::schema::Schemas;
+use eksile_apimachinery::schema::Schemas;
 
 /// The types of Kubernetes 1.33, read once from the table that `xtask/schema/generate` writes.
 #[must_use]

@@ -9,9 +9,9 @@ use crate::door::Door;
 use crate::locate::ResourceRequest;
 use crate::query::Query;
 use crate::resource::Resource;
-use crate::schema::Schema;
 use crate::status::StatusError;
 use crate::strategy::Context;
+use eksile_apimachinery::schema::Schema;
 
 /// The headers that verbs look at.
 #[derive(Debug, Clone, Copy, Default)]

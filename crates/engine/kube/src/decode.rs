@@ -6,8 +6,8 @@ use crate::call::Call;
 use crate::negotiate::{self, unsupported_media};
 use crate::query::FieldValidation;
 use crate::resource::Resource;
-use crate::schema::{DecodeError, Untyped};
 use crate::status::StatusError;
+use eksile_apimachinery::schema::{DecodeError, Untyped};
 
 /// Media types that a body may have.
 const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";

@@ -20,10 +20,10 @@ use crate::locate::{Located, locate};
 use crate::openapi::Documents;
 use crate::query::Query;
 use crate::resources::Resources;
-use crate::schema::{Schema, Schemas};
 use crate::status::StatusError;
 use crate::strategy::{Cluster, PolicyRule, User};
 use crate::{plain, verbs};
+use eksile_apimachinery::schema::{Schema, Schemas};
 
 /// What `/version` says.
 #[derive(Debug, Clone)]

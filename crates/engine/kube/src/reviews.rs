@@ -23,7 +23,7 @@ pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     if !matches!(&*call.resource.kind, "SelfSubjectReview" | "SelfSubjectRulesReview") {
         crate::metadata::place(&mut review, call.namespace())?;
         let name = crate::write::manager_name(call, &options);
-        crate::managed::update(call.schema()?, None, &mut review, &crate::write::manager(call, &name));
+        eksile_apimachinery::managed::update(call.schema()?, None, &mut review, &crate::write::manager(call, &name));
     }
     let status = match &*call.resource.kind {
         "SelfSubjectReview" => json!({ "userInfo": user_info(&call.caller.user) }),

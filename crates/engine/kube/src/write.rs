@@ -8,7 +8,6 @@ use crate::admit;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::field::FieldErrors;
-use crate::managed::{self, Manager};
 use crate::metadata;
 use crate::negotiate;
 use crate::object::{Encoded, meta, shown};
@@ -16,6 +15,7 @@ use crate::query::WriteOptions;
 use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::table;
+use eksile_apimachinery::managed::{self, Manager};
 
 /// How often a write that does not insist on a revision is tried again.
 pub(crate) const TRIES: usize = 16;

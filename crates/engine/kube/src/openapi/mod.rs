@@ -17,7 +17,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::resources::Resources;
-use crate::schema::Schemas;
+use eksile_apimachinery::schema::Schemas;
 
 /// The documents of a cluster, encoded once.
 #[derive(Debug)]

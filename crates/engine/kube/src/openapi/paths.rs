@@ -8,7 +8,7 @@ use super::operation::Operation;
 use super::types::Components;
 use crate::resource::{Resource, Sub, SubKind, Verb};
 use crate::resources::Resources;
-use crate::schema::Kind;
+use eksile_apimachinery::schema::Kind;
 
 const OBJECT: &[&str] = &["application/json", "application/vnd.kubernetes.protobuf", "application/yaml"];
 const STREAM: &[&str] = &[

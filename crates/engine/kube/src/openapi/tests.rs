@@ -1,8 +1,20 @@
+use std::sync::{Arc, OnceLock};
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::resource::{Row, Sub};
-use crate::schema::tests::builtin;
+
+/// The table as the kinds crate ships it.
+fn builtin() -> &'static Arc<Schemas> {
+    static TABLE: OnceLock<Arc<Schemas>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        Arc::new(
+            Schemas::parse(include_str!("../../../../cluster/kinds/data/schema.txt"))
+                .expect("the table is well formed"),
+        )
+    })
+}
 
 static ROWS: &[Row] = &[
     Row::namespaced("coordination.k8s.io", "v1", "Lease", "leases"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::schema::{Field, Kind, ListType, Node, Schemas, Struct};
+use eksile_apimachinery::schema::{Field, Kind, ListType, Node, Schemas, Struct};
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 

@@ -6,7 +6,6 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::managed::{self, ApplyError};
 use crate::metadata;
 use crate::negotiate;
 use crate::object::meta;
@@ -14,6 +13,7 @@ use crate::query::WriteOptions;
 use crate::status::{Cause, Details, StatusError};
 use crate::verbs::update::check_preconditions;
 use crate::write::{self, CHANGED, Current, Tracking};
+use eksile_apimachinery::managed::{self, ApplyError};
 
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "PatchOptions")?;

@@ -7,12 +7,12 @@ use crate::call::Call;
 use crate::field::{FieldErrors, quote};
 use crate::metadata;
 use crate::negotiate::{self, unsupported_patch};
-use crate::patch::{self, PatchError, Patched};
 use crate::query::{FieldValidation, WriteOptions};
-use crate::schema::Schema;
 use crate::status::StatusError;
 use crate::verbs::update::check_preconditions;
 use crate::write::{self, CHANGED, Current, Tracking};
+use eksile_apimachinery::patch::{self, PatchError, Patched};
+use eksile_apimachinery::schema::Schema;
 
 /// One of the three: body to object.
 type Patch = fn(&Schema, &Value, &[u8]) -> Result<Patched, PatchError>;
