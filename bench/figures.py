@@ -61,8 +61,9 @@ answer = subprocess.check_output(["aws", "eks", "get-token", "--cluster-id", fir
 token = json.loads(answer)["status"]["token"]
 
 
-def kube(path, body=None):
-    request = urllib.request.Request(first["endpoint"] + path, data=body and json.dumps(body).encode())
+def kube(path, body=None, method=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(first["endpoint"] + path, data=data, method=method)
     request.add_header("Authorization", f"Bearer {token}")
     request.add_header("Content-Type", "application/json")
     try:
@@ -108,4 +109,9 @@ for attempt, note in (("figures-1", " (image pulled)"), ("figures-2", "")):
     kube("/api/v1/namespaces/default/pods", pod)
     until(lambda: b"out" in (kube(f"/api/v1/namespaces/default/pods/{attempt}/log") or b""))
     figure("pod to first output" + note, 150, begun)
+
+# The next run's instance may get the same name: nothing of this one may be left that could be taken for it.
+for path in ("namespaces/default/pods/figures-1", "namespaces/default/pods/figures-2", f"nodes/{name}"):
+    kube(f"/api/v1/{path}", {"gracePeriodSeconds": 0}, "DELETE")
 ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
+ec2.get_waiter("instance_terminated").wait(InstanceIds=[made["InstanceId"]], WaiterConfig={"Delay": 1})
