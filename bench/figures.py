@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""First figures: create-cluster to ACTIVE, instance to node Ready, pod to first output.
+"""First figures: create-cluster to ACTIVE, instance to node Ready, pod to first output, memory of all processes.
 
 Usage: figures.py EKSILE DATA, beside a running installation in DATA that `eksile quickstart` has made. Prints each figure
 beside its target; nothing is asserted of them, since machines differ.
@@ -34,6 +34,34 @@ def until(done, patience=60):
 
 def figure(name, target, begun):
     print(f"{name}: {1000 * (time.monotonic() - begun):.0f} ms (target {target})", flush=True)
+
+
+def memory():
+    """MB of every process below `up` that runs this program: proportional (a shared page counts once), and summed."""
+    parent, own, totals = {}, os.stat(EKSILE), {"Pss": 0, "Rss": 0}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                parent[int(entry)] = int(file.read().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue  # ended meanwhile
+    with open(f"{DATA}/run/up.json") as file:
+        family = {json.load(file)["pid"]}
+    while grown := {child for child, one in parent.items() if one in family} - family:
+        family |= grown
+    for pid in family:
+        try:
+            program = os.stat(f"/proc/{pid}/exe")
+            if (program.st_size, program.st_mtime) != (own.st_size, own.st_mtime):
+                continue  # a container's, or a script's
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                for line in file:
+                    name, _, rest = line.partition(":")
+                    if name in totals:
+                        totals[name] += int(rest.split()[0]) / 1024
+        except OSError:
+            continue
+    return totals
 
 
 first = eks.describe_cluster(name="my-cluster")["cluster"]
@@ -109,6 +137,9 @@ for attempt, note in (("figures-1", " (image pulled)"), ("figures-2", "")):
     kube("/api/v1/namespaces/default/pods", pod)
     until(lambda: b"out" in (kube(f"/api/v1/namespaces/default/pods/{attempt}/log") or b""))
     figure("pod to first output" + note, 150, begun)
+
+used = memory()
+print(f"all processes: {used['Pss']:.0f} MB resident, shared pages counted once (target 100); {used['Rss']:.0f} MB summed")
 
 # The next run's instance may get the same name: nothing of this one may be left that could be taken for it.
 for path in ("namespaces/default/pods/figures-1", "namespaces/default/pods/figures-2", f"nodes/{name}"):
