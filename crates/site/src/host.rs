@@ -119,8 +119,11 @@ impl Host {
         let mut pass = Pass::Settled;
         let mut running = Vec::new();
         let view = self.store.view();
-        let built = Records::read(&view)
+        let instances = Instances { host: self, outbox: self.link.outbox() };
+        let built = instances
+            .alive(&view, &self.site)
             .map_err(|error| error.to_string())
+            .and_then(|alive| Records::read(&view, alive).map_err(|error| error.to_string()))
             .and_then(|records| tokio::task::block_in_place(|| fabric.reconcile(&records)).map_err(|e| e.to_string()));
         match built {
             Ok(report) if report.pending.is_empty() => {}
@@ -133,7 +136,6 @@ impl Host {
         if let Err(error) = services.reconcile(|vpc| fabric::router(vpc, &self.site, &self.region)) {
             pass = self.failed("services", &error.to_string());
         }
-        let instances = Instances { host: self, outbox: self.link.outbox() };
         match instances.reconcile(&view, &self.site).await {
             Ok(outcome) => {
                 running.extend(outcome.running);

@@ -3,8 +3,9 @@
 //! A worker is a system container with processes of its own (see [`crate::instance`]). A member of a control plane is
 //! an address: its namespace is all there is of it, and the cluster's control plane listens inside.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
+use eksile_ec2::instance_types;
 use eksile_ec2::records::{Instance, InstanceRole, InstanceState, ObservedInstance, Vpc, WantedInstanceState};
 use eksile_linux::{Error as LinuxError, Namespace, process::Identity};
 use eksile_store::{RecordError, Scope, View};
@@ -100,6 +101,21 @@ pub struct Instances<'a> {
 }
 
 impl Instances<'_> {
+    /// Ids of the instances of `site` whose first process runs.
+    ///
+    /// # Errors
+    /// When a record or a pid file cannot be read.
+    pub fn alive(&self, view: &View, site: &str) -> Result<BTreeSet<String>, InstancesError> {
+        let mut alive = BTreeSet::new();
+        for (_, instance) in view.all_records::<Instance>()? {
+            let here = instance.site == site;
+            if here && Identity::read(&self.pid_file(&instance))?.is_some_and(Identity::is_alive) {
+                alive.insert(instance.instance_id);
+            }
+        }
+        Ok(alive)
+    }
+
     /// Brings every instance of `site` closer to what is wanted.
     ///
     /// # Errors
@@ -117,7 +133,8 @@ impl Instances<'_> {
             };
             let seen = Seen { place: Namespace::named(&instance.instance_id).exists(), process };
             for step in plan(&instance, seen) {
-                outcome.waiting |= step == Step::Wait;
+                // What has just stopped still has its interfaces; the next pass takes them.
+                outcome.waiting |= matches!(step, Step::Wait | Step::Stop(_));
                 self.apply(view, &scope, &instance, step).await?;
             }
             outcome.running.extend(Identity::read(&self.pid_file(&instance))?.filter(|pid| pid.is_alive()));
@@ -162,6 +179,8 @@ impl Instances<'_> {
             cgroup_parent: format!("{}/{}", self.host.cgroup, of.instance_id),
             program: self.host.program.clone(),
             trusted_ca: self.host.public_ca.clone(),
+            machine: instance_types::find(&of.instance_type)
+                .map(|kind| instance::Machine { vcpus: kind.vcpus, memory_mib: kind.memory_mib }),
         })?;
         Ok(())
     }

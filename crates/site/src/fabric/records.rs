@@ -1,5 +1,7 @@
 //! What the plan is made from: the records of networks, as the site's replica has them.
 
+use std::collections::BTreeSet;
+
 use eksile_ec2::records::{
     Address, Instance, InternetGateway, NatGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc,
 };
@@ -26,14 +28,16 @@ pub struct Records {
     pub interfaces: Vec<NetworkInterface>,
     /// The instances that this site hosts.
     pub instances: Vec<Instance>,
+    /// Ids of instances whose first process runs: wanted or not, they keep their interfaces until it has ended.
+    pub alive: BTreeSet<String>,
 }
 
 impl Records {
-    /// Those of a view.
+    /// Those of a view, with the instances that are `alive`.
     ///
     /// # Errors
     /// When a stored record cannot be read.
-    pub fn read(view: &View) -> Result<Self, RecordError> {
+    pub fn read(view: &View, alive: BTreeSet<String>) -> Result<Self, RecordError> {
         Ok(Self {
             vpcs: all(view)?,
             subnets: all(view)?,
@@ -44,6 +48,7 @@ impl Records {
             security_groups: all(view)?,
             interfaces: all(view)?,
             instances: all(view)?,
+            alive,
         })
     }
 }

@@ -105,7 +105,8 @@ fn told<T, E: std::fmt::Display>(result: Result<T, E>, id: &str, pending: &mut V
 fn owner<'a>(records: &'a Records, interface: &NetworkInterface) -> Option<Owner<'a>> {
     if let Some(attachment) = &interface.attachment {
         let instance = records.instances.iter().find(|i| i.instance_id == attachment.instance_id)?;
-        let runs = instance.wanted == WantedInstanceState::Running;
+        // One that shuts down still speaks: its pods say farewell, and its node tells the API how they ended.
+        let runs = instance.wanted == WantedInstanceState::Running || records.alive.contains(&instance.instance_id);
         return runs.then_some(Owner::Instance { instance, index: attachment.device_index });
     }
     let of = |nat: &&NatGateway| {

@@ -51,6 +51,17 @@ pub struct Spec {
     pub program: PathBuf,
     /// Whom programs inside trust for TLS, PEM.
     pub trusted_ca: PathBuf,
+    /// What its type promises; none for a type that nobody knows, whose node shows what the kernel shows.
+    pub machine: Option<Machine>,
+}
+
+/// The size that an instance type promises (`/run/eksile/machine.json` inside).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
 }
 
 /// Files in the instance's directory, outside of what it sees itself.
@@ -58,6 +69,7 @@ mod files {
     pub(super) const SPEC: &str = "spec.json";
     pub(super) const USER_DATA: &str = "user-data";
     pub(super) const CONSOLE: &str = "console.log";
+    /// Where it lies inside; a copy of [`super::Spec::machine`].
     pub(super) const MACHINE: &str = "machine.json";
 }
 

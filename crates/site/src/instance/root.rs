@@ -1,7 +1,6 @@
 //! What an instance sees: its mounts.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -213,10 +212,12 @@ fn hand_over(spec: &Spec, root: &Path) -> Result<(), InstanceError> {
     make(&run, 0o700)?;
     let copy = |name: &str| fs::copy(spec.dir.join(name), run.join(name)).map_err(InstanceError::at(name));
     copy(files::USER_DATA)?;
-    // Written by whoever knows what the instance type promises; the kernel's view does otherwise.
-    match copy(files::MACHINE) {
-        Err(InstanceError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.map(|_| ()),
+    // The kernel shows the host's processors and memory to everyone; the node believes this instead.
+    match &spec.machine {
+        Some(machine) => {
+            fs::write(run.join(files::MACHINE), serde_json::to_vec(machine)?).map_err(InstanceError::at(files::MACHINE))
+        }
+        None => Ok(()),
     }
 }
 
@@ -226,4 +227,34 @@ fn pivot(root: &Path) -> Result<(), InstanceError> {
     nix::unistd::pivot_root(".", ".").map_err(InstanceError::at("pivot_root"))?;
     umount2(".", MntFlags::MNT_DETACH).map_err(InstanceError::at("let go of the host's root"))?;
     std::env::set_current_dir("/").map_err(InstanceError::at("enter the root"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Machine;
+
+    #[test]
+    fn the_size_of_the_type_is_handed_over() {
+        let (outside, inside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(outside.path().join(files::USER_DATA), "").unwrap();
+        fs::create_dir(inside.path().join("run")).unwrap();
+        let spec = Spec {
+            id: "i-1".to_owned(),
+            dir: outside.path().to_owned(),
+            netns: PathBuf::new(),
+            pid_file: PathBuf::new(),
+            hostname: String::new(),
+            region: String::new(),
+            resolver: None,
+            user_data: None,
+            cgroup_parent: String::new(),
+            program: PathBuf::new(),
+            trusted_ca: PathBuf::new(),
+            machine: Some(Machine { vcpus: 2, memory_mib: 4096 }),
+        };
+        hand_over(&spec, inside.path()).unwrap();
+        let text = fs::read(inside.path().join("run/eksile").join(files::MACHINE)).unwrap();
+        assert_eq!(serde_json::from_slice::<Machine>(&text).unwrap(), spec.machine.unwrap());
+    }
 }

@@ -21,6 +21,7 @@ pub use certificates::CertificateError;
 pub use config::{Bootstrap, BootstrapCredential, Config, ConfigError, KubeletConfiguration};
 pub use csr::CsrError;
 pub use identity::{Identity, MACHINE, Machine};
+pub(crate) use register::room;
 
 use crate::aws::{Metadata, cluster_token};
 use crate::images::{Images, Puller};

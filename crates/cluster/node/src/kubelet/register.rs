@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::api::{ApiError, Patch};
 use super::quantity;
+use crate::pod::Room;
 
 /// How often the lease is renewed (a quarter of its duration, as upstream).
 const RENEW: Duration = Duration::from_secs(10);
@@ -117,24 +118,37 @@ fn status(context: &Context) -> Value {
     })
 }
 
-fn resources(context: &Context) -> (Value, Value) {
+/// What pods may have together: what there is, less what is kept for the node's own programs.
+pub(crate) fn room(context: &Context) -> Room {
     let machine = context.machine;
-    let disk = disk_bytes(&context.config.state);
-    let memory = machine.memory_mib.cast_signed() * 1024 * 1024;
     let reserved = |name: &str| context.kubelet.kube_reserved.get(name).map_or("0", String::as_str);
-    let cpu = i64::from(machine.vcpus) * 1000 - quantity::milli(reserved("cpu")).unwrap_or(0);
     let evicted = context.kubelet.eviction_hard.get("memory.available").and_then(|text| quantity::units(text));
-    let free = memory - quantity::units(reserved("memory")).unwrap_or(0) - evicted.unwrap_or(0);
-    let stored = disk / 10 * 9 - quantity::units(reserved("ephemeral-storage")).unwrap_or(0);
+    let free = memory(context) - quantity::units(reserved("memory")).unwrap_or(0) - evicted.unwrap_or(0);
+    let stored = disk_bytes(&context.config.state) / 10 * 9;
+    Room {
+        cpu: (i64::from(machine.vcpus) * 1000 - quantity::milli(reserved("cpu")).unwrap_or(0)).max(0),
+        memory: free.max(0),
+        storage: (stored - quantity::units(reserved("ephemeral-storage")).unwrap_or(0)).max(0),
+        pods: context.kubelet.max_pods.into(),
+    }
+}
+
+fn memory(context: &Context) -> i64 {
+    context.machine.memory_mib.cast_signed() * 1024 * 1024
+}
+
+fn resources(context: &Context) -> (Value, Value) {
+    let room = room(context);
     let table = |cpu: String, memory: i64, storage: String| {
         json!({
-            "cpu": cpu, "memory": format!("{}Ki", memory.max(0) / 1024), "ephemeral-storage": storage,
-            "hugepages-1Gi": "0", "hugepages-2Mi": "0", "pods": context.kubelet.max_pods.to_string(),
+            "cpu": cpu, "memory": format!("{}Ki", memory / 1024), "ephemeral-storage": storage,
+            "hugepages-1Gi": "0", "hugepages-2Mi": "0", "pods": room.pods.to_string(),
         })
     };
+    let disk = format!("{}Ki", disk_bytes(&context.config.state) / 1024);
     (
-        table(machine.vcpus.to_string(), memory, format!("{}Ki", disk / 1024)),
-        table(format!("{}m", cpu.max(0)), free, stored.max(0).to_string()),
+        table(context.machine.vcpus.to_string(), memory(context), disk),
+        table(format!("{}m", room.cpu), room.memory, room.storage.to_string()),
     )
 }
 

@@ -42,6 +42,9 @@ pub(crate) struct Record {
     pub(crate) log: PathBuf,
     /// Where it may leave a last word, on the node.
     pub(crate) termination: PathBuf,
+    /// The signal that asks it to end, as its image has it; none: SIGTERM.
+    #[serde(default)]
+    pub(crate) stop_signal: Option<String>,
 }
 
 /// Why a container did not start; each has its reason in the container's status.
@@ -113,7 +116,6 @@ impl Launch<'_> {
 
     /// Pulls if need be, makes and starts the container.
     pub(crate) async fn run(&self) -> Result<(Container, Record), LaunchError> {
-        oci::check(self.pod, self.wanted)?;
         let (reference, image) = self.image().await?;
         let sources = self.sources();
         let variables = variables(&sources, self.pod, self.wanted, self.addresses).await?;
@@ -192,6 +194,7 @@ impl Launch<'_> {
             cgroup: pod_cgroup(self.context, self.pod).join(id),
             log: log_directory(self.context, self.pod).join(&self.wanted.name).join(format!("{}.log", self.attempt)),
             termination: own.join(&id[..8]),
+            stop_signal: image.config.stop_signal.clone(),
         }
     }
 

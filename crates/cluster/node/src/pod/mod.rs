@@ -1,8 +1,11 @@
 //! Pods on a node: what is bound to it is watched, and each pod has a worker.
 
+mod admit;
 mod environment;
 mod events;
 mod files;
+mod handler;
+mod hook;
 mod launch;
 mod network;
 mod oci;
@@ -10,26 +13,31 @@ mod probe;
 mod slot;
 mod source;
 mod status;
+mod stop;
+mod task;
+mod verdict;
 mod volumes;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub(crate) use admit::Room;
 pub(crate) use events::Events;
 pub(crate) use network::Network;
 pub use network::NetworkError;
 pub(crate) use slot::Run;
+use verdict::Verdict;
 use worker::{Wanted, Worker};
 
-use crate::kubelet::{ApiError, Context, WatchEvent};
+use crate::kubelet::{ApiError, Context, WatchEvent, room};
 use crate::runtime::Container;
 use crate::shim::protocol::files as names;
 
@@ -60,6 +68,8 @@ pub(crate) fn exec_process(container: &Container, command: Vec<String>, terminal
 struct Handle {
     wanted: watch::Sender<Wanted>,
     task: JoinHandle<()>,
+    /// Whether it takes part in what the node's pods have together.
+    counts: bool,
 }
 
 /// Runs the pods of the node, for ever.
@@ -86,7 +96,7 @@ impl Pods {
         let mut version = list["metadata"]["resourceVersion"].as_str().unwrap_or("0").to_owned();
         let mut seen = Vec::new();
         for item in list["items"].as_array().into_iter().flatten() {
-            seen.extend(self.wanted(item, false));
+            seen.extend(self.wanted(item, false).await);
         }
         let lost: Vec<String> = self.handles.keys().filter(|uid| !seen.contains(uid)).cloned().collect();
         for uid in lost {
@@ -108,14 +118,14 @@ impl Pods {
                     newer.clone_into(&mut version);
                 }
                 if kind != "BOOKMARK" {
-                    self.wanted(&object, kind == "DELETED");
+                    self.wanted(&object, kind == "DELETED").await;
                 }
             }
         }
     }
 
     /// Passes a pod to its worker, which is started if need be. Returns its uid.
-    fn wanted(&mut self, object: &Value, gone: bool) -> Option<String> {
+    async fn wanted(&mut self, object: &Value, gone: bool) -> Option<String> {
         let pod: Pod = match serde_json::from_value(object.clone()) {
             Ok(pod) => pod,
             Err(error) => {
@@ -131,11 +141,44 @@ impl Pods {
             // Its last echo, after all was cleaned up.
             None if gone => {}
             None => {
+                let verdict = self.admit(&wanted.pod).await;
+                let counts = verdict.is_none();
                 let (sender, receiver) = watch::channel(wanted);
-                let task = Worker::start(self.context.clone(), receiver);
-                self.handles.insert(uid.clone(), Handle { wanted: sender, task });
+                let task = Worker::start(self.context.clone(), receiver, verdict);
+                self.handles.insert(uid.clone(), Handle { wanted: sender, task, counts });
             }
         }
         Some(uid)
+    }
+
+    /// Whether a new pod is let in; one that has ended already asks for nothing.
+    async fn admit(&self, pod: &Pod) -> Option<Verdict> {
+        if verdict::is_over(pod) {
+            return None;
+        }
+        let labels = if admit::asks_for_labels(pod) { Some(self.labels().await) } else { None };
+        let name = &self.context.identity.name;
+        let node = admit::Node { name, labels: labels.as_ref(), room: room(&self.context) };
+        let others: Vec<Arc<Pod>> = self
+            .handles
+            .values()
+            .filter(|handle| handle.counts)
+            .map(|handle| handle.wanted.borrow().pod.clone())
+            .filter(|pod| !verdict::is_over(pod))
+            .collect();
+        let others: Vec<&Pod> = others.iter().map(AsRef::as_ref).collect();
+        admit::check(pod, &node, &others).err()
+    }
+
+    /// The labels that the node's object has now; anybody may have added some.
+    async fn labels(&self) -> BTreeMap<String, String> {
+        let path = format!("/api/v1/nodes/{}", self.context.identity.name);
+        loop {
+            match self.context.api.get::<Node>(&path).await {
+                Ok(node) => return node.metadata.labels.unwrap_or_default(),
+                Err(error) => tracing::warn!(%error, "the node's labels cannot be read, will retry"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
     }
 }

@@ -92,24 +92,6 @@ pub(crate) struct Plan<'a> {
     pub(crate) binds: Vec<(PathBuf, String, bool)>,
 }
 
-/// Refuses what the runtime would silently ignore.
-pub(crate) fn check(pod: &Pod, container: &Container) -> Result<(), ConfigError> {
-    let no = |what: &str| Err(ConfigError(format!("{what} is not supported on this node")));
-    let spec = pod.spec.as_ref();
-    let profile = container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
-    let profile = profile.or(spec.and_then(|spec| spec.security_context.as_ref()?.seccomp_profile.as_ref()));
-    if profile.is_some_and(|profile| profile.type_ != "Unconfined") {
-        return no("a seccomp profile");
-    }
-    if spec.is_some_and(|spec| spec.share_process_namespace == Some(true)) {
-        return no("shareProcessNamespace");
-    }
-    if container.volume_devices.as_ref().is_some_and(|devices| !devices.is_empty()) {
-        return no("a block volume");
-    }
-    Ok(())
-}
-
 /// Builds the configuration.
 pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
     let security = plan.container.security_context.clone().unwrap_or_default();

@@ -7,6 +7,8 @@ use k8s_openapi::api::core::v1::Container as Wanted;
 use serde_json::{Value, json};
 
 use super::launch::Record;
+use super::stop::Stopping;
+use super::task::Task;
 use crate::runtime::Container;
 use crate::shim::protocol::{Exit, Started};
 
@@ -37,16 +39,46 @@ pub(crate) struct Slot {
     pub(crate) waiting: Option<(String, String)>,
     /// When it may be tried again.
     pub(crate) retry: Option<Instant>,
+    /// Its `postStart` hook, while that runs: the container has not started until it is done.
+    pub(crate) starting: Option<Task>,
+    /// Set while it is being ended.
+    pub(crate) stopping: Option<Stopping>,
+    /// Why its `postStart` hook failed.
+    pub(crate) hook_failed: Option<String>,
+    /// It starts again however it ends: what it should run has changed.
+    pub(crate) renewed: bool,
     pause: Option<Duration>,
 }
 
 impl Slot {
     pub(crate) fn new(wanted: Wanted, init: bool) -> Self {
-        Self { wanted, init, current: None, last: None, waiting: None, retry: None, pause: None }
+        Self {
+            wanted,
+            init,
+            current: None,
+            last: None,
+            waiting: None,
+            retry: None,
+            starting: None,
+            stopping: None,
+            hook_failed: None,
+            renewed: false,
+            pause: None,
+        }
     }
 
     pub(crate) fn runs(&self) -> bool {
         self.current.as_ref().is_some_and(|run| run.exit.is_none())
+    }
+
+    /// Runs, and its `postStart` hook is done.
+    pub(crate) fn up(&self) -> bool {
+        self.runs() && self.starting.is_none()
+    }
+
+    /// It has not run yet, as far as anybody is told.
+    pub(crate) fn new_here(&self) -> bool {
+        self.last.is_none() && (self.current.is_none() || self.starting.is_some())
     }
 
     pub(crate) fn exit(&self) -> Option<&Exit> {
@@ -80,10 +112,21 @@ impl Slot {
         self.current = Some(run);
         self.waiting = None;
         self.retry = None;
+        self.hook_failed = None;
+        self.renewed = false;
+    }
+
+    /// It has ended.
+    pub(crate) fn ended(&mut self, exit: Exit) {
+        if let Some(run) = self.current.as_mut() {
+            run.exit = Some(exit);
+        }
+        self.starting = None;
+        self.stopping = None;
     }
 
     /// Its entry in `containerStatuses`.
-    pub(crate) fn status(&self, ready: bool) -> Value {
+    pub(crate) fn status(&self, ready: bool, started: bool) -> Value {
         let run = self.current.as_ref();
         let shown = run.or(self.last.as_ref());
         let restarts = shown.map_or(0, |run| run.record.attempt);
@@ -94,7 +137,7 @@ impl Slot {
             "imageID": shown.map_or("", |run| &run.record.image_id),
             "restartCount": restarts,
             "ready": ready,
-            "started": self.runs(),
+            "started": started,
             "state": state,
             "lastState": last,
         });
@@ -114,6 +157,9 @@ impl Slot {
             }
             (Some(run), None) => match ended(run) {
                 Some(ended) => (ended, before.unwrap_or_else(|| json!({}))),
+                None if self.starting.is_some() => {
+                    (json!({"waiting": {"reason": "ContainerCreating"}}), before.unwrap_or_else(|| json!({})))
+                }
                 None => {
                     let at = run.started.as_ref().map_or_else(jiff::Timestamp::now, |started| started.at);
                     (json!({"running": {"startedAt": seconds(at)}}), before.unwrap_or_else(|| json!({})))

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use super::environment::Addresses;
 use super::oci;
 use super::slot::{Slot, seconds};
+use super::verdict::Verdict;
 
 /// Where a pod is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +30,10 @@ pub(crate) fn phase(pod: &Pod, slots: &[Slot]) -> Phase {
     if !init.iter().all(|slot| slot.succeeded()) {
         return Phase::Pending;
     }
-    if app.iter().any(|slot| slot.current.is_none() && slot.last.is_none()) {
+    if app.iter().any(|slot| slot.new_here()) {
         return Phase::Pending;
     }
-    let ended = app.iter().all(|slot| slot.exit().is_some());
+    let ended = app.iter().all(|slot| slot.exit().is_some() && !slot.renewed);
     match (ended, app.iter().all(|slot| slot.succeeded()), policy) {
         (true, true, "OnFailure" | "Never") => Phase::Succeeded,
         (true, false, "Never") => Phase::Failed,
@@ -43,7 +45,6 @@ pub(crate) fn phase(pod: &Pod, slots: &[Slot]) -> Phase {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     since: HashMap<&'static str, (bool, String)>,
-    pub(crate) started: Option<String>,
 }
 
 /// Everything a status says.
@@ -54,28 +55,46 @@ pub(crate) struct Report<'a> {
     pub(crate) host: String,
     /// Names of the containers that may get traffic.
     pub(crate) ready: Vec<&'a str>,
+    /// Names of the containers that have started.
+    pub(crate) started: Vec<&'a str>,
+    /// Since when the node has the pod.
+    pub(crate) since: Timestamp,
+    /// The node's word that it is over.
+    pub(crate) over: Option<&'a Verdict>,
+}
+
+fn contains(names: &[&str], slot: &Slot) -> bool {
+    names.contains(&slot.wanted.name.as_str())
 }
 
 impl Report<'_> {
     /// The status as the API has it.
     pub(crate) fn value(&self, memory: &mut Memory) -> Value {
-        let phase = phase(self.pod, self.slots);
-        let started = memory.started.get_or_insert_with(|| seconds(jiff::Timestamp::now())).clone();
+        // Told when nothing of it runs any more.
+        let over = self.over.filter(|_| !self.slots.iter().any(Slot::runs));
+        let phase = if over.is_some() { Phase::Failed } else { phase(self.pod, self.slots) };
         let list = |init: bool| -> Vec<Value> {
             let of_kind = self.slots.iter().filter(|slot| slot.init == init);
-            of_kind.map(|slot| slot.status(self.ready.contains(&slot.wanted.name.as_str()))).collect()
+            of_kind.map(|slot| slot.status(contains(&self.ready, slot), contains(&self.started, slot))).collect()
         };
         let mut status = json!({
             "phase": format!("{phase:?}"),
             "hostIP": self.host, "hostIPs": [{"ip": self.host}],
-            "startTime": started,
+            "startTime": seconds(self.since),
             "qosClass": oci::qos(self.pod),
-            "containerStatuses": list(false),
             "conditions": self.conditions(phase, memory),
         });
-        let init = list(true);
-        if !init.is_empty() {
-            status["initContainerStatuses"] = init.into();
+        if let Some(over) = over {
+            status["reason"] = over.reason.into();
+            status["message"] = over.told().into();
+        }
+        // Of a pod that was turned away there are no containers to tell of.
+        if !over.is_some_and(|over| over.rejected) {
+            status["containerStatuses"] = list(false).into();
+            let init = list(true);
+            if !init.is_empty() {
+                status["initContainerStatuses"] = init.into();
+            }
         }
         if let Some(addresses) = self.addresses {
             status["podIP"] = addresses.pod.clone().into();
@@ -94,7 +113,9 @@ impl Report<'_> {
             .filter(|slot| slot.init && !slot.succeeded())
             .map(|slot| slot.wanted.name.as_str())
             .collect();
-        let ready = unready.is_empty() && incomplete.is_empty() && !over;
+        let containers_ready = unready.is_empty() && incomplete.is_empty() && !over;
+        let gates = self.closed_gates();
+        let ready = containers_ready && gates.is_empty();
         let unready_why = match over {
             true if phase == Phase::Succeeded => ("PodCompleted", String::new()),
             true => ("PodFailed", String::new()),
@@ -103,12 +124,13 @@ impl Report<'_> {
         let uninitialized =
             ("ContainersNotInitialized", format!("containers with incomplete status: {}", names(incomplete.clone())));
         let completed = ("PodCompleted", String::new());
+        let gates_why = ("ReadinessGatesNotReady", gates.join(", "));
         let initialized = incomplete.is_empty();
         let table = [
             ("PodReadyToStartContainers", self.addresses.is_some() && !over, None),
             ("Initialized", initialized, if initialized { over.then_some(completed) } else { Some(uninitialized) }),
-            ("Ready", ready, (!ready).then_some(unready_why.clone())),
-            ("ContainersReady", ready, (!ready).then_some(unready_why)),
+            ("Ready", ready, (!ready).then(|| if containers_ready { gates_why } else { unready_why.clone() })),
+            ("ContainersReady", containers_ready, (!containers_ready).then_some(unready_why)),
             ("PodScheduled", true, None),
         ];
         let mut conditions = Vec::new();
@@ -131,6 +153,23 @@ impl Report<'_> {
         }
         self.keep_foreign(&mut conditions);
         conditions
+    }
+
+    /// What `spec.readinessGates` still waits for (Kubernetes documentation, "Pod readiness").
+    fn closed_gates(&self) -> Vec<String> {
+        let set: Vec<_> = self.pod.status.iter().filter_map(|status| status.conditions.as_ref()).flatten().collect();
+        let gates = self.pod.spec.iter().filter_map(|spec| spec.readiness_gates.as_ref()).flatten();
+        let closed = gates.filter_map(|gate| {
+            let kind = &gate.condition_type;
+            match set.iter().find(|condition| condition.type_ == *kind).map(|condition| condition.status.as_str()) {
+                None => Some(format!("corresponding condition of pod readiness gate \"{kind}\" does not exist.")),
+                Some("True") => None,
+                Some(other) => {
+                    Some(format!("the status of pod readiness gate \"{kind}\" is not \"True\", but {other}"))
+                }
+            }
+        });
+        closed.collect()
     }
 
     /// Conditions that others set stay (readiness gates, the scheduler's own).

@@ -51,6 +51,18 @@ fn the_same_records_need_nothing() {
 }
 
 #[test]
+fn an_instance_keeps_its_interface_until_it_has_ended() {
+    let running = plan(&records(), (REGION, REGION));
+    let mut ending = records();
+    let web = ending.instances.iter_mut().find(|instance| instance.instance_id == WEB.id()).unwrap();
+    web.wanted = eksile_ec2::records::WantedInstanceState::Terminated;
+    ending.alive.insert(WEB.id());
+    assert_eq!(plan(&ending, (REGION, REGION)), running);
+    ending.alive.clear();
+    assert!(!plan(&ending, (REGION, REGION)).places.contains_key(&WEB.id()));
+}
+
+#[test]
 fn secondary_addresses_lead_through_the_primary() {
     let mut more = records();
     let of_web = |i: &&mut eksile_ec2::records::NetworkInterface| i.network_interface_id == WEB.interface();

@@ -1,6 +1,6 @@
 //! A VPC with a public and a private subnet in a Zone and one on an Outpost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eksile_ec2::records::*;
 
@@ -72,6 +72,7 @@ pub(super) fn records() -> Records {
         security_groups: groups(),
         interfaces: vec![interface("eni-000000000000000ff", "public", "10.0.1.5", 0xff)],
         instances: Vec::new(),
+        alive: BTreeSet::new(),
     };
     records.interfaces[0].interface_type = "nat_gateway".into();
     for machine in [&WEB, &APP, &EDGE_ONE, &EDGE_TWO] {
@@ -93,6 +94,7 @@ pub(super) fn twin(records: &Records) -> Records {
         security_groups: renamed(&records.security_groups),
         interfaces: renamed(&records.interfaces),
         instances: renamed(&records.instances),
+        alive: BTreeSet::new(),
     };
     for table in &mut twin.route_tables {
         table.routes.retain(|r| !matches!(r.target, RouteTarget::LocalGateway(_)));

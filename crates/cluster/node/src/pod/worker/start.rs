@@ -1,0 +1,207 @@
+//! Bringing a pod up: its place, its containers one after the other, their hooks and probes.
+
+use std::time::Instant;
+
+use super::{REFRESH, RETRY, Worker, forget, wait_for};
+use crate::pod::environment::Addresses;
+use crate::pod::files;
+use crate::pod::hook;
+use crate::pod::launch::Launch;
+use crate::pod::slot::Run;
+use crate::pod::source::Sources;
+use crate::pod::status::{Phase, phase};
+use crate::pod::task::Task;
+use crate::pod::verdict::{Verdict, deadline};
+use crate::pod::worker::Happened;
+
+impl Worker {
+    /// One pass for a pod that should run. Returns when the next is due if nothing happens before.
+    pub(super) async fn sync(&mut self) -> Instant {
+        let later = Instant::now() + REFRESH;
+        if self.settled.is_some() || matches!(phase(&self.pod, &self.slots), Phase::Succeeded | Phase::Failed) {
+            return later;
+        }
+        let mut next = later;
+        if let Some(due) = deadline(&self.pod, self.since) {
+            match jiff::Timestamp::now().duration_until(due).try_into() {
+                Ok(left) => next = next.min(Instant::now() + left),
+                // Negative: it has passed.
+                Err(_) => self.condemn(Verdict::too_long()),
+            }
+        }
+        if self.over.is_some() {
+            self.halt_all();
+            return later;
+        }
+        if let Err((reason, message)) = self.prepare().await {
+            self.context.events.warning(&self.pod, None, reason, message);
+            return next.min(Instant::now() + RETRY);
+        }
+        for index in 0..self.slots.len() {
+            if self.slots[index].init && self.slots[index].succeeded() {
+                continue;
+            }
+            if let Some(at) = self.advance(index).await {
+                next = next.min(at);
+            }
+            if self.slots[index].init || self.slots[index].starting.is_some() {
+                // The others wait for it.
+                return next;
+            }
+        }
+        next
+    }
+
+    /// Network, files, volumes.
+    async fn prepare(&mut self) -> Result<(), (&'static str, String)> {
+        let sandbox = |error: String| ("FailedCreatePodSandBox", format!("Failed to create pod sandbox: {error}"));
+        if self.addresses.is_none() {
+            let host = self.context.identity.address.to_string();
+            let on_node = self.pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true));
+            let pod = if on_node {
+                host.clone()
+            } else {
+                self.context.network.add(&self.uid).map_err(|error| sandbox(error.to_string()))?.to_string()
+            };
+            let addresses = Addresses { pod, host };
+            files::write(&self.context, &self.pod, &addresses, &self.directory())
+                .map_err(|error| sandbox(error.to_string()))?;
+            self.addresses = Some(addresses);
+        }
+        let Some(addresses) = &self.addresses else { return Ok(()) };
+        if self.refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
+            let namespace = self.pod.metadata.namespace.clone().unwrap_or_default();
+            let sources = Sources { api: &self.context.api, namespace: &namespace };
+            let prepared = self.volumes.prepare(&sources, &self.pod, addresses).await;
+            match (prepared, self.refreshed) {
+                // A pod that runs goes on with what it has.
+                (Err(error), Some(_)) => tracing::warn!(%error, pod = self.pod.metadata.name, "volumes not refreshed"),
+                (prepared, _) => prepared.map_err(|error| ("FailedMount", error.to_string()))?,
+            }
+            self.refreshed = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Starts a container that should run and does not.
+    async fn advance(&mut self, index: usize) -> Option<Instant> {
+        if self.slots[index].runs() {
+            return None;
+        }
+        let code = self.slots[index].exit().map(|exit| exit.code);
+        if let Some(code) = code.filter(|_| !self.slots[index].renewed) {
+            let policy = self.pod.spec.as_ref().and_then(|spec| spec.restart_policy.clone()).unwrap_or_default();
+            let again = match policy.as_str() {
+                "Never" => false,
+                "OnFailure" => code != 0,
+                _ => !self.slots[index].init || code != 0,
+            };
+            if !again {
+                return None;
+            }
+            if self.slots[index].retry.is_none() {
+                self.crashed(index);
+            }
+        }
+        let slot = &mut self.slots[index];
+        if let Some(at) = slot.retry
+            && at > Instant::now()
+        {
+            if slot.waiting.as_ref().is_some_and(|(reason, _)| reason == "ErrImagePull") {
+                let image = slot.wanted.image.clone().unwrap_or_default();
+                let text = format!("Back-off pulling image \"{image}\"");
+                slot.waiting = Some(("ImagePullBackOff".to_owned(), text.clone()));
+                let name = slot.wanted.name.clone();
+                self.context.events.normal(&self.pod, Some(&name), "BackOff", text);
+            }
+            return Some(at);
+        }
+        self.launch(index).await
+    }
+
+    fn crashed(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let pause = slot.back_off(true);
+        if pause.is_zero() {
+            // The words of a restart at once; the next ones are those of backing off.
+            slot.waiting = slot.hook_failed.clone().map(|reason| ("PostStartHookError".to_owned(), reason));
+            return;
+        }
+        let meta = &self.pod.metadata;
+        let (name, namespace) =
+            (meta.name.as_deref().unwrap_or_default(), meta.namespace.as_deref().unwrap_or_default());
+        let container = slot.wanted.name.clone();
+        let whom = format!("restarting failed container={container} pod={name}_{namespace}({})", self.uid);
+        let text = format!("back-off {}s {whom}", pause.as_secs());
+        slot.waiting = Some(("CrashLoopBackOff".to_owned(), text));
+        self.context.events.warning(&self.pod, Some(&container), "BackOff", format!("Back-off {whom}"));
+    }
+
+    async fn launch(&mut self, index: usize) -> Option<Instant> {
+        let addresses = self.addresses.clone()?;
+        let launch = Launch {
+            context: &self.context,
+            pod: &self.pod,
+            wanted: &self.slots[index].wanted,
+            attempt: self.slots[index].next_attempt(),
+            addresses: &addresses,
+            volumes: &self.volumes,
+        };
+        let launched = launch.run().await;
+        let slot = &mut self.slots[index];
+        match launched {
+            Ok((container, record)) => {
+                let started = container.started().ok().flatten();
+                wait_for(container.clone(), record.id.clone(), self.sender.clone());
+                let forgotten = slot.last.take();
+                slot.began(Run { container, record, started, exit: None });
+                if let Some(run) =
+                    forgotten.filter(|run| slot.last.as_ref().is_none_or(|last| last.record.id != run.record.id))
+                {
+                    forget(&run);
+                }
+                self.run_post_start(index);
+                self.start_probes();
+                None
+            }
+            Err(error) => {
+                let name = slot.wanted.name.clone();
+                let pause = slot.back_off(false);
+                slot.waiting = Some((error.reason().to_owned(), error.to_string()));
+                self.context.events.warning(
+                    &self.pod,
+                    Some(&name),
+                    "Failed",
+                    format!("Error: {}: {error}", error.reason()),
+                );
+                // Said once as it is; the next look finds it backing off.
+                Some(Instant::now() + pause.min(RETRY))
+            }
+        }
+    }
+
+    /// The container has not started until its hook is done, and the next one waits for it.
+    fn run_post_start(&mut self, index: usize) {
+        let lifecycle = self.slots[index].wanted.lifecycle.as_ref();
+        let Some(handler) = lifecycle.and_then(|lifecycle| lifecycle.post_start.clone()) else { return };
+        let Some(target) = self.target(index) else { return };
+        let (pod, sender) = (self.pod.clone(), self.sender.clone());
+        self.slots[index].starting = Some(Task::spawn(async move {
+            let outcome = hook::run(&handler, &target, &pod).await;
+            // The worker may be gone; then nobody needs to know.
+            drop(sender.send(Happened::Started { id: target.id, outcome }).await);
+        }));
+    }
+
+    pub(super) fn start_probes(&mut self) {
+        for index in 0..self.slots.len() {
+            let slot = &self.slots[index];
+            if slot.init || !slot.up() {
+                continue;
+            }
+            if let Some(target) = self.target(index) {
+                self.probes.start(&slot.wanted, &target, &self.sender);
+            }
+        }
+    }
+}
