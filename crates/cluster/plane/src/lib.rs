@@ -144,6 +144,7 @@ fn parts(
         store,
         resources: Resources::from_rows(eksile_kinds::table::ROWS),
         schemas: eksile_kinds::schemas::builtin().clone(),
+        descriptions: eksile_kinds::schemas::descriptions,
         clock,
         settings: Settings {
             version: Version {

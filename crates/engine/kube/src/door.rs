@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::connect::KubeletDialer;
 use crate::discovery::Discovery;
 use crate::locate::{Located, locate};
-use crate::openapi::Documents;
+use crate::openapi::{Descriptions, Source};
 use crate::query::Query;
 use crate::resources::Resources;
 use crate::status::StatusError;
@@ -55,6 +55,8 @@ pub struct Parts {
     pub resources: Resources,
     /// Their types.
     pub schemas: Arc<Schemas>,
+    /// Reads what the types are for, whenever somebody asks.
+    pub descriptions: fn() -> Descriptions<'static>,
     /// Its clock.
     pub clock: Clock,
     /// What it decides.
@@ -80,7 +82,8 @@ pub struct Door {
     pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
     pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
     pub(crate) discovery: Discovery,
-    pub(crate) documents: OnceLock<Documents>,
+    descriptions: fn() -> Descriptions<'static>,
+    openapi: OnceLock<Bytes>,
 }
 
 impl Door {
@@ -92,7 +95,8 @@ impl Door {
         let door = Arc::new(Self {
             rbac: Rbac::load(&parts.store),
             discovery: Discovery::new(&parts.resources),
-            documents: OnceLock::new(),
+            descriptions: parts.descriptions,
+            openapi: OnceLock::new(),
             store: parts.store,
             resources: parts.resources,
             schemas: parts.schemas,
@@ -172,11 +176,19 @@ impl Door {
             .ok()
     }
 
-    /// The OpenAPI documents, made when they are first asked for: most clusters' clients never do.
-    pub(crate) fn documents(&self) -> &Documents {
-        self.documents.get_or_init(|| {
-            let version = &self.settings.version;
-            Documents::new(&self.schemas, &self.resources, &format!("{}.{}", version.major, version.minor))
+    /// The index of the OpenAPI documents, made when it is first asked for: most clusters' clients never do.
+    pub(crate) fn openapi_index(&self) -> Bytes {
+        self.openapi.get_or_init(|| self.openapi(|source| source.index())).clone()
+    }
+
+    /// Something made from what the OpenAPI documents are made from.
+    pub(crate) fn openapi<T>(&self, make: impl FnOnce(&Source<'_>) -> T) -> T {
+        let version = &self.settings.version;
+        make(&Source {
+            schemas: &self.schemas,
+            resources: &self.resources,
+            descriptions: &(self.descriptions)(),
+            release: &format!("{}.{}", version.major, version.minor),
         })
     }
 

@@ -81,7 +81,16 @@ fn objects_are_made_changed_and_removed() {
 fn fields_are_explained_and_rights_are_told() {
     let plane = Plane::start();
     let kubectl = Kubectl::new(&plane, "admin-token");
-    assert!(kubectl.ok(&["explain", "pod.spec.containers"]).contains("imagePullPolicy"));
+    let explained = kubectl.ok(&["explain", "pod.spec.containers"]);
+    for part in
+        ["FIELD: containers", "The main containers", "A program in an image", "imagePullPolicy", "When to fetch"]
+    {
+        assert!(explained.contains(part), "{part}: {explained}");
+    }
+    assert!(!explained.contains("<no description>"), "{explained}");
+    let recursive = kubectl.ok(&["explain", "pod", "--recursive"]);
+    assert!(recursive.contains("Containers that share a network address"), "{recursive}");
+    assert!(recursive.lines().filter(|line| line.contains('<')).count() > 500, "{recursive}");
     assert!(kubectl.ok(&["api-resources"]).contains("certificatesigningrequests"));
     assert_eq!(kubectl.ok(&["auth", "can-i", "delete", "nodes"]).trim(), "yes");
     let joe = Kubectl::new(&plane, "joe-token");

@@ -1,8 +1,9 @@
 //! OpenAPI v3: one document for each group version, and the index that names them.
 //!
 //! `kubectl apply` asks whether a kind can be validated and `kubectl explain` shows its fields; both read these.
-//! Everything follows from the schema table and the rows. Descriptions are not part of the table, so there are none.
+//! Everything follows from the schema table, the rows and the descriptions.
 
+mod descriptions;
 mod operation;
 mod paths;
 mod types;
@@ -10,20 +11,25 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
+pub use self::descriptions::{Descriptions, DescriptionsError};
 use crate::resources::Resources;
 use eksile_apimachinery::schema::Schemas;
 
-/// The documents of a cluster, encoded once.
-#[derive(Debug)]
-pub struct Documents {
-    all: BTreeMap<String, Document>,
-    index: Bytes,
+/// What the documents of a cluster are made from. They are large and seldom asked for, so nobody keeps them: each is
+/// made when it is asked for, the same to the letter every time.
+pub struct Source<'a> {
+    /// The types.
+    pub schemas: &'a Schemas,
+    /// What is served.
+    pub resources: &'a Resources,
+    /// What types and fields are for.
+    pub descriptions: &'a Descriptions<'a>,
+    /// Release of the cluster, such as `1.33`.
+    pub release: &'a str,
 }
 
 /// One document.
@@ -35,55 +41,48 @@ pub struct Document {
     pub hash: String,
 }
 
-impl Documents {
-    /// Makes the documents of all group versions. `version` is the release, such as `1.33`.
-    #[must_use]
-    pub fn new(schemas: &Schemas, resources: &Resources, version: &str) -> Self {
-        let mut all = BTreeMap::new();
-        for (group, versions) in resources.groups() {
-            for of_group in versions {
-                let path =
-                    if group.is_empty() { format!("api/{of_group}") } else { format!("apis/{group}/{of_group}") };
-                let body = document(schemas, resources, &group, &of_group, version).to_string();
-                let hash = digest::digest(&digest::SHA512, body.as_bytes());
-                let hash = hash.as_ref().iter().map(|b| format!("{b:02X}")).collect();
-                all.insert(path, Document { body: body.into(), hash });
-            }
-        }
-        let paths: Map<String, Value> = all
-            .iter()
-            .map(|(path, document)| {
-                let url = format!("/openapi/v3/{path}?hash={}", document.hash);
-                (path.clone(), json!({"serverRelativeURL": url}))
-            })
-            .collect();
-        let index = json!({"paths": paths}).to_string().into();
-        Self { all, index }
-    }
-
+impl Source<'_> {
     /// What `/openapi/v3` answers.
     #[must_use]
     pub fn index(&self) -> Bytes {
-        self.index.clone()
+        let mut paths = Map::new();
+        for (group, versions) in self.resources.groups() {
+            for version in versions {
+                let path = path(&group, &version);
+                let url = format!("/openapi/v3/{path}?hash={}", self.make(&group, &version).hash);
+                paths.insert(path, json!({"serverRelativeURL": url}));
+            }
+        }
+        json!({"paths": paths}).to_string().into()
     }
 
     /// The document of a path, such as `apis/apps/v1`.
     #[must_use]
-    pub fn get(&self, path: &str) -> Option<&Document> {
-        self.all.get(path)
+    pub fn document(&self, wanted: &str) -> Option<Document> {
+        let groups = self.resources.groups();
+        let mut all = groups.iter().flat_map(|(group, versions)| versions.iter().map(move |v| (group, v)));
+        let (group, version) = all.find(|(group, version)| path(group, version) == wanted)?;
+        Some(self.make(group, version))
+    }
+
+    fn make(&self, group: &str, version: &str) -> Document {
+        let mut components = types::Components::new(self.schemas, self.descriptions);
+        let paths = paths::paths(&mut components, self.resources, group, version);
+        let document = json!({
+            "openapi": "3.0.0",
+            "info": {"title": "Kubernetes", "version": self.release},
+            "paths": paths,
+            "components": {
+                "schemas": components.finish(),
+                "securitySchemes": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+            },
+        });
+        let body: Bytes = document.to_string().into();
+        let hash = digest::digest(&digest::SHA512, &body).as_ref().iter().map(|b| format!("{b:02X}")).collect();
+        Document { body, hash }
     }
 }
 
-fn document(schemas: &Schemas, resources: &Resources, group: &str, version: &str, release: &str) -> Value {
-    let mut components = types::Components::new(schemas);
-    let paths = paths::paths(&mut components, resources, group, version);
-    json!({
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": release},
-        "paths": paths,
-        "components": {
-            "schemas": components.finish(),
-            "securitySchemes": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
-        },
-    })
+fn path(group: &str, version: &str) -> String {
+    if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }

@@ -35,6 +35,16 @@ impl Operation {
         self
     }
 
+    /// Says what queries are for, as far as it is known.
+    pub(super) fn explained<'d>(mut self, of: impl Fn(&str) -> Option<&'d str>) -> Self {
+        for parameter in self.parameters.values_mut().filter(|p| p["in"] == "query") {
+            if let Some(sentence) = parameter["name"].as_str().and_then(&of) {
+                parameter["description"] = json!(sentence);
+            }
+        }
+        self
+    }
+
     fn parameter(&mut self, name: &str, place: &str, type_: &str, required: bool) {
         let mut out = json!({"name": name, "in": place, "schema": {"type": type_, "uniqueItems": true}});
         if required {

@@ -8,7 +8,7 @@ use super::operation::Operation;
 use super::types::Components;
 use crate::resource::{Resource, Sub, SubKind, Verb};
 use crate::resources::Resources;
-use eksile_apimachinery::schema::Kind;
+use eksile_apimachinery::schema::{Kind, Struct};
 
 const OBJECT: &[&str] = &["application/json", "application/vnd.kubernetes.protobuf", "application/yaml"];
 const STREAM: &[&str] = &[
@@ -283,33 +283,27 @@ impl<'c, 'a> Writer<'c, 'a> {
     fn connect(&mut self, resource: &Resource, mut at: Target, sub: &Sub) {
         let options = if sub.kind == &*resource.kind { format!("{}LogOptions", sub.kind) } else { sub.kind.to_owned() };
         let schemas = self.components.schemas();
-        let queries: Vec<(&str, &str)> = schemas
-            .kind(&resource.api_version, &options)
-            .map(|id| schemas.get(id))
-            .into_iter()
-            .flat_map(|one| &one.fields)
-            .filter(|f| !matches!(&*f.name, "kind" | "apiVersion") && !matches!(f.node.kind, Kind::Time))
-            .map(|f| (&*f.name, query_type(&f.node.kind)))
-            .collect();
+        let options = schemas.kind(&resource.api_version, &options).map(|id| schemas.get(id));
         if sub.kind == &*resource.kind {
             let answer = json!({"type": "string"});
             let media = &["application/json", "application/vnd.kubernetes.protobuf", "application/yaml", "text/plain"];
             let id = format!("read{}{}{}", self.prefix(), at.name, capital(sub.name));
-            let operation = self.operation("get", &id).takes(&at.places_and_pretty()).queries(&queries);
+            let operation = self.operation("get", &id).takes(&at.places_and_pretty());
+            let operation = self.options(operation, options);
             let operation = operation.answers(&[("200", "OK")], media, &answer).marked("get", &at.kind);
             self.add(at.path, vec![operation]);
             return;
         }
         sub.kind.clone_into(&mut at.kind[2]);
-        self.connects(&at, sub, &queries, "");
+        self.connects(&at, sub, options, "");
         if sub.name == "proxy" {
             at.path.push_str("/{path}");
             at.places = if resource.namespaced { &["name", "namespace", "path"] } else { &["name", "path"] };
-            self.connects(&at, sub, &queries, "WithPath");
+            self.connects(&at, sub, options, "WithPath");
         }
     }
 
-    fn connects(&mut self, at: &Target, sub: &Sub, queries: &[(&str, &str)], suffix: &str) {
+    fn connects(&mut self, at: &Target, sub: &Sub, options: Option<&Struct>, suffix: &str) {
         let mut methods = vec!["get", "post"];
         if sub.name == "proxy" {
             methods.extend(["put", "delete", "options", "head", "patch"]);
@@ -318,11 +312,25 @@ impl<'c, 'a> Writer<'c, 'a> {
         for method in methods {
             let (verb, name) = (capital(method), capital(sub.name));
             let id = format!("connect{}{verb}{}{name}{suffix}", self.prefix(), at.name);
-            let operation = self.operation(method, &id).takes(at.places).queries(queries);
+            let operation = self.operation(method, &id).takes(at.places);
+            let operation = self.options(operation, options);
             let answer = json!({"type": "string"});
             operations.push(operation.answers(&[("200", "OK")], &["*/*"], &answer).marked("connect", &at.kind));
         }
         self.add(at.path.clone(), operations);
+    }
+
+    /// The fields of a kind of options, as queries.
+    fn options(&self, operation: Operation, options: Option<&Struct>) -> Operation {
+        let Some(options) = options else { return operation };
+        let queries: Vec<(&str, &str)> = options
+            .fields
+            .iter()
+            .filter(|f| !matches!(&*f.name, "kind" | "apiVersion") && !matches!(f.node.kind, Kind::Time))
+            .map(|f| (&*f.name, query_type(&f.node.kind)))
+            .collect();
+        let descriptions = self.components.descriptions();
+        operation.queries(&queries).explained(|name| descriptions.of_field(&options.name, name))
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::resource::{Row, Sub};
+use crate::resource::{Row, Sub, Verb};
 
 /// The table as the kinds crate ships it.
 fn builtin() -> &'static Arc<Schemas> {
@@ -18,28 +18,47 @@ fn builtin() -> &'static Arc<Schemas> {
 
 static ROWS: &[Row] = &[
     Row::namespaced("coordination.k8s.io", "v1", "Lease", "leases"),
-    Row::cluster("", "v1", "Node", "nodes").subs(&[Sub::STATUS]),
+    Row::cluster("", "v1", "Node", "nodes")
+        .subs(&[Sub::connect("proxy", "NodeProxyOptions", &[Verb::Get]), Sub::STATUS]),
 ];
 
-fn documents() -> Documents {
-    Documents::new(builtin(), &Resources::from_rows(ROWS), "1.33")
+const TEXT: &str = "package core.v1 io.k8s.api.core.v1\ntype core.v1.Node A machine.\n spec Wanted.\n\
+                    type core.v1.NodeProxyOptions A way.\n path Where to.\n";
+
+fn with<T>(make: impl FnOnce(&Source<'_>) -> T) -> T {
+    let resources = Resources::from_rows(ROWS);
+    let descriptions = Descriptions::parse(&[TEXT]).expect("well formed");
+    make(&Source { schemas: builtin(), resources: &resources, descriptions: &descriptions, release: "1.33" })
 }
 
 fn read(path: &str) -> Value {
-    serde_json::from_slice(&documents().get(path).expect("offered").body).expect("JSON")
+    serde_json::from_slice(&with(|s| s.document(path)).expect("offered").body).expect("JSON")
 }
 
 #[test]
 fn the_index_names_each_document_by_its_hash() {
-    let documents = documents();
-    let index: Value = serde_json::from_slice(&documents.index()).expect("JSON");
-    let hash = &documents.get("apis/coordination.k8s.io/v1").expect("offered").hash;
+    let index: Value = serde_json::from_slice(&with(|s| s.index())).expect("JSON");
+    let hash = with(|s| s.document("apis/coordination.k8s.io/v1")).expect("offered").hash;
     assert_eq!(hash.len(), 128);
     assert_eq!(
         index["paths"]["apis/coordination.k8s.io/v1"]["serverRelativeURL"],
         format!("/openapi/v3/apis/coordination.k8s.io/v1?hash={hash}")
     );
     assert!(index["paths"]["api/v1"].is_object());
+    assert!(with(|s| s.document("apis/apps/v1")).is_none());
+}
+
+#[test]
+fn types_fields_and_queries_say_what_they_are_for() {
+    let node = read("api/v1");
+    let described = &node["components"]["schemas"]["io.k8s.api.core.v1.Node"];
+    assert_eq!(described["description"], "A machine.");
+    assert_eq!(described["properties"]["spec"]["description"], "Wanted.");
+    assert!(described["properties"]["status"].get("description").is_none());
+    let proxy = &node["paths"]["/api/v1/nodes/{name}/proxy/{path}"]["parameters"];
+    let described: Vec<_> = proxy.as_array().expect("list").iter().map(|p| (&p["in"], p.get("description"))).collect();
+    let sentence = json!("Where to.");
+    assert_eq!(described, [(&json!("path"), None), (&json!("path"), None), (&json!("query"), Some(&sentence))]);
 }
 
 #[test]

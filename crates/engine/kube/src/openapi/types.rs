@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::Descriptions;
 use eksile_apimachinery::schema::{Field, Kind, ListType, Node, Schemas, Struct};
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
@@ -11,17 +12,22 @@ const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 /// Collects what is referred to, and everything behind it.
 pub(super) struct Components<'a> {
     schemas: &'a Schemas,
+    descriptions: &'a Descriptions<'a>,
     done: BTreeMap<String, Value>,
     waiting: Vec<String>,
 }
 
 impl<'a> Components<'a> {
-    pub(super) fn new(schemas: &'a Schemas) -> Self {
-        Self { schemas, done: BTreeMap::new(), waiting: Vec::new() }
+    pub(super) fn new(schemas: &'a Schemas, descriptions: &'a Descriptions<'a>) -> Self {
+        Self { schemas, descriptions, done: BTreeMap::new(), waiting: Vec::new() }
     }
 
     pub(super) fn schemas(&self) -> &'a Schemas {
         self.schemas
+    }
+
+    pub(super) fn descriptions(&self) -> &'a Descriptions<'a> {
+        self.descriptions
     }
 
     /// A reference to a type by its full name.
@@ -40,13 +46,27 @@ impl<'a> Components<'a> {
 
     pub(super) fn finish(mut self) -> BTreeMap<String, Value> {
         while let Some(name) = self.waiting.pop() {
-            let made = match self.schemas.named(&name) {
+            let mut made = match self.schemas.named(&name) {
                 Some(id) => self.define(self.schemas.get(id)),
                 None => self.define_leaf(&name),
             };
+            self.describe(&name, &mut made);
             self.done.insert(name, made);
         }
         self.done
+    }
+
+    /// Says of a type and its fields what they are for.
+    fn describe(&self, name: &str, made: &mut Value) {
+        if let Some(sentence) = self.descriptions.of_type(name) {
+            made["description"] = json!(sentence);
+        }
+        let Some(properties) = made.get_mut("properties").and_then(Value::as_object_mut) else { return };
+        for (field, property) in properties {
+            if let Some(sentence) = self.descriptions.of_field(name, field) {
+                property["description"] = json!(sentence);
+            }
+        }
     }
 
     fn define(&mut self, one: &Struct) -> Value {
