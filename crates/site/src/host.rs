@@ -11,7 +11,7 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::{
     control_plane::{ControlPlanes, Loopback},
     fabric::{self, Fabric, Records},
-    instances::Instances,
+    instances::{Instances, Stops},
     link::{LinkClient, Question},
     metadata::Credentials,
     services::Services,
@@ -69,10 +69,11 @@ impl Host {
         let mut fabric = Fabric::new(&self.site, &self.region, &self.dir.join("fabric"));
         let mut ready = Some(ready);
         let mut watched = Vec::new();
+        let mut stops = Stops::default();
         let mut ends = JoinSet::new();
         loop {
             let seen = self.store.revision();
-            let (pass, running) = self.pass(&mut fabric, &mut services).await;
+            let (pass, running) = self.pass(&mut fabric, &mut services, &mut stops).await;
             if let Some(ready) = ready.take() {
                 ready().await;
             }
@@ -115,7 +116,7 @@ impl Host {
         }
     }
 
-    async fn pass(&self, fabric: &mut Fabric, services: &mut Services) -> (Pass, Vec<Identity>) {
+    async fn pass(&self, fabric: &mut Fabric, services: &mut Services, stops: &mut Stops) -> (Pass, Vec<Identity>) {
         let mut pass = Pass::Settled;
         let mut running = Vec::new();
         let view = self.store.view();
@@ -136,7 +137,7 @@ impl Host {
         if let Err(error) = services.reconcile(|vpc| fabric::router(vpc, &self.site, &self.region)) {
             pass = self.failed("services", &error.to_string());
         }
-        match instances.reconcile(&view, &self.site).await {
+        match instances.reconcile(&view, &self.site, stops).await {
             Ok(outcome) => {
                 running.extend(outcome.running);
                 pass = if outcome.waiting && pass == Pass::Settled { Pass::Unfinished } else { pass };

@@ -56,6 +56,8 @@ enum Process {
     /// Not started since the world began.
     None,
     Alive(Identity),
+    /// Told to shut down; runs still.
+    Stopping,
     /// Started, and ended by itself.
     Ended,
 }
@@ -78,17 +80,45 @@ fn plan(instance: &Instance, seen: Seen) -> Vec<Step> {
     use InstanceState::{Running, Stopped, Terminated};
     let member = matches!(instance.role, InstanceRole::ControlPlane { .. });
     match (instance.wanted, seen.process) {
+        // Its end calls for another pass; what is wanted by then is done then.
+        (_, Process::Stopping) => vec![],
         (WantedInstanceState::Running, _) if !seen.place => vec![Step::Wait],
         (WantedInstanceState::Running, _) if member => vec![Step::Report(Running)],
         (WantedInstanceState::Running, Process::Alive(_)) => vec![Step::Report(Running)],
         (WantedInstanceState::Running, Process::None) => vec![Step::Start, Step::Report(Running)],
         (WantedInstanceState::Running, Process::Ended) => vec![Step::StartAgain],
-        (WantedInstanceState::Stopped, Process::Alive(pid)) => vec![Step::Stop(pid), Step::Report(Stopped)],
+        (_, Process::Alive(process)) => vec![Step::Stop(process)],
         (WantedInstanceState::Stopped, _) => vec![Step::Report(Stopped)],
-        (WantedInstanceState::Terminated, Process::Alive(pid)) => {
-            vec![Step::Stop(pid), Step::Remove, Step::Report(Terminated)]
-        }
         (WantedInstanceState::Terminated, _) => vec![Step::Remove, Step::Report(Terminated)],
+    }
+}
+
+/// First processes that were told to shut down. Nobody waits for one: a slow shutdown must not keep the site from its
+/// other work.
+#[derive(Debug, Default)]
+pub struct Stops(Vec<Identity>);
+
+impl Stops {
+    /// Tells `process` to shut down, once, and ends it if it has not obeyed after [`SHUTDOWN`].
+    fn begin(&mut self, process: Identity) -> Result<(), LinuxError> {
+        self.0.retain(|other| other.is_alive());
+        match process.signal(Signal::TERM) {
+            Err(error) if error.is_absent() => return Ok(()),
+            other => other?,
+        }
+        self.0.push(process);
+        tokio::spawn(async move {
+            match tokio::time::timeout(SHUTDOWN, process.ended()).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => tracing::warn!(%error, pid = process.pid, "cannot watch an instance end"),
+                Err(_) => tracing::info!(pid = process.pid, "an instance did not shut down in time: it is ended"),
+            }
+            match process.signal(Signal::KILL) {
+                Err(error) if !error.is_absent() => tracing::warn!(%error, pid = process.pid, "an instance stays"),
+                _ => {}
+            }
+        });
+        Ok(())
     }
 }
 
@@ -120,7 +150,7 @@ impl Instances<'_> {
     ///
     /// # Errors
     /// The first thing that failed; what was done stays done.
-    pub async fn reconcile(&self, view: &View, site: &str) -> Result<Outcome, InstancesError> {
+    pub async fn reconcile(&self, view: &View, site: &str, stops: &mut Stops) -> Result<Outcome, InstancesError> {
         let mut outcome = Outcome::default();
         for (scope, instance) in view.all_records::<Instance>()? {
             if instance.site != site {
@@ -128,14 +158,15 @@ impl Instances<'_> {
             }
             let process = match Identity::read(&self.pid_file(&instance))? {
                 None => Process::None,
-                Some(identity) if identity.is_alive() => Process::Alive(identity),
-                Some(_) => Process::Ended,
+                Some(identity) if !identity.is_alive() => Process::Ended,
+                Some(identity) if stops.0.contains(&identity) => Process::Stopping,
+                Some(identity) => Process::Alive(identity),
             };
             let seen = Seen { place: Namespace::named(&instance.instance_id).exists(), process };
             for step in plan(&instance, seen) {
-                // What has just stopped still has its interfaces; the next pass takes them.
-                outcome.waiting |= matches!(step, Step::Wait | Step::Stop(_));
-                self.apply(view, &scope, &instance, step).await?;
+                // What has just ended still has its interfaces; the next pass takes them.
+                outcome.waiting |= step == Step::Wait || (step == Step::Remove && seen.place);
+                self.apply(view, &scope, &instance, step, stops).await?;
             }
             outcome.running.extend(Identity::read(&self.pid_file(&instance))?.filter(|pid| pid.is_alive()));
         }
@@ -150,7 +181,14 @@ impl Instances<'_> {
         self.host.dir.join("instances").join(&instance.instance_id)
     }
 
-    async fn apply(&self, view: &View, scope: &Scope, of: &Instance, step: Step) -> Result<(), InstancesError> {
+    async fn apply(
+        &self,
+        view: &View,
+        scope: &Scope,
+        of: &Instance,
+        step: Step,
+        stops: &mut Stops,
+    ) -> Result<(), InstancesError> {
         match step {
             Step::Wait => self.report(of, InstanceState::Pending, None).await,
             Step::Start => self.start(view, scope, of),
@@ -159,7 +197,7 @@ impl Instances<'_> {
                 let reason = "Server.InternalError: the instance's first process ended and was started again";
                 self.report(of, InstanceState::Running, Some(reason)).await
             }
-            Step::Stop(process) => stop(process).await,
+            Step::Stop(process) => Ok(stops.begin(process)?),
             Step::Remove => self.remove(of),
             Step::Report(state) => self.report(of, state, None).await,
         }
@@ -208,19 +246,6 @@ impl Instances<'_> {
     }
 }
 
-async fn stop(process: Identity) -> Result<(), InstancesError> {
-    for signal in [Signal::TERM, Signal::KILL] {
-        match process.signal(signal) {
-            Err(error) if error.is_absent() => return Ok(()),
-            other => other?,
-        }
-        if tokio::time::timeout(SHUTDOWN, process.ended()).await.is_ok() {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,7 +287,9 @@ mod tests {
         assert_eq!(plan(&want, seen(true, alive)), [Step::Report(Running)]);
         assert_eq!(plan(&want, seen(true, Process::Ended)), [Step::StartAgain]);
         let stop = Step::Stop(Identity { pid: 7, start: 1 });
-        assert_eq!(plan(&gone, seen(true, alive)), [stop, Step::Remove, Step::Report(Terminated)]);
+        assert_eq!(plan(&gone, seen(true, alive)), [stop]);
+        assert_eq!(plan(&gone, seen(true, Process::Stopping)), []);
+        assert_eq!(plan(&gone, seen(true, Process::Ended)), [Step::Remove, Step::Report(Terminated)]);
         assert_eq!(plan(&gone, seen(false, Process::None)), [Step::Remove, Step::Report(Terminated)]);
         let role = InstanceRole::ControlPlane { cluster_id: "id".to_owned() };
         let member = instance(WantedInstanceState::Running, role);
