@@ -13,9 +13,10 @@ mod store;
 mod watch;
 mod workload;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(about = "Races Eksile against kube-apiserver and against the floor")]
@@ -60,11 +61,23 @@ struct Race {
     strict: bool,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match Arguments::parse().command {
-        Command::Race(options) => runtime.block_on(race::run(options)),
-        Command::Floor(options) => runtime.block_on(options.serve()),
-        Command::Store(options) => runtime.block_on(options.run()),
+        Command::Race(options) => runtime.block_on(until_told(race::run(options))),
+        Command::Floor(options) => runtime.block_on(until_told(options.serve())),
+        Command::Store(options) => runtime.block_on(until_told(options.run())),
+    }
+}
+
+/// Does the work, or leaves it when told to end: servers and folders go with the future that holds them.
+async fn until_told(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // As a shell tells of a process that a signal ended.
+    tokio::select! {
+        done = work => done.map(|()| ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(ExitCode::from(128 + 2)),
+        _ = terminate.recv() => Ok(ExitCode::from(128 + 15)),
     }
 }

@@ -5,12 +5,15 @@
 
 pub mod control_plane;
 pub mod fabric;
+pub mod host;
 pub mod instance;
+pub mod instances;
 pub mod link;
 pub mod metadata;
 pub mod names;
 pub mod outbox;
 pub mod replica;
+pub mod services;
 
 /// What a pass over a kind of things found.
 #[derive(Debug, Default)]
@@ -20,6 +23,3 @@ pub struct Outcome {
     /// Something has been started and is not there yet: look again soon.
     pub waiting: bool,
 }
-pub mod host;
-pub mod instances;
-pub mod services;

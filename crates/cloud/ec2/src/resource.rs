@@ -90,7 +90,7 @@ fn well_formed(prefix: &str, id: &str) -> bool {
 
 /// What a describe call shows: the named records, or all; those that every filter matches.
 ///
-/// `values_of` answers for the filters of the kind; those for tags are answered here.
+/// `known` names the filters of the kind and `values_of` answers for them; those for tags are answered here.
 ///
 /// # Errors
 /// A named record does not exist, or a filter is unknown.
@@ -99,6 +99,7 @@ pub fn select<R: Resource>(
     scope: &Scope,
     ids: &[String],
     filters: &[Filter],
+    known: &[&str],
     values_of: impl Fn(&R, &str) -> Option<Vec<String>>,
 ) -> Result<Vec<R>, Fault> {
     let records = if ids.is_empty() {
@@ -109,7 +110,17 @@ pub fn select<R: Resource>(
         named.dedup();
         named.iter().map(|id| find(reads, scope, id)).collect::<Result<_, _>>()?
     };
-    filtered(records, filters, |record, name| tag_values(record.tags(), name).or_else(|| values_of(record, name)))
+    filtered(
+        records,
+        filters,
+        |name| known.contains(&name) || is_of_tags(name),
+        |record, name| tag_values(record.tags(), name).or_else(|| values_of(record, name)),
+    )
+}
+
+/// Whether a filter is `tag:KEY`, `tag-key` or `tag-value`.
+pub(crate) fn is_of_tags(name: &str) -> bool {
+    tag_values(&Tags::new(), name).is_some()
 }
 
 /// Values for the filters `tag:KEY`, `tag-key` and `tag-value`.

@@ -37,9 +37,6 @@ pub enum PlaneError {
     /// Keys or certificates.
     #[error("pki: {0}")]
     Pki(#[from] eksile_pki::PkiError),
-    /// The serving certificate does not fit.
-    #[error(transparent)]
-    Tls(#[from] eksile_kube::listen::TlsError),
     /// A file.
     #[error("{0}: {1}")]
     File(String, std::io::Error),
@@ -88,8 +85,8 @@ pub async fn run_with(config: Config, ready: impl FnOnce(&Ready)) -> Result<std:
     if config.controllers {
         eksile_control::start(&door, &material.authority);
     }
-    let (pair, ca) = (&material.front, material.authority.pem());
-    let front = Front::new(pair.cert_pem.as_bytes(), pair.key_pem.as_bytes(), ca.as_bytes())?;
+    let ca = material.authority.pem();
+    let front = Front::new(&material.front, ca)?;
     let mut serving = Vec::new();
     let mut said = Ready { certificate_authority_data: STANDARD.encode(ca), listeners: Vec::new() };
     for listener in &config.listeners {

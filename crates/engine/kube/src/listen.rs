@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use eksile_pki::{ClientAuth, ClientVerifier, KeyPair, PkiError, server_config};
 use futures::FutureExt as _;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT, WARNING};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -14,16 +15,12 @@ use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Answer, Body};
 use crate::authenticate::impersonate;
-use crate::authenticate::x509::{Lenient, Presented};
+use crate::authenticate::x509::{self, Presented};
 use crate::call::Head;
 use crate::caller::Caller;
 use crate::connect;
@@ -36,47 +33,21 @@ const BODY_LIMIT: usize = 3 * 1024 * 1024;
 /// A client that has not finished its handshake by then is left.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// TLS material that does not fit.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// Not PEM.
-    #[error("pem: {0}")]
-    Pem(#[from] rustls::pki_types::pem::Error),
-    /// Certificate and key do not fit, or are not supported.
-    #[error("tls: {0}")]
-    Tls(#[from] rustls::Error),
-    /// The clients' CA is unusable.
-    #[error("client ca: {0}")]
-    ClientCa(#[from] rustls::server::VerifierBuilderError),
-}
-
 /// What a listener presents and whom it believes.
 #[derive(Clone)]
 pub struct Front {
     acceptor: TlsAcceptor,
-    clients: Arc<Lenient>,
+    clients: Arc<ClientVerifier>,
 }
 
 impl Front {
-    /// A front with this certificate chain and key, and the CA of client certificates (all PEM).
+    /// A front with this certificate chain and key, and the CA of client certificates (PEM).
     ///
     /// # Errors
     /// Material that cannot be read or does not fit.
-    pub fn new(chain: &[u8], key: &[u8], client_ca: &[u8]) -> Result<Self, TlsError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(client_ca) {
-            roots.add(certificate?)?;
-        }
-        let strict = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build()?;
-        let clients = Lenient::new(strict);
-        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>()?;
-        let key = PrivateKeyDer::from_pem_slice(key)?;
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(clients.clone())
-            .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    pub fn new(pair: &KeyPair, client_ca: &str) -> Result<Self, PkiError> {
+        let config = server_config(pair, ClientAuth::Asked(client_ca), &["h2", "http/1.1"])?;
+        let clients = Arc::new(ClientVerifier::new(client_ca)?);
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), clients })
     }
 }
@@ -107,7 +78,8 @@ async fn connection(door: Arc<Door>, stream: TcpStream, front: Front) {
         Ok(Err(error)) => return tracing::debug!(%error, "handshake"),
         Err(_) => return tracing::debug!("handshake took too long"),
     };
-    let peer = Peer::of(front.clients.judge(stream.get_ref().1.peer_certificates()));
+    let chain = stream.get_ref().1.peer_certificates();
+    let peer = Peer::of(x509::judge(&front.clients, chain, door.clock().now_wall()));
     let peer = Arc::new(peer);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(600));

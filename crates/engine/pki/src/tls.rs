@@ -18,9 +18,9 @@ use crate::{KeyPair, PkiError};
 pub enum ClientAuth<'a> {
     /// Nothing.
     None,
-    /// Who brings one must hold its key, and that is all that TLS checks: verify it with a
-    /// [`ClientVerifier`](crate::ClientVerifier). Kubernetes does it so, and answers 401 to a bad one.
-    Asked,
+    /// One of these authorities (PEM) is asked for. Who brings any must hold its key, and that is all that TLS checks:
+    /// verify it with a [`ClientVerifier`](crate::ClientVerifier). Kubernetes does it so, and answers 401 to a bad one.
+    Asked(&'a str),
     /// Who brings one must bring one that these authorities (PEM) signed.
     Optional(&'a str),
     /// Everybody must bring one that these authorities (PEM) signed.
@@ -86,8 +86,9 @@ pub(crate) fn roots(ca_pem: &str) -> Result<RootCertStore, PkiError> {
 fn verifier(clients: ClientAuth<'_>) -> Result<Arc<dyn ClientCertVerifier>, PkiError> {
     let (ca_pem, optional) = match clients {
         ClientAuth::None => return Ok(Arc::new(NoClientAuth)),
-        ClientAuth::Asked => {
-            return Ok(Arc::new(Asked { algorithms: provider().signature_verification_algorithms }));
+        ClientAuth::Asked(ca_pem) => {
+            let algorithms = provider().signature_verification_algorithms;
+            return Ok(Arc::new(Asked { algorithms, authorities: roots(ca_pem)?.subjects() }));
         }
         ClientAuth::Optional(ca_pem) => (ca_pem, true),
         ClientAuth::Required(ca_pem) => (ca_pem, false),
@@ -115,6 +116,8 @@ fn refused(error: Error) -> PkiError {
 #[derive(Debug)]
 struct Asked {
     algorithms: WebPkiSupportedAlgorithms,
+    /// Tells clients with several certificates which one to bring.
+    authorities: Vec<DistinguishedName>,
 }
 
 impl ClientCertVerifier for Asked {
@@ -123,7 +126,7 @@ impl ClientCertVerifier for Asked {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
+        &self.authorities
     }
 
     fn verify_client_cert(

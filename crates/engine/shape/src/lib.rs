@@ -1,6 +1,7 @@
 //! Derive for the structures of the AWS APIs.
 //!
-//! `#[derive(Shape)]` on a struct with named fields, or on an enum of unit variants, implements
+//! `#[derive(Shape)]` on a struct with named fields, on a struct around a single shape (which it then is, under its own
+//! name), or on an enum of unit variants, implements
 //! `eksile_aws::shape::Shape`: decode from a parsed request, encode to a response value. Field names
 //! are snake_case; PascalCase or camelCase is the codec's choice at run time.
 //!
@@ -30,7 +31,8 @@ pub fn derive_shape(input: TokenStream) -> TokenStream {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => structure::implement(&input.ident, Some(fields)),
             Fields::Unit => structure::implement(&input.ident, None),
-            Fields::Unnamed(_) => Err(Error::new_spanned(&input.ident, "a shape has named fields")),
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Ok(structure::wrap(&input.ident)),
+            Fields::Unnamed(_) => Err(Error::new_spanned(&input.ident, "a shape has named fields, or holds one shape")),
         },
         Data::Enum(data) => variants::implement(&input.ident, data),
         Data::Union(_) => Err(Error::new_spanned(&input.ident, "a union cannot be a shape")),

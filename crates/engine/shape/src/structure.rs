@@ -1,4 +1,4 @@
-//! A struct with named fields.
+//! A struct with named fields, or around another shape.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -36,6 +36,30 @@ pub(crate) fn implement(name: &Ident, fields: Option<&FieldsNamed>) -> Result<To
             }
         }
     })
+}
+
+/// A struct that is the shape it holds, under a name of its own.
+pub(crate) fn wrap(name: &Ident) -> TokenStream {
+    quote! {
+        impl ::eksile_aws::shape::Shape for #name {
+            const NAME: &'static str = ::core::stringify!(#name);
+
+            fn decode(
+                tree: &::eksile_aws::shape::Tree,
+                case: ::eksile_aws::shape::Case,
+            ) -> ::core::result::Result<Self, ::eksile_aws::shape::DecodeError> {
+                ::core::result::Result::Ok(Self(::eksile_aws::shape::Shape::decode(tree, case)?))
+            }
+
+            fn absent() -> ::core::option::Option<Self> {
+                ::eksile_aws::shape::Shape::absent().map(Self)
+            }
+
+            fn encode(self) -> ::eksile_aws::shape::Value {
+                ::eksile_aws::shape::Shape::encode(self.0)
+            }
+        }
+    }
 }
 
 /// A promoted constant, so that a name is made once, at compile time.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::records::{Address, NetworkInterface};
@@ -25,19 +25,16 @@ pub(super) struct Output {
     addresses_set: Vec<AddressShown>,
 }
 
-fn values(address: &Address, interface: Option<&NetworkInterface>, name: &str) -> Option<Vec<String>> {
-    let attachment = interface.and_then(|interface| interface.attachment.as_ref());
-    let value = match name {
-        "allocation-id" => Some(address.allocation_id.clone()),
-        "public-ip" => Some(address.public_ip.clone()),
-        "domain" => Some("vpc".to_owned()),
+filters! {
+    const NAMES, fn values(address: &Address, interface: Option<&NetworkInterface>) {
+        "allocation-id" => address.allocation_id.clone(),
+        "public-ip" => address.public_ip.clone(),
+        "domain" => "vpc",
         "association-id" => address.association_id.clone(),
         "network-interface-id" => address.network_interface_id.clone(),
         "private-ip-address" => interface.map(|interface| interface.private_ip.clone()),
-        "instance-id" => attachment.map(|attachment| attachment.instance_id.clone()),
-        _ => return None,
-    };
-    Some(value.into_iter().collect())
+        "instance-id" => interface.and_then(|i| i.attachment.as_ref()).map(|attachment| attachment.instance_id.clone()),
+    }
 }
 
 impl Lookup for DescribeAddresses {
@@ -49,7 +46,7 @@ impl Lookup for DescribeAddresses {
         let held = |address: &Address| address.network_interface_id.as_ref().and_then(|id| interfaces.get(id).copied());
         let Self { allocation_ids, public_ips, filters } = self;
         let mut addresses =
-            select(Reads::of(view), &call.scope, &allocation_ids, &filters, |address: &Address, name| {
+            select(Reads::of(view), &call.scope, &allocation_ids, &filters, NAMES, |address: &Address, name| {
                 values(address, held(address), name)
             })?;
         if let Some(missing) = public_ips.iter().find(|ip| !addresses.iter().any(|a| a.public_ip == **ip)) {

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, filtered};
-use eksile_aws::{Call, Fault, Lookup, Shape};
+use eksile_aws::{Call, Fault, Lookup, Shape, filters};
 use eksile_store::View;
 
 use crate::resource::invalid_value;
@@ -36,19 +36,17 @@ pub(super) struct ZoneShown {
     message_set: Vec<String>,
 }
 
-fn values(zone: &ZoneShown, name: &str) -> Option<Vec<String>> {
-    let value = match name {
-        "zone-name" => &zone.zone_name,
-        "zone-id" => &zone.zone_id,
-        "state" => &zone.zone_state,
-        "region-name" => &zone.region_name,
-        "opt-in-status" => &zone.opt_in_status,
-        "group-name" => &zone.group_name,
-        "zone-type" => &zone.zone_type,
-        "message" => return Some(Vec::new()),
-        _ => return None,
-    };
-    Some(vec![value.clone()])
+filters! {
+    const NAMES, fn values(zone: &ZoneShown) {
+        "zone-name" => zone.zone_name.clone(),
+        "zone-id" => zone.zone_id.clone(),
+        "state" => zone.zone_state.clone(),
+        "region-name" => zone.region_name.clone(),
+        "opt-in-status" => zone.opt_in_status.clone(),
+        "group-name" => zone.group_name.clone(),
+        "zone-type" => zone.zone_type.clone(),
+        "message" => Vec::new(),
+    }
 }
 
 impl Lookup for DescribeAvailabilityZones {
@@ -74,6 +72,6 @@ impl Lookup for DescribeAvailabilityZones {
         }
         all.retain(|zone| self.zone_names.is_empty() || self.zone_names.contains(&zone.zone_name));
         all.retain(|zone| self.zone_ids.is_empty() || self.zone_ids.contains(&zone.zone_id));
-        Ok(Output { availability_zone_info: filtered(all, &self.filters, values)? })
+        Ok(Output { availability_zone_info: filtered(all, &self.filters, |name| NAMES.contains(&name), values)? })
     }
 }

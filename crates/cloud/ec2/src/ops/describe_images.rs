@@ -1,8 +1,10 @@
 use eksile_aws::inputs::{Filter, filtered};
-use eksile_aws::{Call, Fault, Lookup, Shape};
+use eksile_aws::{Call, Fault, Lookup, Shape, filters};
 use eksile_store::View;
 
 use crate::images::{self, Image};
+use crate::records::Tags;
+use crate::resource::{is_of_tags, tag_values};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html>
 #[derive(Shape)]
@@ -69,8 +71,8 @@ impl From<Image> for ImageShown {
     }
 }
 
-fn values(image: &ImageShown, name: &str) -> Option<Vec<String>> {
-    let value = match name {
+filters! {
+    const NAMES, fn own_values(image: &ImageShown) {
         "image-id" => image.image_id.clone(),
         "name" => image.name.clone(),
         "description" => image.description.clone(),
@@ -85,9 +87,16 @@ fn values(image: &ImageShown, name: &str) -> Option<Vec<String>> {
         "hypervisor" => image.hypervisor.clone(),
         "ena-support" => image.ena_support.to_string(),
         "platform-details" => image.platform_details.clone(),
-        _ => return (name.starts_with("tag:") || name == "tag-key").then(Vec::new),
-    };
-    Some(vec![value])
+    }
+}
+
+fn known(name: &str) -> bool {
+    NAMES.contains(&name) || is_of_tags(name)
+}
+
+/// These images have no tags.
+fn values(image: &ImageShown, name: &str) -> Option<Vec<String>> {
+    own_values(image, name).or_else(|| tag_values(&Tags::new(), name))
 }
 
 impl Lookup for DescribeImages {
@@ -103,6 +112,6 @@ impl Lookup for DescribeImages {
         let owned = self.owners.is_empty() || self.owners.iter().any(|owner| ours.contains(&owner.as_str()));
         all.retain(|image| owned && (self.image_ids.is_empty() || self.image_ids.contains(&image.image_id)));
         let shown = all.into_iter().map(ImageShown::from).collect();
-        Ok(Output { images_set: filtered(shown, &self.filters, values)? })
+        Ok(Output { images_set: filtered(shown, &self.filters, known, values)? })
     }
 }

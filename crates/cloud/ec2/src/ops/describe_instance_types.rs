@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, filtered};
-use eksile_aws::{Call, Fault, Lookup, Shape};
+use eksile_aws::{Call, Fault, Lookup, Shape, filters};
 use eksile_store::View;
 
 use crate::instance_types::{self, InstanceType};
@@ -137,8 +137,8 @@ fn network_info(kind: &InstanceType) -> NetworkInfo {
     }
 }
 
-fn values(info: &InstanceTypeInfo, name: &str) -> Option<Vec<String>> {
-    let value = match name {
+filters! {
+    const NAMES, fn values(info: &InstanceTypeInfo) {
         "instance-type" => info.instance_type.clone(),
         "current-generation" => info.current_generation.to_string(),
         "free-tier-eligible" => info.free_tier_eligible.to_string(),
@@ -146,18 +146,16 @@ fn values(info: &InstanceTypeInfo, name: &str) -> Option<Vec<String>> {
         "hypervisor" => info.hypervisor.clone(),
         "burstable-performance-supported" => info.burstable_performance_supported.to_string(),
         "instance-storage-supported" => info.instance_storage_supported.to_string(),
-        "supported-usage-class" => return Some(info.supported_usage_classes.clone()),
-        "supported-root-device-type" => return Some(info.supported_root_device_types.clone()),
-        "supported-virtualization-type" => return Some(info.supported_virtualization_types.clone()),
-        "processor-info.supported-architecture" => return Some(info.processor_info.supported_architectures.clone()),
+        "supported-usage-class" => info.supported_usage_classes.clone(),
+        "supported-root-device-type" => info.supported_root_device_types.clone(),
+        "supported-virtualization-type" => info.supported_virtualization_types.clone(),
+        "processor-info.supported-architecture" => info.processor_info.supported_architectures.clone(),
         "vcpu-info.default-vcpus" => info.vcpu_info.default_vcpus.to_string(),
         "vcpu-info.default-cores" => info.vcpu_info.default_cores.to_string(),
         "memory-info.size-in-mib" => info.memory_info.size_in_mib.to_string(),
         "network-info.maximum-network-interfaces" => info.network_info.maximum_network_interfaces.to_string(),
         "network-info.ipv4-addresses-per-interface" => info.network_info.ipv4_addresses_per_interface.to_string(),
-        _ => return None,
-    };
-    Some(vec![value])
+    }
 }
 
 impl Lookup for DescribeInstanceTypes {
@@ -174,6 +172,6 @@ impl Lookup for DescribeInstanceTypes {
             self.instance_types.is_empty() || self.instance_types.iter().any(|name| name == kind.name)
         };
         let shown = instance_types::all().iter().filter(wanted).map(InstanceTypeInfo::from).collect();
-        Ok(Output { instance_type_set: filtered(shown, &self.filters, values)? })
+        Ok(Output { instance_type_set: filtered(shown, &self.filters, |name| NAMES.contains(&name), values)? })
     }
 }

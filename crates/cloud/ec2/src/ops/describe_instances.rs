@@ -5,7 +5,7 @@ use eksile_store::View;
 use crate::network::Network;
 use crate::records::{Address, Instance};
 use crate::resource::select;
-use crate::shown::{InstanceShown, ReservationShown, instance_values};
+use crate::shown::{INSTANCE_FILTERS, InstanceShown, ReservationShown, instance_values};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>
 #[derive(Shape)]
@@ -29,9 +29,10 @@ impl Lookup for DescribeInstances {
         let network = Network::read(Reads::of(view), &call.scope)?;
         let addresses = view.records::<Address>(&call.scope)?;
         let Self { instance_ids: ids, filters } = self;
-        let instances: Vec<Instance> = select(Reads::of(view), &call.scope, &ids, &filters, |instance, name| {
-            instance_values(call, instance, &network, name)
-        })?;
+        let instances: Vec<Instance> =
+            select(Reads::of(view), &call.scope, &ids, &filters, INSTANCE_FILTERS, |instance, name| {
+                instance_values(call, instance, &network, name)
+            })?;
         let mut reservations: Vec<ReservationShown> = Vec::new();
         for instance in &instances {
             let shown = InstanceShown::of(call, instance, &network, &addresses);

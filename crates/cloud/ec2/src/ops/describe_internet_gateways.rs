@@ -1,5 +1,5 @@
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::records::InternetGateway;
@@ -21,14 +21,12 @@ pub(super) struct Output {
     internet_gateway_set: Vec<InternetGatewayShown>,
 }
 
-fn values(call: &Call<'_>, gateway: &InternetGateway, name: &str) -> Option<Vec<String>> {
-    let attached = gateway.vpc_id.clone().into_iter();
-    match name {
-        "internet-gateway-id" => Some(vec![gateway.internet_gateway_id.clone()]),
-        "owner-id" => Some(vec![call.scope.account.clone()]),
-        "attachment.vpc-id" => Some(attached.collect()),
-        "attachment.state" => Some(attached.map(|_| "available".to_owned()).collect()),
-        _ => None,
+filters! {
+    const NAMES, fn values(call: &Call<'_>, gateway: &InternetGateway) {
+        "internet-gateway-id" => gateway.internet_gateway_id.clone(),
+        "owner-id" => call.scope.account.clone(),
+        "attachment.vpc-id" => gateway.vpc_id.clone(),
+        "attachment.state" => gateway.vpc_id.as_ref().map(|_| "available".to_owned()),
     }
 }
 
@@ -37,7 +35,7 @@ impl Lookup for DescribeInternetGateways {
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let Self { internet_gateway_ids: ids, filters } = self;
-        let gateways = select(Reads::of(view), &call.scope, &ids, &filters, |g, name| values(call, g, name))?;
+        let gateways = select(Reads::of(view), &call.scope, &ids, &filters, NAMES, |g, name| values(call, g, name))?;
         Ok(Output { internet_gateway_set: gateways.iter().map(|g| InternetGatewayShown::of(call, g)).collect() })
     }
 }

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, Tag, filtered};
-use eksile_aws::{Call, Fault, Lookup, Shape};
+use eksile_aws::{Call, Fault, Lookup, Shape, filters};
 use eksile_outposts::records::Outpost;
 use eksile_store::View;
 
@@ -41,15 +41,13 @@ impl From<Outpost> for LocalGatewayShown {
     }
 }
 
-fn values(gateway: &LocalGatewayShown, name: &str) -> Option<Vec<String>> {
-    let value = match name {
-        "local-gateway-id" => &gateway.local_gateway_id,
-        "outpost-arn" => &gateway.outpost_arn,
-        "owner-id" => &gateway.owner_id,
-        "state" => &gateway.state,
-        _ => return None,
-    };
-    Some(vec![value.clone()])
+filters! {
+    const NAMES, fn values(gateway: &LocalGatewayShown) {
+        "local-gateway-id" => gateway.local_gateway_id.clone(),
+        "outpost-arn" => gateway.outpost_arn.clone(),
+        "owner-id" => gateway.owner_id.clone(),
+        "state" => gateway.state.clone(),
+    }
 }
 
 impl Lookup for DescribeLocalGateways {
@@ -64,6 +62,6 @@ impl Lookup for DescribeLocalGateways {
         }
         let wanted = outposts.into_iter().filter(|outpost| ids.is_empty() || ids.contains(&outpost.local_gateway_id));
         let shown = wanted.map(LocalGatewayShown::from).collect();
-        Ok(Output { local_gateway_set: filtered(shown, &self.filters, values)? })
+        Ok(Output { local_gateway_set: filtered(shown, &self.filters, |name| NAMES.contains(&name), values)? })
     }
 }

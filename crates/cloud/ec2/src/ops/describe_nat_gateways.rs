@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::records::{Address, NatGateway, NetworkInterface};
@@ -22,22 +22,20 @@ pub(super) struct Output {
     nat_gateway_set: Vec<NatGatewayShown>,
 }
 
-fn values(gateway: &NatGateway, name: &str) -> Option<Vec<String>> {
-    let value = match name {
+filters! {
+    const NAMES, fn values(gateway: &NatGateway) {
         "nat-gateway-id" => gateway.nat_gateway_id.clone(),
         "subnet-id" => gateway.subnet_id.clone(),
         "vpc-id" => gateway.vpc_id.clone(),
         "state" => gateway.state.name().to_owned(),
-        _ => return None,
-    };
-    Some(vec![value])
+    }
 }
 
 impl Lookup for DescribeNatGateways {
     type Output = Output;
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
-        let gateways = select(Reads::of(view), &call.scope, &self.nat_gateway_ids, &self.filter, values)?;
+        let gateways = select(Reads::of(view), &call.scope, &self.nat_gateway_ids, &self.filter, NAMES, values)?;
         let interfaces = view.records::<NetworkInterface>(&call.scope)?;
         let interfaces: BTreeMap<_, _> = interfaces.iter().map(|i| (&i.network_interface_id, i)).collect();
         let addresses = view.records::<Address>(&call.scope)?;

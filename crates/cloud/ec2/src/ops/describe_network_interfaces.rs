@@ -5,7 +5,7 @@ use eksile_store::View;
 use crate::network::Network;
 use crate::records::{Address, NetworkInterface};
 use crate::resource::select;
-use crate::shown::{InterfaceShown, interface_values};
+use crate::shown::{INTERFACE_FILTERS, InterfaceShown, interface_values};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html>
 #[derive(Shape)]
@@ -31,15 +31,11 @@ impl Lookup for DescribeNetworkInterfaces {
         let public = |interface: &NetworkInterface| {
             addresses.iter().find(|a| a.network_interface_id.as_ref() == Some(&interface.network_interface_id))
         };
-        let values = |interface: &NetworkInterface, name: &str| match name {
-            "association.public-ip" => Some(public(interface).map(|a| a.public_ip.clone()).into_iter().collect()),
-            "association.allocation-id" => {
-                Some(public(interface).map(|a| a.allocation_id.clone()).into_iter().collect())
-            }
-            _ => interface_values(call, interface, &network, name),
+        let values = |interface: &NetworkInterface, name: &str| {
+            interface_values(call, interface, &network, public(interface), name)
         };
         let Self { network_interface_ids: ids, filters } = self;
-        let interfaces = select(Reads::of(view), &call.scope, &ids, &filters, values)?;
+        let interfaces = select(Reads::of(view), &call.scope, &ids, &filters, INTERFACE_FILTERS, values)?;
         let shown = interfaces.iter().map(|i| InterfaceShown::of(call, i, &network, public(i)));
         Ok(Output { network_interface_set: shown.collect() })
     }

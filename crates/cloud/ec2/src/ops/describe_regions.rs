@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, filtered};
-use eksile_aws::{Call, Fault, Lookup, Shape};
+use eksile_aws::{Call, Fault, Lookup, Shape, filters};
 use eksile_store::View;
 
 use crate::resource::invalid_value;
@@ -29,14 +29,12 @@ pub(super) struct RegionShown {
     opt_in_status: String,
 }
 
-fn values(region: &RegionShown, name: &str) -> Option<Vec<String>> {
-    let value = match name {
-        "region-name" => &region.region_name,
-        "endpoint" => &region.region_endpoint,
-        "opt-in-status" => &region.opt_in_status,
-        _ => return None,
-    };
-    Some(vec![value.clone()])
+filters! {
+    const NAMES, fn values(region: &RegionShown) {
+        "region-name" => region.region_name.clone(),
+        "endpoint" => region.region_endpoint.clone(),
+        "opt-in-status" => region.opt_in_status.clone(),
+    }
 }
 
 impl Lookup for DescribeRegions {
@@ -59,6 +57,6 @@ impl Lookup for DescribeRegions {
             names => names.contains(&region.region_name),
         };
         all.retain(wanted);
-        Ok(Output { region_info: filtered(all, &self.filters, values)? })
+        Ok(Output { region_info: filtered(all, &self.filters, |name| NAMES.contains(&name), values)? })
     }
 }

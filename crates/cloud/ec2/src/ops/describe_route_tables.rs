@@ -1,9 +1,9 @@
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::network::Network;
-use crate::records::{NatGatewayState, RouteTable, RouteTarget};
+use crate::records::{Association, NatGatewayState, RouteTable, RouteTarget};
 use crate::resource::select;
 use crate::shown::RouteTableShown;
 
@@ -22,30 +22,32 @@ pub(super) struct Output {
     route_table_set: Vec<RouteTableShown>,
 }
 
-fn values(call: &Call<'_>, table: &RouteTable, name: &str) -> Option<Vec<String>> {
-    let own = table.associations.iter();
-    let routes = table.routes.iter();
-    let values = match name {
-        "route-table-id" | "association.route-table-id" => vec![table.route_table_id.clone()],
-        "vpc-id" => vec![table.vpc_id.clone()],
-        "owner-id" => vec![call.scope.account.clone()],
-        "association.main" => {
-            let main = table.main_association_id.iter().map(|_| "true".to_owned());
-            main.chain(own.map(|_| "false".to_owned())).collect()
-        }
-        "association.subnet-id" => own.map(|association| association.subnet_id.clone()).collect(),
-        "association.route-table-association-id" => table
-            .main_association_id
-            .iter()
-            .chain(own.map(|association| &association.association_id))
-            .cloned()
-            .collect(),
-        "route.destination-cidr-block" => routes.map(|route| route.destination_cidr_block.clone()).collect(),
-        "route.gateway-id" => routes.filter_map(|route| gateway(&route.target)).collect(),
-        "route.nat-gateway-id" => routes.filter_map(|route| nat_gateway(&route.target)).collect(),
-        _ => return None,
-    };
-    Some(values)
+filters! {
+    const NAMES, fn values(call: &Call<'_>, table: &RouteTable) {
+        "route-table-id" | "association.route-table-id" => table.route_table_id.clone(),
+        "vpc-id" => table.vpc_id.clone(),
+        "owner-id" => call.scope.account.clone(),
+        "association.main" => associations(table, |_| "true".to_owned(), |_| "false".to_owned()),
+        "association.subnet-id" => of_all(&table.associations, |association| Some(association.subnet_id.clone())),
+        "association.route-table-association-id" => associations(table, str::to_owned, |own| own.association_id.clone()),
+        "route.destination-cidr-block" => of_all(&table.routes, |route| Some(route.destination_cidr_block.clone())),
+        "route.gateway-id" => of_all(&table.routes, |route| gateway(&route.target)),
+        "route.nat-gateway-id" => of_all(&table.routes, |route| nat_gateway(&route.target)),
+    }
+}
+
+/// A text for the main association, if it is this table's, and one for each of its own.
+fn associations(
+    table: &RouteTable,
+    main: impl Fn(&str) -> String,
+    own: impl Fn(&Association) -> String,
+) -> Vec<String> {
+    let main = table.main_association_id.iter().map(|id| main(id));
+    main.chain(table.associations.iter().map(own)).collect()
+}
+
+fn of_all<T>(all: &[T], value: impl Fn(&T) -> Option<String>) -> Vec<String> {
+    all.iter().filter_map(value).collect()
 }
 
 fn gateway(target: &RouteTarget) -> Option<String> {
@@ -85,7 +87,8 @@ impl Lookup for DescribeRouteTables {
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let network = Network::read(Reads::of(view), &call.scope)?;
         let Self { route_table_ids: ids, filters } = self;
-        let tables = select(Reads::of(view), &call.scope, &ids, &filters, |table, name| values(call, table, name))?;
+        let tables =
+            select(Reads::of(view), &call.scope, &ids, &filters, NAMES, |table, name| values(call, table, name))?;
         let shown =
             tables.iter().map(|table| RouteTableShown::of(call, table, |target| stands(&network, table, target)));
         Ok(Output { route_table_set: shown.collect() })

@@ -3,7 +3,7 @@ use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use crate::resource::select;
-use crate::shown::{SecurityGroupShown, security_group_values};
+use crate::shown::{SECURITY_GROUP_FILTERS, SecurityGroupShown, security_group_values};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html>
 #[derive(Shape)]
@@ -27,9 +27,10 @@ impl Lookup for DescribeSecurityGroups {
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let Self { group_ids, group_names, filters } = self;
-        let mut groups = select(Reads::of(view), &call.scope, &group_ids, &filters, |group, name| {
-            security_group_values(call, group, name)
-        })?;
+        let mut groups =
+            select(Reads::of(view), &call.scope, &group_ids, &filters, SECURITY_GROUP_FILTERS, |group, name| {
+                security_group_values(call, group, name)
+            })?;
         if let Some(missing) = group_names.iter().find(|name| !groups.iter().any(|group| group.group_name == **name)) {
             let message = format!("The security group '{missing}' does not exist");
             return Err(Fault::client("InvalidGroup.NotFound", 400, message));

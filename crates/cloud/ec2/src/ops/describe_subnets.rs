@@ -4,7 +4,7 @@ use eksile_store::View;
 
 use crate::records::{NetworkInterface, Subnet};
 use crate::resource::select;
-use crate::shown::{SubnetShown, subnet_values};
+use crate::shown::{SUBNET_FILTERS, SubnetShown, subnet_values};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html>
 #[derive(Shape)]
@@ -27,7 +27,8 @@ impl Lookup for DescribeSubnets {
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let interfaces = view.records::<NetworkInterface>(&call.scope)?;
         let values = |subnet: &Subnet, name: &str| subnet_values(call, subnet, &interfaces, name);
-        let subnets = select::<Subnet>(Reads::of(view), &call.scope, &self.subnet_ids, &self.filters, values)?;
+        let subnets =
+            select::<Subnet>(Reads::of(view), &call.scope, &self.subnet_ids, &self.filters, SUBNET_FILTERS, values)?;
         Ok(Output { subnet_set: subnets.iter().map(|subnet| SubnetShown::of(call, subnet, &interfaces)).collect() })
     }
 }

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, filtered};
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use super::taggable;
@@ -26,24 +26,26 @@ pub(super) struct TagDescription {
     value: String,
 }
 
+filters! {
+    const NAMES, fn own_values(tag: &TagDescription) {
+        "key" => tag.key.clone(),
+        "value" => tag.value.clone(),
+        "resource-id" => tag.resource_id.clone(),
+        "resource-type" => tag.resource_type.clone(),
+    }
+}
+
+/// `tag:KEY` stands for a key and its values.
 fn values(tag: &TagDescription, name: &str) -> Option<Vec<String>> {
-    let value = match name {
-        "key" => &tag.key,
-        "value" => &tag.value,
-        "resource-id" => &tag.resource_id,
-        "resource-type" => &tag.resource_type,
-        _ => {
-            let key = name.strip_prefix("tag:")?;
-            return Some((tag.key == key).then(|| tag.value.clone()).into_iter().collect());
-        }
-    };
-    Some(vec![value.clone()])
+    let of_key = |key| (tag.key == key).then(|| tag.value.clone()).into_iter().collect();
+    own_values(tag, name).or_else(|| name.strip_prefix("tag:").map(of_key))
 }
 
 impl Lookup for DescribeTags {
     type Output = Output;
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
+        let known = |name: &str| NAMES.contains(&name) || name.starts_with("tag:");
         let mut tags = Vec::new();
         for tagged in taggable::all(Reads::of(view), &call.scope)? {
             tags.extend(tagged.tags.into_iter().map(|(key, value)| TagDescription {
@@ -53,6 +55,6 @@ impl Lookup for DescribeTags {
                 value,
             }));
         }
-        Ok(Output { tag_set: filtered(tags, &self.filters, values)? })
+        Ok(Output { tag_set: filtered(tags, &self.filters, known, values)? })
     }
 }

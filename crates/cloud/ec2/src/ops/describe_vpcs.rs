@@ -4,7 +4,7 @@ use eksile_store::View;
 
 use crate::records::Vpc;
 use crate::resource::select;
-use crate::shown::{VpcShown, vpc_values};
+use crate::shown::{VPC_FILTERS, VpcShown, vpc_values};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html>
 #[derive(Shape)]
@@ -26,7 +26,7 @@ impl Lookup for DescribeVpcs {
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let values = |vpc: &Vpc, name: &str| vpc_values(call, vpc, name);
-        let vpcs = select::<Vpc>(Reads::of(view), &call.scope, &self.vpc_ids, &self.filters, values)?;
+        let vpcs = select::<Vpc>(Reads::of(view), &call.scope, &self.vpc_ids, &self.filters, VPC_FILTERS, values)?;
         Ok(Output { vpc_set: vpcs.iter().map(|vpc| VpcShown::of(call, vpc)).collect() })
     }
 }

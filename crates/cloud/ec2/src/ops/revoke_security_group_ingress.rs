@@ -1,50 +1,20 @@
 use eksile_aws::{Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use super::group_rules::{Asked, Way, group, revoke};
-use crate::permission::IpPermission;
-use crate::records::SecurityGroup;
-use crate::resource;
-use crate::shown::RevokedRuleShown;
+use super::group_rules::{Asked, Revoked, Way};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RevokeSecurityGroupIngress.html>
 #[derive(Shape)]
-pub(super) struct RevokeSecurityGroupIngress {
-    group_id: Option<String>,
-    group_name: Option<String>,
-    ip_permissions: Vec<IpPermission>,
-    #[shape(input = "SecurityGroupRuleId")]
-    security_group_rule_ids: Vec<String>,
-    ip_protocol: Option<String>,
-    from_port: Option<i32>,
-    to_port: Option<i32>,
-    cidr_ip: Option<String>,
-}
-
-/// The rules taken away.
-#[derive(Shape)]
-pub(super) struct Output {
-    #[shape(name = "return")]
-    done: bool,
-    revoked_security_group_rule_set: Vec<RevokedRuleShown>,
-}
+pub(super) struct RevokeSecurityGroupIngress(Asked);
 
 impl Command for RevokeSecurityGroupIngress {
-    type Output = Output;
+    type Output = Revoked;
 
     fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<SecurityGroup>(call, self.group_id.as_deref())]
+        self.0.resources(call)
     }
 
-    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
-        let group = group(call, txn, self.group_id.as_deref(), self.group_name.as_deref())?;
-        let asked = Asked {
-            permissions: self.ip_permissions,
-            ip_protocol: self.ip_protocol,
-            ports: (self.from_port, self.to_port),
-            cidr_ip: self.cidr_ip,
-        };
-        let rules = revoke(call, txn, group, Way::Ingress, asked, &self.security_group_rule_ids)?;
-        Ok(Output { done: true, revoked_security_group_rule_set: rules })
+    fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Revoked, Fault> {
+        self.0.revoke(call, txn, Way::Ingress)
     }
 }

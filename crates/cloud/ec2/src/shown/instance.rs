@@ -1,8 +1,9 @@
 use eksile_aws::inputs::Tag;
-use eksile_aws::{Call, Shape};
+use eksile_aws::{Call, Shape, filters};
 use jiff::Timestamp;
 
 use super::interface::PrivateIpAddress;
+use super::interface::group_names;
 use super::{AssociationShown, GroupIdentifier, tag_set, time};
 use crate::instance_types;
 use crate::network::Network;
@@ -289,19 +290,12 @@ fn state_reason(instance: &Instance, state: InstanceState, observed: Option<&Obs
     Some(StateReason { message: format!("{code}: {text}"), code })
 }
 
-/// Values for the filters of `DescribeInstances`.
-pub(crate) fn filter_values(
-    call: &Call<'_>,
-    instance: &Instance,
-    network: &Network,
-    name: &str,
-) -> Option<Vec<String>> {
-    let (code, state) = network.state(instance).code_and_name();
-    let subnet = network.subnets.get(&instance.subnet_id);
-    let value = match name {
+filters! {
+    /// Values for the filters of `DescribeInstances`.
+    pub(crate) const FILTERS, fn filter_values(call: &Call<'_>, instance: &Instance, network: &Network) {
         "instance-id" => instance.instance_id.clone(),
-        "instance-state-name" => state.to_owned(),
-        "instance-state-code" => code.to_string(),
+        "instance-state-name" => network.state(instance).code_and_name().1,
+        "instance-state-code" => network.state(instance).code_and_name().0.to_string(),
         "instance-type" => instance.instance_type.clone(),
         "image-id" => instance.image_id.clone(),
         "reservation-id" => instance.reservation_id.clone(),
@@ -314,22 +308,15 @@ pub(crate) fn filter_values(
         "launch-time" => time(instance.launch_time).to_string(),
         "launch-index" => instance.ami_launch_index.to_string(),
         "tenancy" => "default".to_owned(),
-        "client-token" => return Some(instance.client_token.clone().into_iter().collect()),
-        "key-name" => return Some(instance.key_name.clone().into_iter().collect()),
-        "availability-zone" => return Some(subnet.map(|s| s.availability_zone.clone()).into_iter().collect()),
-        "outpost-arn" => return Some(subnet.and_then(|s| s.outpost_arn.clone()).into_iter().collect()),
-        "iam-instance-profile.arn" => {
-            return Some(instance.instance_profile.as_ref().map(|p| p.arn.clone()).into_iter().collect());
-        }
-        "network-interface.network-interface-id" => return Some(instance.network_interface_ids.clone()),
-        "instance.group-id" | "network-interface.group-id" => return Some(group_ids(instance, network)),
-        "instance.group-name" | "network-interface.group-name" => {
-            let groups = GroupIdentifier::all(network, &group_ids(instance, network));
-            return Some(groups.into_iter().map(|group| group.group_name).collect());
-        }
-        _ => return None,
-    };
-    Some(vec![value])
+        "client-token" => instance.client_token.clone(),
+        "key-name" => instance.key_name.clone(),
+        "availability-zone" => network.subnets.get(&instance.subnet_id).map(|s| s.availability_zone.clone()),
+        "outpost-arn" => network.subnets.get(&instance.subnet_id).and_then(|s| s.outpost_arn.clone()),
+        "iam-instance-profile.arn" => instance.instance_profile.as_ref().map(|p| p.arn.clone()),
+        "network-interface.network-interface-id" => instance.network_interface_ids.clone(),
+        "instance.group-id" | "network-interface.group-id" => group_ids(instance, network),
+        "instance.group-name" | "network-interface.group-name" => group_names(network, &group_ids(instance, network)),
+    }
 }
 
 fn group_ids(instance: &Instance, network: &Network) -> Vec<String> {

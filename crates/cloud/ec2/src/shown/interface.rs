@@ -1,5 +1,5 @@
 use eksile_aws::inputs::Tag;
-use eksile_aws::{Call, Shape};
+use eksile_aws::{Call, Shape, filters};
 use jiff::Timestamp;
 
 use super::{tag_set, time};
@@ -158,15 +158,9 @@ impl InterfaceShown {
     }
 }
 
-/// Values for the filters of `DescribeNetworkInterfaces`.
-pub(crate) fn filter_values(
-    call: &Call<'_>,
-    interface: &NetworkInterface,
-    network: &Network,
-    name: &str,
-) -> Option<Vec<String>> {
-    let attachment = interface.attachment.as_ref();
-    let value = match name {
+filters! {
+    /// Values for the filters of `DescribeNetworkInterfaces`.
+    pub(crate) const FILTERS, fn filter_values(call: &Call<'_>, interface: &NetworkInterface, network: &Network, address: Option<&Address>) {
         "network-interface-id" => interface.network_interface_id.clone(),
         "subnet-id" => interface.subnet_id.clone(),
         "vpc-id" => interface.vpc_id.clone(),
@@ -178,27 +172,24 @@ pub(crate) fn filter_values(
         "requester-managed" => interface.requester_managed.to_string(),
         "source-dest-check" => interface.source_dest_check.to_string(),
         "owner-id" => call.scope.account.clone(),
-        "group-id" => return Some(interface.groups.clone()),
-        "group-name" => {
-            return Some(GroupIdentifier::all(network, &interface.groups).into_iter().map(|g| g.group_name).collect());
-        }
-        "addresses.private-ip-address" => {
-            return Some(
-                std::iter::once(&interface.private_ip).chain(&interface.secondary_private_ips).cloned().collect(),
-            );
-        }
-        "availability-zone" => {
-            return Some(
-                network.subnets.get(&interface.subnet_id).map(|s| s.availability_zone.clone()).into_iter().collect(),
-            );
-        }
-        "attachment.instance-id" => return Some(attachment.map(|a| a.instance_id.clone()).into_iter().collect()),
-        "attachment.attachment-id" => return Some(attachment.map(|a| a.attachment_id.clone()).into_iter().collect()),
-        "attachment.device-index" => {
-            return Some(attachment.map(|a| a.device_index.to_string()).into_iter().collect());
-        }
-        "attachment.status" => return Some(attachment.map(|_| "attached".to_owned()).into_iter().collect()),
-        _ => return None,
-    };
-    Some(vec![value])
+        "group-id" => interface.groups.clone(),
+        "group-name" => group_names(network, &interface.groups),
+        "addresses.private-ip-address" => private_ips(interface),
+        "availability-zone" => network.subnets.get(&interface.subnet_id).map(|s| s.availability_zone.clone()),
+        "attachment.instance-id" => interface.attachment.as_ref().map(|a| a.instance_id.clone()),
+        "attachment.attachment-id" => interface.attachment.as_ref().map(|a| a.attachment_id.clone()),
+        "attachment.device-index" => interface.attachment.as_ref().map(|a| a.device_index.to_string()),
+        "association.public-ip" => address.map(|a| a.public_ip.clone()),
+        "association.allocation-id" => address.map(|a| a.allocation_id.clone()),
+        "attachment.status" => interface.attachment.as_ref().map(|_| "attached".to_owned()),
+    }
+}
+
+fn private_ips(interface: &NetworkInterface) -> Vec<String> {
+    std::iter::once(&interface.private_ip).chain(&interface.secondary_private_ips).cloned().collect()
+}
+
+/// The names of groups, given their ids.
+pub(super) fn group_names(network: &Network, ids: &[String]) -> Vec<String> {
+    GroupIdentifier::all(network, ids).into_iter().map(|group| group.group_name).collect()
 }

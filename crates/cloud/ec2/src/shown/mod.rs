@@ -11,14 +11,19 @@ mod vpc;
 
 pub(crate) use address::AddressShown;
 pub(crate) use gateway::{InternetGatewayShown, NatGatewayShown};
-pub(crate) use instance::{InstanceShown, InstanceStateShown, ReservationShown, filter_values as instance_values};
-pub(crate) use interface::{AssociationShown, GroupIdentifier, InterfaceShown, filter_values as interface_values};
+pub(crate) use instance::{
+    FILTERS as INSTANCE_FILTERS, InstanceShown, InstanceStateShown, ReservationShown, filter_values as instance_values,
+};
+pub(crate) use interface::{
+    AssociationShown, FILTERS as INTERFACE_FILTERS, GroupIdentifier, InterfaceShown, filter_values as interface_values,
+};
 pub(crate) use route_table::{AssociationState, RouteTableShown};
 pub(crate) use security_group::{
-    RevokedRuleShown, RuleShown, SecurityGroupShown, filter_values as security_group_values,
+    FILTERS as SECURITY_GROUP_FILTERS, RevokedRuleShown, RuleShown, SecurityGroupShown,
+    filter_values as security_group_values,
 };
-pub(crate) use subnet::{SubnetShown, filter_values as subnet_values};
-pub(crate) use vpc::{VpcShown, filter_values as vpc_values};
+pub(crate) use subnet::{FILTERS as SUBNET_FILTERS, SubnetShown, filter_values as subnet_values};
+pub(crate) use vpc::{FILTERS as VPC_FILTERS, VpcShown, filter_values as vpc_values};
 
 use eksile_aws::Shape;
 use eksile_aws::inputs::Tag;

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::Tag;
-use eksile_aws::{Call, Shape};
+use eksile_aws::{Call, Shape, filters};
 
 use super::tag_set;
 use crate::permission::{IpPermission, grouped};
@@ -67,7 +67,7 @@ fn cidr(peer: &Peer) -> Option<String> {
     }
 }
 
-fn group(peer: &Peer) -> Option<String> {
+fn peer_group(peer: &Peer) -> Option<String> {
     match peer {
         Peer::Cidr(_) => None,
         Peer::Group(id) => Some(id.clone()),
@@ -86,7 +86,7 @@ impl RuleShown {
             from_port: rule.from_port.unwrap_or(-1),
             to_port: rule.to_port.unwrap_or(-1),
             cidr_ipv4: cidr(&rule.peer),
-            referenced_group_info: group(&rule.peer).map(|group_id| ReferencedGroup { group_id, user_id }),
+            referenced_group_info: peer_group(&rule.peer).map(|group_id| ReferencedGroup { group_id, user_id }),
             description: rule.description.clone(),
             security_group_rule_arn: call.arn("ec2", &format!("security-group-rule/{}", rule.rule_id)),
             tag_set: Vec::new(),
@@ -118,39 +118,33 @@ impl RevokedRuleShown {
             from_port: rule.from_port.unwrap_or(-1),
             to_port: rule.to_port.unwrap_or(-1),
             cidr_ipv4: cidr(&rule.peer),
-            referenced_group_id: group(&rule.peer),
+            referenced_group_id: peer_group(&rule.peer),
             description: rule.description.clone(),
         }
     }
 }
 
-/// Values for the filters of `DescribeSecurityGroups`.
-pub(crate) fn filter_values(call: &Call<'_>, shown: &SecurityGroup, name: &str) -> Option<Vec<String>> {
-    let value = match name {
-        "group-id" => shown.group_id.clone(),
-        "group-name" => shown.group_name.clone(),
-        "description" => shown.description.clone(),
+filters! {
+    /// Values for the filters of `DescribeSecurityGroups`.
+    pub(crate) const FILTERS, fn filter_values(call: &Call<'_>, group: &SecurityGroup) {
+        "group-id" => group.group_id.clone(),
+        "group-name" => group.group_name.clone(),
+        "description" => group.description.clone(),
         "owner-id" => call.scope.account.clone(),
-        "vpc-id" => shown.vpc_id.clone(),
-        _ => {
-            return match name.strip_prefix("egress.") {
-                Some(rest) => rule_values(&shown.egress, rest),
-                None => rule_values(&shown.ingress, name),
-            };
-        }
-    };
-    Some(vec![value])
+        "vpc-id" => group.vpc_id.clone(),
+        "ip-permission.cidr" => of_rules(&group.ingress, |rule| cidr(&rule.peer)),
+        "ip-permission.group-id" => of_rules(&group.ingress, |rule| peer_group(&rule.peer)),
+        "ip-permission.protocol" => of_rules(&group.ingress, |rule| Some(rule.ip_protocol.clone())),
+        "ip-permission.from-port" => of_rules(&group.ingress, |rule| rule.from_port.map(|port| port.to_string())),
+        "ip-permission.to-port" => of_rules(&group.ingress, |rule| rule.to_port.map(|port| port.to_string())),
+        "egress.ip-permission.cidr" => of_rules(&group.egress, |rule| cidr(&rule.peer)),
+        "egress.ip-permission.group-id" => of_rules(&group.egress, |rule| peer_group(&rule.peer)),
+        "egress.ip-permission.protocol" => of_rules(&group.egress, |rule| Some(rule.ip_protocol.clone())),
+        "egress.ip-permission.from-port" => of_rules(&group.egress, |rule| rule.from_port.map(|port| port.to_string())),
+        "egress.ip-permission.to-port" => of_rules(&group.egress, |rule| rule.to_port.map(|port| port.to_string())),
+    }
 }
 
-fn rule_values(rules: &[Rule], name: &str) -> Option<Vec<String>> {
-    let port = |port: Option<i32>| port.map(|port| port.to_string());
-    let values: Vec<String> = match name {
-        "ip-permission.cidr" => rules.iter().filter_map(|rule| cidr(&rule.peer)).collect(),
-        "ip-permission.group-id" => rules.iter().filter_map(|rule| group(&rule.peer)).collect(),
-        "ip-permission.protocol" => rules.iter().map(|rule| rule.ip_protocol.clone()).collect(),
-        "ip-permission.from-port" => rules.iter().filter_map(|rule| port(rule.from_port)).collect(),
-        "ip-permission.to-port" => rules.iter().filter_map(|rule| port(rule.to_port)).collect(),
-        _ => return None,
-    };
-    Some(values)
+fn of_rules(rules: &[Rule], value: impl Fn(&Rule) -> Option<String>) -> Vec<String> {
+    rules.iter().filter_map(value).collect()
 }

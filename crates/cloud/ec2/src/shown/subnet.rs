@@ -1,5 +1,5 @@
 use eksile_aws::inputs::Tag;
-use eksile_aws::{Call, Shape};
+use eksile_aws::{Call, Shape, filters};
 
 use super::tag_set;
 use crate::records::{NetworkInterface, Subnet};
@@ -73,14 +73,9 @@ fn free_addresses(subnet: &Subnet, interfaces: &[NetworkInterface]) -> i64 {
     i64::try_from(free).unwrap_or(i64::MAX)
 }
 
-/// Values for the filters of `DescribeSubnets`.
-pub(crate) fn filter_values(
-    call: &Call<'_>,
-    subnet: &Subnet,
-    interfaces: &[NetworkInterface],
-    name: &str,
-) -> Option<Vec<String>> {
-    let value = match name {
+filters! {
+    /// Values for the filters of `DescribeSubnets`.
+    pub(crate) const FILTERS, fn filter_values(call: &Call<'_>, subnet: &Subnet, interfaces: &[NetworkInterface]) {
         "subnet-id" => subnet.subnet_id.clone(),
         "subnet-arn" => resource::arn::<Subnet>(call, Some(&subnet.subnet_id)),
         "vpc-id" => subnet.vpc_id.clone(),
@@ -92,8 +87,6 @@ pub(crate) fn filter_values(
         "map-public-ip-on-launch" => subnet.map_public_ip_on_launch.to_string(),
         "owner-id" => call.scope.account.clone(),
         "state" => "available".to_owned(),
-        "outpost-arn" => return Some(subnet.outpost_arn.clone().into_iter().collect()),
-        _ => return None,
-    };
-    Some(vec![value])
+        "outpost-arn" => subnet.outpost_arn.clone(),
+    }
 }

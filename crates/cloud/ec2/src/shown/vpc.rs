@@ -1,5 +1,5 @@
 use eksile_aws::inputs::Tag;
-use eksile_aws::{Call, Shape};
+use eksile_aws::{Call, Shape, filters};
 
 use super::tag_set;
 use crate::records::Vpc;
@@ -56,9 +56,9 @@ pub(crate) fn association_id(vpc: &Vpc) -> String {
     vpc.vpc_id.replacen("vpc-", "vpc-cidr-assoc-", 1)
 }
 
-/// Values for the filters of `DescribeVpcs`.
-pub(crate) fn filter_values(call: &Call<'_>, vpc: &Vpc, name: &str) -> Option<Vec<String>> {
-    let value = match name {
+filters! {
+    /// Values for the filters of `DescribeVpcs`.
+    pub(crate) const FILTERS, fn filter_values(call: &Call<'_>, vpc: &Vpc) {
         "vpc-id" => vpc.vpc_id.clone(),
         "cidr" | "cidr-block" | "cidrBlock" | "cidr-block-association.cidr-block" => vpc.cidr_block.clone(),
         "cidr-block-association.association-id" => association_id(vpc),
@@ -67,7 +67,5 @@ pub(crate) fn filter_values(call: &Call<'_>, vpc: &Vpc, name: &str) -> Option<Ve
         "is-default" | "isDefault" => vpc.is_default.to_string(),
         "owner-id" => call.scope.account.clone(),
         "state" => "available".to_owned(),
-        _ => return None,
-    };
-    Some(vec![value])
+    }
 }

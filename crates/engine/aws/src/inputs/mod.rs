@@ -3,5 +3,5 @@
 mod filter;
 mod tags;
 
-pub use filter::{Filter, filtered};
+pub use filter::{Filter, Values, filtered};
 pub use tags::{Tag, TagRules, TagSpecification, merge_tags, specified_tags};

@@ -12,7 +12,7 @@ async fn ec2_faults() {
         ("Action=RunInstances&MinCount=x", 400, "InvalidParameterValue"),
         ("Action=RunInstances&MinCount=1&InstanceType=z9.huge", 400, "InvalidParameterValue"),
         ("Action=RunInstances&MinCount=1&MinCount=1", 400, "InvalidParameterCombination"),
-        ("Action=DescribeVpcs&Filter.1.Name=nonsense", 200, ""),
+        ("Action=DescribeVpcs&Filter.1.Name=nonsense", 400, "InvalidParameterValue"),
         ("Action=Nonsense", 400, "InvalidAction"),
         ("Nothing=1", 400, "InvalidAction"),
         ("Action=DescribeNetworkAcls", 501, "NotImplemented"),

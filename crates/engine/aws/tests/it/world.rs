@@ -99,11 +99,15 @@ impl Lookup for DescribeVpcs {
     type Output = Listed;
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Listed, Fault> {
-        let vpcs =
-            filtered(view.records::<Vpc>(&call.scope)?, &self.filters, |vpc, name| match name.strip_prefix("tag:") {
+        let vpcs = filtered(
+            view.records::<Vpc>(&call.scope)?,
+            &self.filters,
+            |name| name == "vpc-id" || name.starts_with("tag:"),
+            |vpc, name| match name.strip_prefix("tag:") {
                 Some(key) => Some(vpc.tags.get(key).cloned().into_iter().collect()),
                 None => (name == "vpc-id").then(|| vec![vpc.id.clone()]),
-            })?;
+            },
+        )?;
         Ok(Listed { vpcs: vpcs.iter().map(shown).collect() })
     }
 }

@@ -72,8 +72,8 @@ fn who_gets_in() {
     assert!(place.meet(ClientAuth::Required(pem), Some(&own)).unwrap().is_some());
     // A serving certificate is not a client's.
     assert!(place.meet(ClientAuth::Required(pem), Some(&place.server)).is_err());
-    assert!(place.meet(ClientAuth::Asked, Some(&stranger)).unwrap().is_some());
-    assert_eq!(place.meet(ClientAuth::Asked, None), Ok(None));
+    assert!(place.meet(ClientAuth::Asked(place.authority.pem()), Some(&stranger)).unwrap().is_some());
+    assert_eq!(place.meet(ClientAuth::Asked(place.authority.pem()), None), Ok(None));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn asked_for_and_verified_later() {
     let verifier = ClientVerifier::new(place.authority.pem()).unwrap();
     let now = Timestamp::now();
     let own = place.authority.issue_client("jane", &["b", "a", "b"], day()).unwrap();
-    let chain = place.meet(ClientAuth::Asked, Some(&own)).unwrap().unwrap();
+    let chain = place.meet(ClientAuth::Asked(place.authority.pem()), Some(&own)).unwrap().unwrap();
     let identity = verifier.verify(&chain, now).unwrap();
     assert_eq!(
         (identity.common_name.as_str(), identity.organizations),
@@ -94,8 +94,8 @@ fn asked_for_and_verified_later() {
     assert!(refused(&chain, now + SignedDuration::from_hours(25)));
     assert!(refused(&chain, now - SignedDuration::from_hours(1)));
     let foreign = Authority::create("cluster", 1).unwrap().issue_client("jane", &[], day()).unwrap();
-    assert!(refused(&place.meet(ClientAuth::Asked, Some(&foreign)).unwrap().unwrap(), now));
-    assert!(refused(&place.meet(ClientAuth::Asked, Some(&place.server)).unwrap().unwrap(), now));
+    assert!(refused(&place.meet(ClientAuth::Asked(place.authority.pem()), Some(&foreign)).unwrap().unwrap(), now));
+    assert!(refused(&place.meet(ClientAuth::Asked(place.authority.pem()), Some(&place.server)).unwrap().unwrap(), now));
     assert!(verifier.verify(&[], now).is_err());
 }
 
