@@ -43,6 +43,9 @@ const RENAMED: &[(&str, &str)] = &[
     ("count", "deprecatedCount"),
 ];
 
+/// Texts that the core group always writes (under this name), and the new one only when there is something to write.
+const ALWAYS_IN_CORE: &[&str] = &["reportingComponent", "reportingInstance"];
+
 /// Fields of an `events.k8s.io` event that stay: name in messages, path in either form. Upstream looks at the reason twice.
 const FIXED: &[(&str, &str, &str)] = &[
     ("involvedObject", "/involvedObject", "/regarding"),
@@ -64,11 +67,32 @@ const FIXED: &[(&str, &str, &str)] = &[
 /// The core group's form of an `events.k8s.io` event; leaves the core form alone.
 pub fn to_core(event: &mut Value) {
     rename(event, |(old, new)| (new, old), "v1");
+    let Some(fields) = event.as_object_mut() else { return };
+    for name in ALWAYS_IN_CORE {
+        fields.entry(*name).or_insert_with(|| "".into());
+    }
+    if let Some(series) = series_of(fields).filter(|s| s.get("count").is_some_and(|c| *c == 0)) {
+        series.remove("count");
+    }
 }
 
 /// The `events.k8s.io` form of a core event.
 pub fn from_core(event: &mut Value) {
+    if let Some(fields) = event.as_object_mut() {
+        for name in ALWAYS_IN_CORE {
+            if fields.get(*name).is_some_and(|text| *text == "") {
+                fields.remove(*name);
+            }
+        }
+        if let Some(series) = series_of(fields) {
+            series.entry("count").or_insert_with(|| 0.into());
+        }
+    }
     rename(event, |(old, new)| (old, new), "events.k8s.io/v1");
+}
+
+fn series_of(fields: &mut Map<String, Value>) -> Option<&mut Map<String, Value>> {
+    fields.get_mut("series").and_then(Value::as_object_mut)
 }
 
 fn rename<'a>(event: &mut Value, pair: impl Fn((&'a str, &'a str)) -> (&'a str, &'a str), version: &str) {
@@ -162,7 +186,14 @@ impl Strategy for NewEvent {
         for (field, core, other) in FIXED {
             let now = either(new, core, other);
             if now != either(old, core, other) {
-                errors.invalid(*field, now, "field is immutable");
+                // Upstream's texts and numbers are never null.
+                let shown = match (now, *field) {
+                    (Value::Null, "count") => &Value::from(0),
+                    (Value::Null, "message" | "reason" | "type" | "action") => &Value::from(""),
+                    (Value::Null, "reportingController" | "reportingInstance") => &Value::from(""),
+                    (now, _) => now,
+                };
+                errors.invalid(*field, shown, "field is immutable");
             }
         }
     }
@@ -358,14 +389,17 @@ mod tests {
 
     #[test]
     fn the_two_forms_carry_the_same() {
-        let core =
-            json!({"apiVersion": "v1", "involvedObject": {"name": "p"}, "message": "m", "count": 2, "reason": "r"});
+        let core = json!({
+            "apiVersion": "v1", "involvedObject": {"name": "p"}, "message": "m", "count": 2, "reason": "r",
+            "reportingComponent": "", "reportingInstance": "me", "series": {"lastObservedTime": null}
+        });
         let mut event = core.clone();
         from_core(&mut event);
-        assert_eq!(
-            event,
-            json!({"apiVersion": "events.k8s.io/v1", "regarding": {"name": "p"}, "note": "m", "deprecatedCount": 2, "reason": "r"})
-        );
+        let expected = json!({
+            "apiVersion": "events.k8s.io/v1", "regarding": {"name": "p"}, "note": "m", "deprecatedCount": 2, "reason": "r",
+            "reportingInstance": "me", "series": {"lastObservedTime": null, "count": 0}
+        });
+        assert_eq!(event, expected);
         to_core(&mut event);
         assert_eq!(event, core);
     }

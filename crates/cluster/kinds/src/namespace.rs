@@ -107,6 +107,13 @@ impl Strategy for Namespace {
         Ok(())
     }
 
+    fn reset_fields(&self, sub: &str) -> &'static [&'static [&'static str]] {
+        match sub {
+            "status" => &[&["spec"]],
+            _ => &[&["status"]],
+        }
+    }
+
     fn returns_deleted(&self) -> bool {
         true
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::caller::Caller;
 use crate::door::Door;
+use crate::field::FieldErrors;
 use crate::locate::ResourceRequest;
 use crate::query::Query;
 use crate::resource::Resource;
@@ -75,6 +76,12 @@ impl Call<'_> {
     /// 500 when the table lacks it.
     pub fn schema(&self) -> Result<&Schema, StatusError> {
         self.door.schema(&self.resource.schema)
+    }
+
+    /// 422 about the fields of the object, under the kind that it is stored as.
+    #[must_use]
+    pub fn invalid(&self, name: &str, errors: &FieldErrors) -> StatusError {
+        StatusError::invalid(&self.resource.hub_group, &self.resource.kind, name, errors)
     }
 
     /// 404 about the object.

@@ -1,5 +1,7 @@
 //! From the bytes of a body to an object of a resource, with upstream's words for what is wrong.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::call::Call;
@@ -173,30 +175,48 @@ fn check_kind(call: &Call<'_>, value: &mut Value) -> Result<(), StatusError> {
     Ok(())
 }
 
-/// What upstream says about an object of another kind: it decodes it as what it claims to be, then cannot convert it.
+/// What upstream says about an object of another kind.
 fn other_kind(call: &Call<'_>, claimed: &Claimed, body: &[u8]) -> StatusError {
     let resource = call.resource.as_ref();
     let (api_version, kind) = (&claimed.api_version, &claimed.kind);
     if api_version.matches('/').count() > 1 {
-        return unrecognized(resource, body, &format!("unexpected GroupVersion string: {api_version}"));
+        return unrecognized(resource, body, &mismatch(call, api_version, kind, body));
+    }
+    if sibling(call, api_version, kind).is_some() {
+        return StatusError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            resource.api_version
+        ));
+    }
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    let why = mismatch(call, api_version, kind, body);
+    StatusError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {}: {why}", resource.kind))
+}
+
+/// The resource of another group that shows the same objects under this version and kind.
+pub(crate) fn sibling<'a>(call: &Call<'a>, api_version: &str, kind: &str) -> Option<&'a Arc<Resource>> {
+    let same = |other: &&Arc<Resource>| {
+        *other.api_version == *api_version && *other.kind == *kind && other.prefix == call.resource.prefix
+    };
+    call.door.resources.iter().find(same)
+}
+
+/// Why an object that claims to be of another kind cannot be one of the call's: upstream decodes it as what it claims to
+/// be, then cannot convert it.
+pub(crate) fn mismatch(call: &Call<'_>, api_version: &str, kind: &str, body: &[u8]) -> String {
+    if api_version.matches('/').count() > 1 {
+        return format!("unexpected GroupVersion string: {api_version}");
     }
     let version = api_version.rsplit('/').next().unwrap_or_default();
     let schemas = &call.door.schemas;
     let known = schemas.kind(api_version, kind).and_then(|id| schemas.schema(&schemas.get(id).name));
-    let why = match known.map(|schema| schema.decode(body)) {
+    match known.map(|schema| schema.decode(body)) {
         None => {
             format!(
                 "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:110\""
             )
         }
         Some(Err(error)) => error.to_string(),
-        Some(Ok(_)) => {
-            let group = match resource.group.split('.').next() {
-                None | Some("" | "events") => "core",
-                Some(group) => group,
-            };
-            format!("converting ({version}.{kind}) to ({group}.{}): unknown conversion", resource.kind)
-        }
-    };
-    StatusError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {}: {why}", resource.kind))
+        Some(Ok(_)) => format!("converting ({version}.{kind}) to ({}): unknown conversion", call.resource.go_type()),
+    }
 }

@@ -1,7 +1,7 @@
 //! What a delete means: preconditions, grace, finalizers (`apiserver/pkg/registry/rest/delete.go`).
 
 use jiff::ToSpan;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::call::Call;
 use crate::decode;
@@ -118,17 +118,58 @@ pub(crate) struct Outcome {
 /// # Errors
 /// 409 when a precondition does not hold or somebody else wrote first; the strategy's refusal.
 pub(crate) async fn delete(call: &Call<'_>, current: &Current, options: &Options) -> Result<Outcome, StatusError> {
-    let strategy = call.resource.strategy;
     preconditions(call, current, options)?;
-    strategy.validate_delete(&current.object, &call.context())?;
-    if options.grace.is_some_and(|g| g < 0) && strategy.grace(&current.object, None) != Grace::Now {
-        // Upstream takes a negative grace as one second.
-        return mark(call, current, options, 1).await;
+    call.resource.strategy.validate_delete(&current.object, &call.context())?;
+    let mut new = current.object.clone();
+    let begun = begin(call, &mut new, options.grace);
+    let unchanged = || Outcome { done: Done { bytes: shown(call.resource, &current.entry.value) }, gone: false };
+    if begun == Begun::Pending {
+        return Ok(unchanged());
     }
-    match strategy.grace(&current.object, options.grace) {
-        Grace::After(seconds) if seconds > 0 => mark(call, current, options, seconds).await,
-        _ => mark(call, current, options, 0).await,
+    set_finalizers(&mut new, &options.propagation);
+    let held = call.resource.strategy.blocks_deletion(&current.object);
+    let waits = held || new.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty());
+    match begun {
+        Begun::Plain if !waits => {
+            let done = write::remove(call, current, options.dry_run).await?;
+            return Ok(Outcome { done, gone: true });
+        }
+        Begun::Graceful(0) if !waits => {
+            let done = write::store(call, current, new, false, options.dry_run).await?;
+            let done = if options.dry_run { done } else { remove_marked(call, current, done).await? };
+            return Ok(Outcome { done, gone: true });
+        }
+        Begun::Plain => mark_now(&mut new, call.now),
+        _ => {}
     }
+    if held {
+        // A namespace ends when its content has; no time is set for it.
+        metadata(&mut new).remove("deletionGracePeriodSeconds");
+    }
+    if new == current.object {
+        return Ok(unchanged());
+    }
+    call.resource.strategy.mark_deleted(&mut new);
+    let done = write::store_change(call, current, new, options.dry_run).await?;
+    Ok(Outcome { done, gone: false })
+}
+
+/// Removes an object that has just been marked, whoever wrote it since; one that is gone was removed by another.
+async fn remove_marked(call: &Call<'_>, before: &Current, marked: Done) -> Result<Done, StatusError> {
+    for _ in 0..write::TRIES {
+        let current = match Current::read(call) {
+            Err(error) if error.code() == 404 => return Ok(marked),
+            other => other?,
+        };
+        if meta(&current.object, "uid") != meta(&before.object, "uid") {
+            return Ok(marked);
+        }
+        match write::remove(call, &current, false).await {
+            Err(error) if error.to_string().ends_with(write::CHANGED) => {}
+            other => return other,
+        }
+    }
+    Err(call.conflict(write::CHANGED))
 }
 
 fn preconditions(call: &Call<'_>, current: &Current, options: &Options) -> Result<(), StatusError> {
@@ -159,46 +200,65 @@ fn preconditions(call: &Call<'_>, current: &Current, options: &Options) -> Resul
 
 /// 409 that names the kind where others name the resource.
 fn conflict_of_kind(call: &Call<'_>, why: &str) -> StatusError {
-    StatusError::conflict(&call.resource.group, &call.resource.kind, &call.at.name, why)
+    StatusError::conflict(&call.resource.hub_group, &call.resource.kind, &call.at.name, why)
 }
 
-async fn mark(call: &Call<'_>, current: &Current, options: &Options, grace: i64) -> Result<Outcome, StatusError> {
-    let resource = call.resource;
-    let mut new = current.object.clone();
-    set_finalizers(&mut new, &options.propagation);
-    let waits = new.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty());
-    if grace == 0 && !waits && !resource.strategy.blocks_deletion(&current.object) {
-        let done = write::remove(call, current, options.dry_run).await?;
-        return Ok(Outcome { done, gone: true });
-    }
-    if !shortened(&mut new, call.now, grace) && new == current.object {
-        let done = Done { bytes: shown(call.resource, &current.entry.value) };
-        return Ok(Outcome { done, gone: false });
-    }
-    if resource.strategy.blocks_deletion(&current.object) {
-        // A namespace ends when its content has; no time is set for it.
-        metadata(&mut new).remove("deletionGracePeriodSeconds");
-    }
-    resource.strategy.mark_deleted(&mut new);
-    let done = write::store_change(call, current, new, options.dry_run).await?;
-    Ok(Outcome { done, gone: false })
+/// How a delete begins, before finalizers have their say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    /// It ends already, and as soon as is asked for.
+    Pending,
+    /// The kind knows grace: it is marked to end in so many seconds.
+    Graceful(i64),
+    /// Without grace.
+    Plain,
 }
 
-/// Sets the deletion timestamp, or brings it nearer; false when it stays.
-fn shortened(new: &mut Value, now: jiff::Timestamp, grace: i64) -> bool {
+/// Marks an object of a kind with grace, or brings its end nearer.
+fn begin(call: &Call<'_>, new: &mut Value, asked: Option<i64>) -> Begun {
+    // Upstream takes a negative grace as one second.
+    let asked = asked.map(|seconds| if seconds < 0 { 1 } else { seconds });
+    let Grace::After(seconds) = call.resource.strategy.grace(new, asked) else { return Begun::Plain };
     let fields = metadata(new);
     let before = fields.get("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
-    let marked = fields.get("deletionTimestamp").is_some_and(|t| !t.is_null());
-    if marked && grace >= before {
-        return false;
+    let Some(end) = ends(fields) else {
+        mark(fields, call.now.checked_add(seconds.seconds()).unwrap_or(call.now), seconds);
+        return Begun::Graceful(seconds);
+    };
+    match asked {
+        _ if before == 0 => Begun::Plain,
+        Some(asked) if asked < before => {
+            let nearer = end.checked_sub((before - asked).seconds()).unwrap_or(call.now);
+            // What asked for grace that is over ends as soon as an object with grace can.
+            let (at, left) = if nearer < call.now { (call.now, asked.min(1)) } else { (nearer, asked) };
+            mark(fields, at, left);
+            Begun::Graceful(asked)
+        }
+        _ => Begun::Pending,
     }
-    if !marked && let Some(generation) = fields.get("generation").and_then(Value::as_i64) {
+}
+
+/// When an object ends; `None` when it does not.
+fn ends(fields: &Map<String, Value>) -> Option<jiff::Timestamp> {
+    fields.get("deletionTimestamp")?.as_str()?.parse().ok()
+}
+
+/// Marks an object that ends without grace, once nothing holds it.
+fn mark_now(new: &mut Value, now: jiff::Timestamp) {
+    let fields = metadata(new);
+    let at = ends(fields).filter(|end| *end <= now).unwrap_or(now);
+    mark(fields, at, 0);
+}
+
+/// Sets the end of an object and the grace until then, seconds; the first mark is a change of what is wanted.
+fn mark(fields: &mut Map<String, Value>, at: jiff::Timestamp, grace: i64) {
+    if ends(fields).is_none()
+        && let Some(generation) = fields.get("generation").and_then(Value::as_i64)
+    {
         fields.insert("generation".to_owned(), (generation + 1).into());
     }
-    let at = now.checked_add(grace.seconds()).unwrap_or(now);
     fields.insert("deletionTimestamp".to_owned(), time(at).into());
     fields.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
-    true
 }
 
 fn set_finalizers(new: &mut Value, propagation: &str) {

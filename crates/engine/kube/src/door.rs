@@ -102,8 +102,8 @@ impl Door {
             schemas: parts.schemas,
             shapes,
             clock: parts.clock,
+            tokens: Tokens::new(parts.authenticators, parts.settings.issuer.clone()),
             settings: parts.settings,
-            tokens: Tokens::new(parts.authenticators),
             kubelets: parts.kubelets,
             issuer: parts.issuer,
         });

@@ -87,9 +87,8 @@ pub(crate) fn clean(object: &mut Value, warnings: &mut Vec<String>) {
 /// What the server sets on a new object.
 pub(crate) fn begin(object: &mut Value, resource: &Resource, now: jiff::Timestamp) {
     let fields = metadata(object);
-    for name in OF_SERVER {
-        fields.remove(name);
-    }
+    // What else only the server may say was dropped where upstream drops it: in a POST, not in a PUT or an apply.
+    fields.remove("selfLink");
     fields.insert("uid".to_owned(), eksile_base::ids::uuid().into());
     fields.insert("creationTimestamp".to_owned(), time(now).into());
     let own = resource.strategy.finalizers();

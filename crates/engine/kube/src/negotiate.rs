@@ -9,8 +9,10 @@ pub enum Form {
     Object,
     /// `meta.k8s.io` Table.
     Table,
-    /// `meta.k8s.io` PartialObjectMetadata.
+    /// `meta.k8s.io` PartialObjectMetadata: of one object.
     Partial,
+    /// `meta.k8s.io` PartialObjectMetadataList: of a list.
+    PartialList,
 }
 
 /// What the client wants.
@@ -58,7 +60,8 @@ impl<'a> Clause<'a> {
         let form = match self.get("as") {
             None => return Some(Wanted { yaml, ..Wanted::PLAIN }),
             Some("Table") => Form::Table,
-            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Form::Partial,
+            Some("PartialObjectMetadata") => Form::Partial,
+            Some("PartialObjectMetadataList") => Form::PartialList,
             Some(_) => return None,
         };
         let version = match (self.get("g"), self.get("v")) {
@@ -95,6 +98,12 @@ fn not_acceptable() -> StatusError {
          application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch",
     )
     .with(crate::status::Details::default())
+}
+
+/// 406 of an answer that has no such form, found when the work is done already.
+#[must_use]
+pub fn no_such_form(why: impl Into<String>) -> StatusError {
+    StatusError::new(406, "NotAcceptable", why)
 }
 
 /// The version of aggregated discovery that is asked for before plain JSON, if any.

@@ -114,6 +114,12 @@ pub fn shown(resource: &Resource, stored: &Bytes) -> Bytes {
     Encoded::with_head(&resource.head, &object).at(revision)
 }
 
+/// An object of one resource in the form of another that shows the same objects.
+pub fn convert(from: &Resource, to: &Resource, object: &mut Value) {
+    from.strategy.encode_stored(object);
+    to.strategy.decode_stored(object);
+}
+
 /// A stored object without `kind` and `apiVersion`, as items of a list are written: to be preceded by `{`.
 #[must_use]
 pub fn item(resource: &Resource, stored: &Bytes) -> Bytes {

@@ -277,6 +277,8 @@ pub struct Resource {
     pub stored_head: Arc<str>,
     /// Key of the whole collection in the store: `/registry/[GROUP/]PLURAL/`.
     pub prefix: Arc<str>,
+    /// Group of the kind that objects are stored as; upstream's messages about fields name it.
+    pub hub_group: Arc<str>,
     /// False for reviews.
     pub stored: bool,
     /// The kind's opinions.
@@ -322,9 +324,17 @@ impl Resource {
             verbs: row.verbs.to_vec(),
             schema: schema.into(),
             prefix: collection_key(group, plural).into(),
+            hub_group: group.into(),
             stored: row.stored,
             strategy: row.strategy,
         }
+    }
+
+    /// Upstream's Go type behind every version of the kind, such as `rbac.Role`; some messages name it.
+    #[must_use]
+    pub fn go_type(&self) -> String {
+        let package = self.hub_group.split('.').next().filter(|label| !label.is_empty()).unwrap_or("core");
+        format!("{package}.{}", self.kind)
     }
 
     /// The subresource of this name.

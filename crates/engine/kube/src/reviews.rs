@@ -152,14 +152,10 @@ fn rules(call: &Call<'_>, review: &Value) -> Result<Value, StatusError> {
 }
 
 async fn token(call: &Call<'_>, review: &Value) -> Value {
-    let token = text(review, "/spec/token");
-    let asked = list(review, "/spec/audiences");
-    let own = &call.door.settings.issuer;
-    if !asked.is_empty() && !asked.contains(own) {
-        return json!({ "user": {}, "error": "[invalid bearer token, token audiences not accepted]" });
-    }
-    match call.door.tokens.bearer(token, &call.door.store, call.now).await {
-        Some(caller) => json!({ "authenticated": true, "user": user_info(&caller.user), "audiences": [own] }),
-        None => json!({ "user": {}, "error": "invalid bearer token" }),
+    match call.door.tokens.review(text(review, "/spec/token"), &list(review, "/spec/audiences")).await {
+        Ok(bearer) => json!({
+            "authenticated": true, "user": user_info(&bearer.caller.user), "audiences": bearer.audiences
+        }),
+        Err(error) => json!({ "user": {}, "error": error }),
     }
 }

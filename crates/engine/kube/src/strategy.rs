@@ -111,7 +111,8 @@ pub enum NameRule {
 pub enum Grace {
     /// Remove at once.
     Now,
-    /// Mark with a deletion timestamp this many seconds ahead; whoever runs the object deletes it with 0.
+    /// Mark with a deletion timestamp this many seconds ahead; whoever runs the object deletes it with 0. With 0 it is
+    /// marked and removed.
     After(i64),
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json, value::RawValue};
 
-use crate::negotiate::{Form, Wanted};
+use crate::negotiate::{Form, Wanted, no_such_form};
 use crate::query::Query;
 use crate::resource::Resource;
 use crate::status::StatusError;
@@ -45,7 +45,7 @@ struct Head<'a> {
 /// A stored object in the form that is wanted.
 ///
 /// # Errors
-/// 500 when what is stored cannot be read.
+/// 406 for a form that only lists have, 500 when what is stored cannot be read.
 pub(crate) fn one(
     resource: &Resource,
     stored: &Bytes,
@@ -56,6 +56,12 @@ pub(crate) fn one(
     let bytes = match wanted.form {
         Form::Object => stored.clone(),
         Form::Partial => partial(stored, wanted.version)?.into(),
+        Form::PartialList => {
+            let go = resource.go_type();
+            return Err(no_such_form(format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list (*{go})"
+            )));
+        }
         Form::Table => {
             let object = parsed(stored)?;
             let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
@@ -69,7 +75,7 @@ pub(crate) fn one(
 /// Stored objects as a list in a form other than [`Form::Object`].
 ///
 /// # Errors
-/// 500 when what is stored cannot be read.
+/// 406 for a form that only single objects have, 500 when what is stored cannot be read.
 pub(crate) fn list(
     resource: &Resource,
     stored: &[Bytes],
@@ -79,6 +85,12 @@ pub(crate) fn list(
     now: jiff::Timestamp,
 ) -> Result<Bytes, StatusError> {
     if wanted.form == Form::Partial {
+        let go = resource.go_type();
+        return Err(no_such_form(format!(
+            "you requested PartialObjectMetadata, but the requested object is a list (*{go}List)"
+        )));
+    }
+    if wanted.form == Form::PartialList {
         let mut items = Vec::with_capacity(stored.len());
         for one in stored {
             items.push(parsed(partial(one, wanted.version)?.as_bytes())?);

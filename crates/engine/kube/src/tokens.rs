@@ -83,7 +83,8 @@ pub trait TokenIssuer: Send + Sync {
 
 /// Verifies signatures of tokens; gives the claims.
 pub trait TokenVerifier: Send + Sync {
-    /// The claims of a token that we signed and that holds at wall time `now`; `None` for any other token.
+    /// The claims of a token that we signed, for whatever audience, and that holds at wall time `now`; `None` for any other
+    /// token.
     fn verify(&self, token: &str, now: jiff::Timestamp) -> Option<Value>;
 }
 
@@ -114,7 +115,7 @@ impl ServiceAccounts {
         let Some(claims) = self.verifier.verify(token, door.clock.now_wall()) else { return Verdict::NotMine };
         match known(&door, &claims, &self.issuer) {
             Ok(known) => Verdict::Known(known),
-            Err(why) => Verdict::Refused(why.to_owned()),
+            Err(why) => Verdict::Refused(why),
         }
     }
 }
@@ -125,32 +126,43 @@ impl Authenticator for Arc<ServiceAccounts> {
     }
 }
 
-fn known(door: &Door, claims: &Value, issuer: &str) -> Result<Known, &'static str> {
+fn known(door: &Door, claims: &Value, issuer: &str) -> Result<Known, String> {
     let number = |name: &str| claims.get(name).and_then(Value::as_i64);
     let now = door.clock.now_wall().as_second();
-    let audience = match claims.get("aud") {
-        Some(Value::Array(list)) => list.iter().any(|a| a == issuer),
-        Some(Value::String(one)) => one == issuer,
-        _ => false,
+    let audiences = match claims.get("aud") {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(one)) => vec![one.clone()],
+        _ => Vec::new(),
     };
-    let expires = number("exp").ok_or("no expiry")?;
-    if claims.get("iss").and_then(Value::as_str) != Some(issuer) || !audience {
-        return Err("issuer or audience is another's");
+    let expires = number("exp").ok_or_else(|| "no expiry".to_owned())?;
+    if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
+        return Err("the issuer is another".to_owned());
     }
     if now >= expires || number("nbf").is_some_and(|t| now + 60 < t) {
-        return Err("service account token has expired");
+        return Err("service account token has expired".to_owned());
     }
-    let own = claims.get("kubernetes.io").ok_or("no kubernetes.io claims")?;
+    let own = claims.get("kubernetes.io").ok_or_else(|| "no kubernetes.io claims".to_owned())?;
     let text = |path: &str| own.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let (namespace, name, uid) = (text("/namespace"), text("/serviceaccount/name"), text("/serviceaccount/uid"));
-    let mut anchors = vec![anchor(door, &format!("/registry/serviceaccounts/{namespace}/{name}"), uid)?];
+    let mut anchors = vec![match anchor(door, &format!("/registry/serviceaccounts/{namespace}/{name}"), uid)? {
+        Held::By(anchor) => anchor,
+        Held::Gone => return Err(format!("serviceaccounts {name:?} not found")),
+        Held::Other(own) => return Err(format!("service account UID ({own}) does not match claim ({uid})")),
+    }];
     let mut extra = Vec::new();
     for (kind, prefix) in
         [("pod", format!("pods/{namespace}")), ("secret", format!("secrets/{namespace}")), ("node", "nodes".to_owned())]
     {
         let (bound, uid) = (text(&format!("/{kind}/name")), text(&format!("/{kind}/uid")));
         if !uid.is_empty() {
-            anchors.push(anchor(door, &format!("/registry/{prefix}/{bound}"), uid)?);
+            anchors.push(match anchor(door, &format!("/registry/{prefix}/{bound}"), uid)? {
+                Held::By(anchor) => anchor,
+                Held::Gone => return Err("service account token has been invalidated".to_owned()),
+                Held::Other(own) => {
+                    let why = format!("{kind} UID ({own}) does not match service account {kind} ref claim ({uid})");
+                    return Err(why);
+                }
+            });
         }
         if !bound.is_empty() && kind != "secret" {
             extra.push((format!("authentication.kubernetes.io/{kind}-name"), vec![bound.to_owned()]));
@@ -165,16 +177,29 @@ fn known(door: &Door, claims: &Value, issuer: &str) -> Result<Known, &'static st
     extra.sort();
     let groups = vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
     let user = User { name: format!("system:serviceaccount:{namespace}:{name}"), uid: uid.to_owned(), groups, extra };
-    Ok(Known { user, until: jiff::Timestamp::from_second(expires).ok(), anchors })
+    let until = jiff::Timestamp::from_second(expires).ok();
+    Ok(Known { user, until, anchors, audiences: Some(audiences) })
 }
 
-/// The object must exist with this uid; the answer can be kept as long as it is not made anew.
-fn anchor(door: &Door, key: &str, uid: &str) -> Result<Anchor, &'static str> {
-    let entry = door.store.view().get(key).ok_or("the account or object it is bound to is gone")?;
-    let object: Value = serde_json::from_slice(&entry.value).map_err(|_| "unreadable object")?;
-    if meta(&object, "uid") == uid {
-        Ok(Anchor { key: key.to_owned(), created: entry.created })
-    } else {
-        Err("the account or object it is bound to was made anew")
+/// What holds a token.
+enum Held {
+    /// The object with the uid that the token names; the answer can be kept as long as it is not made anew.
+    By(Anchor),
+    /// There is no object of the name.
+    Gone,
+    /// It has this uid, another than the token says.
+    Other(String),
+}
+
+fn anchor(door: &Door, key: &str, uid: &str) -> Result<Held, String> {
+    let Some(entry) = door.store.view().get(key) else { return Ok(Held::Gone) };
+    let object: Value = serde_json::from_slice(&entry.value).map_err(|error| {
+        tracing::error!(key, %error, "unreadable object");
+        "unreadable object".to_owned()
+    })?;
+    let own = meta(&object, "uid");
+    if own != uid {
+        return Ok(Held::Other(own.to_owned()));
     }
+    Ok(Held::By(Anchor { key: key.to_owned(), created: entry.created }))
 }

@@ -38,10 +38,6 @@ pub(crate) struct Done {
     pub bytes: Bytes,
 }
 
-fn invalid(call: &Call<'_>, object: &Value, errors: &FieldErrors) -> StatusError {
-    StatusError::invalid(&call.resource.group, &call.resource.kind, meta(object, "name"), errors)
-}
-
 /// Records the writer in the managed fields.
 fn track(call: &Call<'_>, live: Option<&Value>, new: &mut Value, options: &WriteOptions) -> Result<(), StatusError> {
     let name = manager_name(call, options);
@@ -95,7 +91,7 @@ pub(crate) async fn create(
         strategy.validate(&object, &call.context(), &mut errors);
         strategy.validate_create(&object, &call.context(), &mut errors);
         if !errors.is_empty() {
-            return Err(invalid(call, &object, &errors));
+            return Err(call.invalid(meta(&object, "name"), &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
         match store_new(call, object, options.dry_run).await {
@@ -239,7 +235,7 @@ pub(crate) async fn replace(
     strategy.validate(&new, &call.context(), &mut errors);
     strategy.validate_update(&new, old, &call.context(), &mut errors);
     if !errors.is_empty() {
-        return Err(invalid(call, &new, &errors));
+        return Err(call.invalid(meta(&new, "name"), &errors));
     }
     strategy.authorize(&new, Some(old), &call.context())?;
     if new == *old || managed::restore_times(old, &mut new) {
@@ -255,13 +251,27 @@ pub(crate) async fn replace(
 pub(crate) async fn store_change(
     call: &Call<'_>,
     current: &Current,
+    new: Value,
+    dry_run: bool,
+) -> Result<Done, StatusError> {
+    let gone = crate::deletion::complete(call.resource, &new);
+    store(call, current, new, gone, dry_run).await
+}
+
+/// Stores a change of `current`, or removes it when that makes it `gone`.
+///
+/// # Errors
+/// As [`store_change`].
+pub(crate) async fn store(
+    call: &Call<'_>,
+    current: &Current,
     mut new: Value,
+    gone: bool,
     dry_run: bool,
 ) -> Result<Done, StatusError> {
     let resource = call.resource;
     let key = current.entry.key.clone();
     let stages = resource.strategy.stages();
-    let gone = crate::deletion::complete(resource, &new);
     let encoded = if stages || dry_run { None } else { Some(Encoded::new(resource, &new)) };
     let committed = call
         .door

@@ -83,7 +83,7 @@ impl Iam {
         let user = mapping::user(&access, &self.aws_auth(), &who)?;
         let user = user.ok_or_else(|| format!("ARN is not mapped: {}", who.canonical.to_lowercase()))?;
         let soon = now.checked_add(REMEMBERED).unwrap_or(presigned.until);
-        Ok(Known { user, until: Some(soon.min(presigned.until)), anchors: Vec::new() })
+        Ok(Known { user, until: Some(soon.min(presigned.until)), anchors: Vec::new(), audiences: None })
     }
 
     /// The access file, read again when it has changed.

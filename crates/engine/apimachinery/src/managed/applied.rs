@@ -157,7 +157,8 @@ impl Job<'_> {
         let mut own = self.manager.entry(true, set);
         let last = entries.iter().position(|e| e.same_manager(&own)).map(|at| entries.remove(at));
         own.time = last.as_ref().and_then(|l| l.time.clone());
-        let pruned = match last.filter(|l| !l.set.is_empty()) {
+        entries.retain(|e| e.api_version == self.manager.api_version);
+        let pruned = match last.filter(|l| !l.set.is_empty() && l.api_version == self.manager.api_version) {
             Some(last) => self.prune(&merged, &entries, &own, &last.set).map_err(internal("failed to prune fields"))?,
             None => merged,
         };
@@ -165,17 +166,7 @@ impl Job<'_> {
         let comparison = filtered(comparison, &reset);
         let mut changed = comparison.modified;
         changed.union(&comparison.added);
-        let taken: Vec<Set> =
-            entries
-                .iter()
-                .map(|e| {
-                    if e.api_version == self.manager.api_version {
-                        e.set.intersection(&changed)
-                    } else {
-                        Set::default()
-                    }
-                })
-                .collect();
+        let taken: Vec<Set> = entries.iter().map(|e| e.set.intersection(&changed)).collect();
         let conflicts: Vec<(&Entry, Set)> =
             entries.iter().zip(&taken).filter(|(_, t)| !t.is_empty()).map(|(e, t)| (e, t.clone())).collect();
         if !force && !conflicts.is_empty() {

@@ -1,7 +1,8 @@
 //! Managed fields: who set which field, and server-side apply, which lives by it.
 //!
 //! Semantics follow `structured-merge-diff` v4 and `k8s.io/apimachinery/pkg/util/managedfields`. Objects of one kind
-//! are compared in the form of the current version; entries of other versions of the kind stay as they are.
+//! are compared in the form of the request's version; entries of versions that this form cannot be converted to are
+//! dropped, as upstream drops those of the other group of events.
 
 mod applied;
 mod atom;
@@ -152,12 +153,13 @@ fn track(
         own = comparison.added;
         own.union(&comparison.modified);
     } else {
+        entries.retain(|e| e.api_version == manager.api_version);
         own = comparison.modified.clone();
         own.union(&comparison.added);
         let comparison = filtered(comparison, &reset);
         let mut changed = comparison.modified;
         changed.union(&comparison.added);
-        for entry in entries.iter_mut().filter(|e| e.api_version == manager.api_version) {
+        for entry in &mut entries {
             let taken = entry.set.intersection(&changed);
             entry.set.subtract(&taken);
             entry.set.subtract(&comparison.removed);

@@ -35,6 +35,27 @@ pub struct Patched {
 }
 
 impl Patched {
+    /// What `value` becomes when a patch made it one of `schema`, whatever kind was patched.
+    ///
+    /// # Errors
+    /// [`PatchError::Invalid`] when it is none.
+    pub fn of(schema: &Schema, value: &Value) -> Result<Self, PatchError> {
+        decode_as(schema, value, Vec::new())
+    }
+
+    /// Nothing of `value`, with what a strict reader has against it.
+    #[must_use]
+    pub fn nothing(value: &Value, strict: Vec<String>) -> Self {
+        Self { value: Value::Object(serde_json::Map::new()), strict, shown: Some(value.to_string()) }
+    }
+
+    /// The same with its object made another.
+    #[must_use]
+    pub fn map(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.value);
+        self
+    }
+
     /// The refusal of a strict reader, if it has anything to say.
     #[must_use]
     pub fn strict_error(&self) -> Option<PatchError> {
@@ -64,6 +85,9 @@ pub enum PatchError {
         /// What is wrong.
         detail: String,
     },
+    /// The result claims to be another kind, or another version of the kind.
+    #[error("the patched object is of another kind")]
+    OtherKind(Box<Value>),
     /// 500: upstream does not expect this.
     #[error("{0}")]
     Internal(String),
@@ -100,7 +124,13 @@ pub fn strategic(schema: &Schema, live: &Value, body: &[u8]) -> Result<Patched, 
     let (patch, mut strict) = Untyped::parse_object(body).map_err(PatchError::Bad)?;
     let shown = Value::Object(patch.clone());
     let fields = live.as_object().cloned().unwrap_or_default();
-    let value = Value::Object(strategic::merge(schema, fields, patch)?);
+    let mut value = Value::Object(strategic::merge(schema, fields, patch)?);
+    // Upstream merges into the type: what kind it is, no patch of this sort can say.
+    for name in ["apiVersion", "kind"] {
+        if let Some(own) = live.get(name) {
+            value[name] = own.clone();
+        }
+    }
     let invalid = |detail| PatchError::Invalid { shown: go::format(&shown), detail };
     let mut unknown = check::check(schema, &value).map_err(invalid)?;
     unknown.sort();
@@ -110,7 +140,22 @@ pub fn strategic(schema: &Schema, live: &Value, body: &[u8]) -> Result<Patched, 
     Ok(Patched { value: decoded.value, strict, shown })
 }
 
-fn decode(schema: &Schema, value: &Value, mut strict: Vec<String>) -> Result<Patched, PatchError> {
+fn decode(schema: &Schema, value: &Value, strict: Vec<String>) -> Result<Patched, PatchError> {
+    let claim = |name: &str| match value.get(name) {
+        None | Some(Value::Null) => Some(""),
+        // What is no text fails to decode.
+        Some(other) => other.as_str(),
+    };
+    if let (Some(version), Some(kind)) = (claim("apiVersion"), claim("kind")) {
+        let kinds = &schema.root().kinds;
+        if !kinds.iter().any(|(v, k)| **v == *version && (kind.is_empty() || **k == *kind)) {
+            return Err(PatchError::OtherKind(Box::new(value.clone())));
+        }
+    }
+    decode_as(schema, value, strict)
+}
+
+fn decode_as(schema: &Schema, value: &Value, mut strict: Vec<String>) -> Result<Patched, PatchError> {
     let body = encode(value)?;
     let show = || String::from_utf8_lossy(&body).into_owned();
     let mut decoded = schema.decode(&body).map_err(|error| match error {

@@ -7,9 +7,18 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::decode;
 use crate::field::FieldErrors;
-use crate::object::{meta, time};
+use crate::metadata;
+use crate::object::{self, meta, time};
+use crate::query::{FieldValidation, WriteOptions};
 use crate::status::StatusError;
 use crate::tokens::{Bound, Claims};
+use crate::write;
+use eksile_apimachinery::managed::{self, Manager};
+use eksile_apimachinery::schema::Schema;
+
+/// What is asked and answered.
+const KIND: &str = "TokenRequest";
+const VERSION: &str = "authentication.k8s.io/v1";
 
 /// Shortest life, seconds.
 const SHORTEST: i64 = 600;
@@ -28,20 +37,29 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         .ok_or_else(|| call.not_found())?;
     let schema = door.schemas.schema("io.k8s.api.authentication.v1.TokenRequest");
     let schema = schema.ok_or_else(|| StatusError::internal("no schema for TokenRequest"))?;
+    let options = WriteOptions::read(call.query, "CreateOptions")?;
     let body = serde_json::to_vec(&decode::tree(call)?).map_err(StatusError::internal)?;
     let decoded = schema.decode(&body).map_err(|e| StatusError::bad_request(e.to_string()))?;
-    if call.query.get("fieldValidation") == "Strict"
+    if options.validation == FieldValidation::Strict
         && let Some(error) = decoded.strict_error()
     {
         return Err(StatusError::bad_request(error));
     }
     let mut request = decoded.value;
     schema.default(&mut request);
+    let life = &mut request["spec"]["expirationSeconds"];
+    if life.is_null() {
+        *life = USUAL.into();
+    }
+    let mut warnings = Vec::new();
+    metadata::clean(&mut request, &mut warnings);
+    metadata::place(&mut request, &call.at.namespace)?;
+    note_writer(call, &schema, &mut request, &options);
     let named = meta(&request, "name");
     if !named.is_empty() && named != call.at.name {
         let mut errors = FieldErrors::new();
         errors.invalid("metadata.name", &named.into(), "must match the service account name if specified");
-        return Err(StatusError::invalid("authentication.k8s.io", "TokenRequest", &call.at.name, &errors));
+        return Err(StatusError::invalid("authentication.k8s.io", KIND, &call.at.name, &errors));
     }
     let seconds = lifetime(&request)?;
     let audiences = audiences(&request, &door.settings.issuer);
@@ -56,20 +74,26 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         bound: bound(call, &request)?,
     };
     let token = issuer.issue(&door.settings.issuer, &claims).map_err(StatusError::internal)?;
-    let answer = json!({
-        "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
-        "metadata": { "name": call.at.name, "namespace": call.at.namespace, "creationTimestamp": time(call.now) },
-        "spec": {
-            "audiences": audiences, "expirationSeconds": seconds,
-            "boundObjectRef": request.pointer("/spec/boundObjectRef").cloned().unwrap_or_default()
-        },
-        "status": { "token": token, "expirationTimestamp": time(expires) }
-    });
-    Ok(Answer::value(201, &answer))
+    let fields = object::metadata(&mut request);
+    fields.remove("uid");
+    fields.insert("name".to_owned(), call.at.name.as_str().into());
+    fields.insert("creationTimestamp".to_owned(), time(call.now).into());
+    request["kind"] = KIND.into();
+    request["apiVersion"] = VERSION.into();
+    request["spec"]["audiences"] = audiences.into();
+    request["status"] = json!({ "token": token, "expirationTimestamp": time(expires) });
+    Ok(Answer::value(201, &request).warned(warnings))
+}
+
+/// Notes who wrote the request, though it is not stored.
+fn note_writer(call: &Call<'_>, schema: &Schema, request: &mut Value, options: &WriteOptions) {
+    let name = write::manager_name(call, options);
+    let manager = Manager { api_version: VERSION, reset: &[], ..write::manager(call, &name) };
+    managed::update(schema, None, request, &manager);
 }
 
 fn lifetime(request: &Value) -> Result<i64, StatusError> {
-    let seconds = request.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(USUAL);
+    let seconds = request.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or_default();
     let mut errors = FieldErrors::new();
     if seconds < SHORTEST {
         errors.invalid("spec.expirationSeconds", &seconds.into(), "may not specify a duration less than 10 minutes");
@@ -81,11 +105,7 @@ fn lifetime(request: &Value) -> Result<i64, StatusError> {
             "may not specify a duration larger than 2^32 seconds",
         );
     }
-    if errors.is_empty() {
-        Ok(seconds)
-    } else {
-        Err(StatusError::invalid("authentication.k8s.io", "TokenRequest", "", &errors))
-    }
+    if errors.is_empty() { Ok(seconds) } else { Err(StatusError::invalid("authentication.k8s.io", KIND, "", &errors)) }
 }
 
 fn audiences(request: &Value, usual: &str) -> Vec<String> {

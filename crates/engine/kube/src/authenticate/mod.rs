@@ -22,6 +22,15 @@ const REMEMBERED: usize = 10_000;
 /// Longest token that is looked at, bytes.
 const LONGEST: usize = 16 * 1024;
 
+/// Upstream's words for a token that nobody knows.
+const UNKNOWN: &str = "invalid bearer token";
+
+/// A list as Go prints it with `%q`.
+fn quoted(list: &[String]) -> String {
+    let shown: Vec<String> = list.iter().map(|one| crate::field::quote(one)).collect();
+    format!("[{}]", shown.join(" "))
+}
+
 /// What an authenticator says about a token.
 #[derive(Debug)]
 pub enum Verdict {
@@ -29,7 +38,7 @@ pub enum Verdict {
     Known(Known),
     /// Not a token of its kind: ask the next.
     NotMine,
-    /// A token of its kind that is not valid; the text is for the log.
+    /// A token of its kind that is not valid; the text is for the log and for whoever has the token reviewed.
     Refused(String),
 }
 
@@ -42,6 +51,16 @@ pub struct Known {
     pub until: Option<jiff::Timestamp>,
     /// Objects that must go on existing.
     pub anchors: Vec<Anchor>,
+    /// Whom the token may be shown to; `None` for tokens that say nothing about it: to this server.
+    pub audiences: Option<Vec<String>>,
+}
+
+/// A bearer, and which of the audiences that were asked about may be shown the token.
+pub struct Bearer {
+    /// Who it is.
+    pub caller: Arc<Caller>,
+    /// At least one.
+    pub audiences: Vec<String>,
 }
 
 /// An object, from its creation to its end.
@@ -68,35 +87,66 @@ struct Remembered {
 /// All authenticators, and the tokens they told lately.
 pub struct Tokens {
     authenticators: Vec<Box<dyn Authenticator>>,
+    own: String,
     remembered: RwLock<HashMap<Box<str>, Remembered>>,
 }
 
 impl Tokens {
-    /// These authenticators, asked in order.
+    /// These authenticators, asked in order, for a server that is the audience `own`.
     #[must_use]
-    pub fn new(authenticators: Vec<Box<dyn Authenticator>>) -> Self {
-        Self { authenticators, remembered: RwLock::new(HashMap::new()) }
+    pub fn new(authenticators: Vec<Box<dyn Authenticator>>, own: String) -> Self {
+        Self { authenticators, own, remembered: RwLock::new(HashMap::new()) }
     }
 
-    /// The bearer of a token; `None` when nobody knows it.
+    /// The bearer of a token for this server; `None` when nobody knows it.
     pub async fn bearer(&self, token: &str, store: &Store, now: jiff::Timestamp) -> Option<Arc<Caller>> {
         if let Some(caller) = self.recall(token, store, now) {
             return Some(caller);
         }
-        if token.len() > LONGEST {
-            return None;
+        match self.judge(token, std::slice::from_ref(&self.own)).await {
+            Ok((known, _)) => Some(self.remember(token, known)),
+            Err(why) => {
+                tracing::info!(why, "token refused");
+                None
+            }
         }
-        for authenticator in &self.authenticators {
-            match authenticator.authenticate(token).await {
-                Verdict::Known(known) => return Some(self.remember(token, known)),
-                Verdict::NotMine => {}
-                Verdict::Refused(why) => {
-                    tracing::info!(why, "token refused");
-                    return None;
+    }
+
+    /// The bearer of a token for some of these audiences; for this server when there are none.
+    ///
+    /// # Errors
+    /// Upstream's words for a token that nobody knows, or that is meant for others.
+    pub async fn review(&self, token: &str, audiences: &[String]) -> Result<Bearer, String> {
+        let own = std::slice::from_ref(&self.own);
+        let (known, audiences) = self.judge(token, if audiences.is_empty() { own } else { audiences }).await?;
+        Ok(Bearer { caller: Caller::authenticated(known.user), audiences })
+    }
+
+    async fn judge(&self, token: &str, wanted: &[String]) -> Result<(Known, Vec<String>), String> {
+        if token.len() <= LONGEST {
+            for authenticator in &self.authenticators {
+                match authenticator.authenticate(token).await {
+                    Verdict::Known(known) => return self.meant_for(known, wanted),
+                    Verdict::NotMine => {}
+                    Verdict::Refused(why) => return Err(format!("[{UNKNOWN}, {why}]")),
                 }
             }
         }
-        None
+        Err(UNKNOWN.to_owned())
+    }
+
+    /// The audiences of a token that are wanted.
+    fn meant_for(&self, known: Known, wanted: &[String]) -> Result<(Known, Vec<String>), String> {
+        let meant = known.audiences.as_deref().unwrap_or(std::slice::from_ref(&self.own));
+        let both: Vec<String> = meant.iter().filter(|one| wanted.contains(one)).cloned().collect();
+        match &known.audiences {
+            _ if !both.is_empty() => Ok((known, both)),
+            None => Err(UNKNOWN.to_owned()),
+            Some(meant) => {
+                let (meant, wanted) = (quoted(meant), quoted(wanted));
+                Err(format!("[{UNKNOWN}, token audiences {meant} is invalid for the target audiences {wanted}]"))
+            }
+        }
     }
 
     fn recall(&self, token: &str, store: &Store, now: jiff::Timestamp) -> Option<Arc<Caller>> {
@@ -124,5 +174,40 @@ impl Tokens {
         let entry = Remembered { caller: caller.clone(), until: known.until, anchors: known.anchors };
         remembered.insert(token.into(), entry);
         caller
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Knows every token, and whom it may be shown to: the words of the token, or nobody in particular.
+    struct Words;
+
+    impl Authenticator for Words {
+        fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Verdict> {
+            let audiences = match token {
+                "any" => None,
+                words => Some(words.split(' ').map(str::to_owned).collect()),
+            };
+            let known = Known { user: User::default(), until: None, anchors: Vec::new(), audiences };
+            Box::pin(std::future::ready(Verdict::Known(known)))
+        }
+    }
+
+    async fn shown_to(token: &str, asked: &[&str]) -> Result<Vec<String>, String> {
+        let tokens = Tokens::new(vec![Box::new(Words)], "own".to_owned());
+        let asked: Vec<String> = asked.iter().map(|&a| a.to_owned()).collect();
+        tokens.review(token, &asked).await.map(|bearer| bearer.audiences)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_for_its_audiences_alone() {
+        assert_eq!(shown_to("a b own", &["c", "own", "a"]).await, Ok(vec!["a".to_owned(), "own".to_owned()]));
+        assert_eq!(shown_to("own", &[]).await, Ok(vec!["own".to_owned()]));
+        assert_eq!(shown_to("any", &["own"]).await, Ok(vec!["own".to_owned()]));
+        assert_eq!(shown_to("any", &["a"]).await, Err(UNKNOWN.to_owned()));
+        let why = "[invalid bearer token, token audiences [\"a\" \"b\"] is invalid for the target audiences [\"own\"]]";
+        assert_eq!(shown_to("a b", &[]).await, Err(why.to_owned()));
     }
 }

@@ -65,7 +65,9 @@ fn split(line: &str) -> Vec<String> {
 impl Authenticator for StaticTokens {
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Verdict> {
         let verdict = match self.users.get(token) {
-            Some(user) => Verdict::Known(Known { user: user.clone(), until: None, anchors: Vec::new() }),
+            Some(user) => {
+                Verdict::Known(Known { user: user.clone(), until: None, anchors: Vec::new(), audiences: None })
+            }
             None => Verdict::NotMine,
         };
         Box::pin(std::future::ready(verdict))

@@ -7,7 +7,8 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::deletion::{self, Options, Outcome};
 use crate::locate::ResourceRequest;
-use crate::object::meta;
+use crate::negotiate;
+use crate::object::{meta, shown};
 use crate::status::{Details, Status, StatusError};
 use crate::write::{self, CHANGED, Current};
 
@@ -39,6 +40,7 @@ fn told(call: &Call<'_>, current: &Current, outcome: &Outcome) -> Result<Answer,
 }
 
 pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
+    let wanted = negotiate::wanted(call.head.accept)?;
     let options = Options::read(call)?;
     let filter = Filter::read(call)?;
     if call.resource.namespaced && call.at.namespace.is_empty() {
@@ -48,8 +50,9 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     let revision = view.revision().0;
     let entries = view.scan(&prefix(call), None, usize::MAX);
     drop(view);
-    let mut items = Vec::new();
+    let mut deleted = Vec::new();
     for entry in entries.into_iter().filter(|e| filter.matches(call.resource, &e.value)) {
+        deleted.push(shown(call.resource, &entry.value));
         let current = Current::of(call.resource, entry)?;
         let at = ResourceRequest {
             namespace: meta(&current.object, "namespace").to_owned(),
@@ -58,23 +61,9 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
         };
         let single = Call { at: &at, body: call.body.clone(), ..*call };
         delete_listed(&single, &options).await?;
-        let mut item = current.object;
-        // Members of a list do not say what they are.
-        if let Some(fields) = item.as_object_mut() {
-            fields.remove("apiVersion");
-            fields.remove("kind");
-        }
-        items.push(item);
     }
-    Ok(Answer::value(
-        200,
-        &json!({
-            "kind": format!("{}List", call.resource.kind),
-            "apiVersion": *call.resource.api_version,
-            "metadata": { "resourceVersion": revision.to_string() },
-            "items": items
-        }),
-    ))
+    // They are gone, whether or not the client can be shown them as it wishes.
+    super::list::answer(call, wanted, &json!({ "resourceVersion": revision.to_string() }), &deleted)
 }
 
 /// Deletes one of a collection; one that is gone already does not matter.

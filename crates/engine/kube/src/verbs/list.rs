@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
-use crate::negotiate::{self, Form};
+use crate::negotiate::{self, Form, Wanted};
 use crate::object::{item, labels, meta, shown};
 use crate::resource::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
@@ -116,19 +116,32 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let page = page(&view, call.resource, &prefix, after, limit, &filter);
     let metadata = metadata(&view, &prefix, &page, &filter)?;
     let stored: Vec<Bytes> = page.entries.into_iter().map(|e| shown(call.resource, &e.value)).collect();
+    answer(call, wanted, &metadata, &stored)
+}
+
+/// Shown objects as a list in the form that the client wants.
+///
+/// # Errors
+/// 400 or 406 for a form that cannot be had, 500 when what is stored cannot be read.
+pub(super) fn answer(
+    call: &Call<'_>,
+    wanted: Wanted,
+    metadata: &Value,
+    stored: &[Bytes],
+) -> Result<Answer, StatusError> {
     if wanted.form == Form::Object && !wanted.yaml {
         return Ok(Answer {
             code: 200,
             content: JSON,
-            body: join(call.resource, &metadata, &stored),
+            body: join(call.resource, metadata, stored),
             warnings: Vec::new(),
             etag: None,
         });
     }
     let include = table::Include::read(call.query)?;
     let bytes = match wanted.form {
-        Form::Object => flat(join(call.resource, &metadata, &stored)),
-        _ => table::list(call.resource, &stored, &metadata, wanted, include, call.now)?,
+        Form::Object => flat(join(call.resource, metadata, stored)),
+        _ => table::list(call.resource, stored, metadata, wanted, include, call.now)?,
     };
     let mut answer = Answer::json(200, if wanted.yaml { table::yaml(&bytes)? } else { bytes });
     answer.content = super::get::content(wanted);

@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::decode;
 use crate::field::{FieldErrors, quote};
 use crate::metadata;
 use crate::negotiate::{self, unsupported_patch};
+use crate::object::convert;
 use crate::query::{FieldValidation, WriteOptions};
 use crate::status::StatusError;
 use crate::verbs::update::check_preconditions;
@@ -16,6 +18,18 @@ use eksile_apimachinery::schema::Schema;
 
 /// One of the three: body to object.
 type Patch = fn(&Schema, &Value, &[u8]) -> Result<Patched, PatchError>;
+
+/// Why there is no patched object, and what a lenient reader has against it.
+struct Refused {
+    error: StatusError,
+    warnings: Vec<String>,
+}
+
+impl From<StatusError> for Refused {
+    fn from(error: StatusError) -> Self {
+        Self { error, warnings: Vec::new() }
+    }
+}
 
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let apply: Patch = match negotiate::media(call.head.content_type) {
@@ -34,14 +48,17 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     negotiate::wanted(call.head.accept)?;
     for _ in 0..write::TRIES {
         let current = Current::read(call)?;
-        let (new, mut warnings) = patched(call, &current, apply, &options)?;
+        let (new, mut warnings) = match patched(call, &current, apply, &options) {
+            Ok(patched) => patched,
+            Err(refused) => return Ok(Answer::failure(&refused.error).warned(refused.warnings)),
+        };
         let uid = new.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
         if !uid.is_empty() && Some(uid) != current.object.pointer("/metadata/uid").and_then(Value::as_str) {
             let mut errors = FieldErrors::new();
             for _ in 0..2 {
                 errors.invalid("metadata.uid", &uid.into(), "field is immutable");
             }
-            return Err(StatusError::invalid(&call.resource.group, &call.resource.kind, &call.at.name, &errors));
+            return Err(call.invalid(&call.at.name, &errors));
         }
         let insists = check_preconditions(call, &new, &current)?
             && new.pointer("/metadata/resourceVersion") != current.object.pointer("/metadata/resourceVersion");
@@ -59,38 +76,48 @@ fn patched(
     current: &Current,
     apply: Patch,
     options: &WriteOptions,
-) -> Result<(Value, Vec<String>), StatusError> {
+) -> Result<(Value, Vec<String>), Refused> {
     let schema = call.schema()?;
-    let patched = apply(schema, &current.object, &call.body).map_err(|error| refusal(&error))?;
+    let patched = match apply(schema, &current.object, &call.body) {
+        Err(PatchError::OtherKind(value)) => another(call, &value)?,
+        other => other.map_err(|error| refusal(&error))?,
+    };
     if options.validation == FieldValidation::Strict
         && let Some(error) = patched.strict_error()
     {
-        return Err(refusal(&error));
+        return Err(refusal(&error).into());
     }
     let warnings = if options.validation == FieldValidation::Warn { patched.strict } else { Vec::new() };
     let mut new = patched.value;
-    same_kind(call, &new)?;
+    new["kind"] = (*call.resource.kind).into();
+    new["apiVersion"] = (*call.resource.api_version).into();
     schema.default(&mut new);
     call.resource.strategy.defaults(&mut new);
-    metadata::same_name(&new, &call.at.name)?;
+    metadata::same_name(&new, &call.at.name).map_err(|error| Refused { error, warnings: warnings.clone() })?;
     metadata::place(&mut new, call.namespace())?;
     Ok((new, warnings))
 }
 
-/// A patch cannot make an object another kind's.
-fn same_kind(call: &Call<'_>, new: &Value) -> Result<(), StatusError> {
-    let text = |field: &str| new.get(field).and_then(Value::as_str).unwrap_or_default();
-    let (version, kind) = (text("apiVersion"), text("kind"));
-    let why = if version != &*call.resource.api_version && !version.is_empty() {
-        format!("no kind \"{kind}\" is registered for version \"{version}\"")
-    } else if kind != &*call.resource.kind && !kind.is_empty() {
-        format!("converting (v1.{kind}) to (core.{}): unknown conversion", call.resource.kind)
-    } else {
-        return Ok(());
-    };
+/// What becomes of a patched object that claims to be of another kind.
+fn another(call: &Call<'_>, value: &Value) -> Result<Patched, Refused> {
+    let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
+    let version = text("apiVersion");
+    let kind = if text("kind").is_empty() { &*call.resource.kind } else { text("kind") };
+    if version.is_empty() {
+        // Upstream takes it for its internal type, whose fields have no names in JSON: nothing is left of the object.
+        let fields = value.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let unknown = fields.filter(|name| !matches!(*name, "apiVersion" | "kind"));
+        let strict = unknown.map(|name| format!("unknown field {name:?}")).collect();
+        return Ok(Patched::nothing(value, strict));
+    }
+    if let Some(sibling) = decode::sibling(call, version, kind) {
+        let patched = Patched::of(call.door.schema(&sibling.schema)?, value).map_err(|error| refusal(&error))?;
+        return Ok(patched.map(|object| convert(sibling, call.resource, object)));
+    }
+    let body = value.to_string();
     let mut errors = FieldErrors::new();
-    errors.invalid_verbatim("patch", quote(&new.to_string()), why);
-    Err(StatusError::invalid("", "", "", &errors))
+    errors.invalid_verbatim("patch", quote(&body), decode::mismatch(call, version, kind, body.as_bytes()));
+    Err(StatusError::invalid("", "", "", &errors).into())
 }
 
 fn refusal(error: &PatchError) -> StatusError {
@@ -108,6 +135,7 @@ fn refusal(error: &PatchError) -> StatusError {
             errors.invalid_verbatim("patch", quote(shown), detail);
             StatusError::invalid("", "", "", &errors)
         }
+        PatchError::OtherKind(_) => StatusError::internal(error),
         PatchError::Internal(text) => StatusError::unexplained(text),
     }
 }

@@ -9,6 +9,7 @@ use crate::metadata;
 use crate::negotiate;
 use crate::object::meta;
 use crate::query::WriteOptions;
+use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::write::{self, CHANGED, Current, Tracking};
 
@@ -20,12 +21,11 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     metadata::place(&mut object, call.namespace())?;
     for _ in 0..write::TRIES {
         let current = match Current::read(call) {
+            Err(error) if error.code() == 404 && !meta(&object, "uid").is_empty() => {
+                let why = format!("UID in precondition: {}, UID in object meta: ", meta(&object, "uid"));
+                return Err(call.conflict(&storage_error(call, &why)));
+            }
             Err(error) if error.code() == 404 && creates(call) => {
-                let uid = meta(&object, "uid");
-                if !uid.is_empty() {
-                    let why = format!("UID in precondition: {uid}, UID in object meta: ");
-                    return Err(call.conflict(&storage_error(call, &why)));
-                }
                 warnings.extend(call.resource.strategy.warnings(&object, None));
                 let done = write::create(call, object, &options, write::Tracking::Compare).await?;
                 return write::answer(call, 201, &done, warnings);
@@ -47,10 +47,19 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
 
 /// Upstream's words for a precondition that the storage finds broken.
 pub(super) fn storage_error(call: &Call<'_>, why: &str) -> String {
-    let key = format!("{}/{}", call.resource.prefix.trim_end_matches('/'), key_rest(call));
+    let key = format!("/registry/{}/{}", upstream_prefix(call.resource), key_rest(call));
     format!(
         "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: {why}"
     )
+}
+
+/// Where upstream keeps objects of a built-in kind (`pkg/kubeapiserver/default_storage_factory_builder.go`).
+fn upstream_prefix(resource: &Resource) -> &str {
+    match resource.prefix.trim_end_matches('/').rsplit('/').next().unwrap_or_default() {
+        "nodes" => "minions",
+        "services" => "services/specs",
+        plural => plural,
+    }
 }
 
 fn key_rest(call: &Call<'_>) -> String {

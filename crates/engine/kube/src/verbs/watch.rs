@@ -152,6 +152,8 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         deadline: Instant::now() + timeout,
     };
     match open(call, filter, initial_events) {
+        // An event carries no list; upstream's stream ends before its first.
+        Ok(_) if wanted.form == Form::PartialList => {}
         Ok((events, revision)) => {
             stream.events = Some(events);
             stream.until = (initial_events == Some(true) && bookmarks).then_some(revision);
@@ -250,7 +252,7 @@ impl Stream {
             Form::Object => {
                 json!({ "kind": *self.resource.kind, "apiVersion": *self.resource.api_version, "metadata": metadata })
             }
-            Form::Partial => json!({
+            Form::Partial | Form::PartialList => json!({
                 "kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{}", self.wanted.version), "metadata": metadata
             }),
             Form::Table => json!({

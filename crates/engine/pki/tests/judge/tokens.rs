@@ -59,6 +59,9 @@ fn only_the_right_token_at_the_right_time() {
     assert_eq!(verify(&token, ISSUER, ISSUER, 2_000), Err(TokenError::Expired));
     assert_eq!(verify(&token, "https://else", ISSUER, 1_500), Err(TokenError::Issuer));
     assert_eq!(verify(&token, ISSUER, "third", 1_500), Err(TokenError::Audience));
+    let for_anyone = |issuer: &str, now| signer.verifier().verify_for_anyone::<Value>(&token, issuer, at(now));
+    assert!(for_anyone(ISSUER, 1_500).is_ok());
+    assert!(for_anyone("another", 1_500).is_err(), "the issuer still counts");
     let foreign = other.sign(&claims()).unwrap();
     assert_eq!(verify(&foreign, ISSUER, ISSUER, 1_500), Err(TokenError::UnknownKey));
     verifier.add(&other);
