@@ -20,7 +20,7 @@ impl Untyped {
     /// Not JSON; the text is Go's.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         let text = String::from_utf8_lossy(body);
-        let mut reader = Reader { scan: Scanner::new(&text), strict: Vec::new(), path: String::new() };
+        let mut reader = Reader { scan: Scanner::new(&text, body), strict: Vec::new(), path: String::new() };
         let value = reader.document().map_err(|e| e.to_string())?;
         Ok(Self { value, strict: reader.strict })
     }
