@@ -6,8 +6,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=${ORACLE_DIR:-$root/target/oracle}
 version=$(sed -n 's/^require k8s.io\/kubernetes v//p; s/^\tk8s.io\/kubernetes v//p' "$here/go.mod" | head -n 1)
-stamp="$out/kube-apiserver-$version"
-mkdir -p "$out"
+# Its own name is part of what it answers: it manages the fields of what it makes.
+stamp="$out/$version/kube-apiserver"
+mkdir -p "$out/$version"
 [ -x "$stamp" ] && { echo "$stamp"; exit 0; }
 command -v go >/dev/null || { echo "oracle: go is needed to build kube-apiserver $version (a Debian package: golang)" >&2; exit 3; }
 flag=k8s.io/component-base/version

@@ -35,7 +35,7 @@ if [ "${1:-}" != compare ]; then
     children="$children $!"
     exec 9>"$work/alive"
     wait_for "$work/real/endpoint" "kube-apiserver (see its log)"
-    echo "recording kube-apiserver $(basename "$server" | sed 's/.*-//')"
+    echo "recording kube-apiserver $(basename "$(dirname "$server")")"
     target/debug/eksile-oracle --endpoint "$work/real/endpoint" --ca "$work/real/ca.pem" record
     exec 9>&-
 fi

@@ -27,6 +27,7 @@ const BOTTOM: &[(&str, &[&str])] = &[
     ("crates/engine/linux", &["crates/engine/base"]),
     ("crates/engine/store", &["crates/engine/base"]),
     ("crates/engine/pki", &["crates/engine/base"]),
+    ("crates/engine/yaml", &[]),
 ];
 
 pub(crate) fn run() -> Result<()> {

@@ -161,6 +161,8 @@ impl Mask {
             "continue" if !text.is_empty() => "<continue>".to_owned(),
             "serverAddress" => "<server>".to_owned(),
             "kid" => "<kid>".to_owned(),
+            // How a server was built is its own.
+            "buildDate" | "compiler" | "gitCommit" | "goVersion" => "<build>".to_owned(),
             _ if near_now(&text) => {
                 if text.contains('.') {
                     "<microtime>".to_owned()
@@ -178,6 +180,7 @@ impl Mask {
             text = text.replace(name.as_str(), symbol);
         }
         text = shape::without_go(text);
+        text = shape::times(&text, near_now);
         text = shape::after(&text, "kube-api-access-", 5, "<suffix>");
         if text.contains("esource version:") || text.contains("ResourceVersion in") {
             text = shape::digits(&text, "<rv>");

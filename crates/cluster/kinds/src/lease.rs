@@ -16,6 +16,10 @@ const COLUMNS: &[Column] = &[NAME, shown("Holder", "Who holds the lease."), AGE]
 const STRATEGIES: &[&str] = &["OldestEmulationVersion"];
 
 impl Strategy for Lease {
+    fn metadata_checks(&self) -> usize {
+        0
+    }
+
     /// Coordinated leader election is a gate that is off by default, so its fields are dropped.
     fn prepare_create(&self, new: &mut Value, _context: &Context<'_>) {
         without_gated(new, None);

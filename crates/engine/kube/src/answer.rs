@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use http_body::{Frame, SizeHint};
 
@@ -61,6 +61,15 @@ impl http_body::Body for Body {
     }
 }
 
+/// Pieces as one.
+pub(crate) fn joined(pieces: VecDeque<Bytes>) -> Bytes {
+    let mut all = BytesMut::new();
+    for piece in pieces {
+        all.extend_from_slice(&piece);
+    }
+    all.freeze()
+}
+
 /// An answer.
 pub struct Answer {
     /// HTTP status.
@@ -113,6 +122,22 @@ impl Answer {
     #[must_use]
     pub fn status(code: u16, status: &Status) -> Self {
         Self::value(code, status)
+    }
+
+    /// The same in YAML, where it is JSON and all at hand.
+    ///
+    /// # Errors
+    /// 500 when it cannot be written.
+    pub fn in_yaml(mut self) -> Result<Self, StatusError> {
+        let json = match (self.content, &mut self.body) {
+            (JSON, Body::Full(bytes)) => std::mem::take(bytes),
+            (JSON, Body::Pieces(pieces)) => joined(std::mem::take(pieces)),
+            _ => return Ok(self),
+        };
+        let value = serde_json::from_slice(&json).map_err(StatusError::internal)?;
+        self.body = Body::Full(eksile_yaml::write(&value).map_err(StatusError::internal)?.into());
+        self.content = "application/yaml";
+        Ok(self)
     }
 
     /// A failure.

@@ -1,9 +1,8 @@
 //! How everybody in the control plane's process reads and writes: through the same door, under a name.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
 
@@ -164,7 +163,7 @@ impl Changes {
 fn parsed(answer: Answer) -> Result<Value, StatusError> {
     let bytes = match answer.body {
         Body::Full(bytes) => bytes,
-        Body::Pieces(pieces) => joined(pieces),
+        Body::Pieces(pieces) => crate::answer::joined(pieces),
         Body::Stream(_) | Body::Passed(_) => return Err(StatusError::internal("a stream is not an object")),
     };
     if answer.code >= 400 {
@@ -172,12 +171,4 @@ fn parsed(answer: Answer) -> Result<Value, StatusError> {
         return Err(StatusError::new(answer.code, "NotFound", text));
     }
     serde_json::from_slice(&bytes).map_err(StatusError::internal)
-}
-
-fn joined(pieces: VecDeque<Bytes>) -> Bytes {
-    let mut all = BytesMut::new();
-    for piece in pieces {
-        all.extend_from_slice(&piece);
-    }
-    all.freeze()
 }

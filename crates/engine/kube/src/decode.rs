@@ -1,7 +1,9 @@
 //! From the bytes of a body to an object of a resource, with upstream's words for what is wrong.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use eksile_yaml::Read;
 use serde_json::Value;
 
 use crate::call::Call;
@@ -23,34 +25,26 @@ enum Unread {
     Yaml(String),
 }
 
-/// A body as JSON: YAML is converted.
-fn json<'b>(media: &str, body: &'b [u8]) -> Result<std::borrow::Cow<'b, [u8]>, Unread> {
+/// A body as JSON.
+struct Json<'b> {
+    text: Cow<'b, [u8]>,
+    /// What it was, if it was YAML.
+    yaml: Option<Read>,
+}
+
+fn json<'b>(media: &str, body: &'b [u8]) -> Result<Json<'b>, Unread> {
     match media {
-        "application/json" => Ok(body.into()),
-        "application/yaml" | "application/x-yaml" => yaml(body).map(Into::into).map_err(Unread::Yaml),
+        "application/json" => Ok(Json { text: body.into(), yaml: None }),
+        "application/yaml" => {
+            let read = eksile_yaml::read(body).map_err(Unread::Yaml)?;
+            let json = serde_json::to_vec(&read.value).map_err(|e| Unread::Yaml(e.to_string()))?;
+            Ok(Json { text: json.into(), yaml: Some(read) })
+        }
         _ => Err(Unread::Media),
     }
 }
 
-/// YAML as JSON.
-///
-/// # Errors
-/// What is wrong with it, as upstream's parser says it: `yaml: line 3: did not find expected key`.
-pub(crate) fn yaml(body: &[u8]) -> Result<Vec<u8>, String> {
-    let value: Value = serde_yaml_ng::from_slice(body).map_err(|error| {
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or(&text);
-        // Upstream's parser counts lines from zero and says nothing about the first.
-        let shift = usize::from(what.starts_with("did not find expected"));
-        match error.location().map(|at| at.line()).filter(|&line| line > 1) {
-            Some(line) => format!("yaml: line {}: {what}", line - shift),
-            None => format!("yaml: {what}"),
-        }
-    })?;
-    serde_json::to_vec(&value).map_err(|e| format!("yaml: {e}"))
-}
-
-/// The body of a call as a tree, whatever its form, without regard to a type (options, patches).
+/// The body of a call as a tree, whatever its form, without regard to a type.
 ///
 /// # Errors
 /// 400 or 415.
@@ -59,11 +53,30 @@ pub(crate) fn tree(call: &Call<'_>) -> Result<Value, StatusError> {
     if media == PROTOBUF {
         return protobuf(call);
     }
-    let body = json(media, &call.body).map_err(|unread| match unread {
+    let Json { text: body, .. } = json(media, &call.body).map_err(|unread| match unread {
         Unread::Media => unsupported_media(ACCEPTED),
         Unread::Yaml(text) => StatusError::bad_request(format!("error converting YAML to JSON: {text}")),
     })?;
-    serde_json::from_slice(&body).map_err(|e| StatusError::bad_request(e.to_string()))
+    Untyped::parse(&body).map(|read| read.value).map_err(StatusError::bad_request)
+}
+
+/// The options in the body of a delete. Upstream tells what is wrong with them without a reason.
+///
+/// # Errors
+/// 415 or 500.
+pub(crate) fn delete_options(call: &Call<'_>) -> Result<Value, StatusError> {
+    let media = negotiate::media(call.head.content_type);
+    if media == PROTOBUF {
+        return protobuf(call);
+    }
+    let Json { text: body, .. } = json(media, &call.body).map_err(|unread| match unread {
+        Unread::Media => unsupported_media(ACCEPTED),
+        Unread::Yaml(text) => StatusError::unexplained(text),
+    })?;
+    let schemas = &call.door.schemas;
+    let schema = schemas.kind("v1", "DeleteOptions").and_then(|id| schemas.schema(&schemas.get(id).name));
+    let schema = schema.ok_or_else(|| StatusError::internal("no schema of DeleteOptions"))?;
+    schema.decode(&body).map(|decoded| decoded.value).map_err(|error| StatusError::unexplained(error.to_string()))
 }
 
 fn protobuf(call: &Call<'_>) -> Result<Value, StatusError> {
@@ -84,10 +97,10 @@ struct Claimed {
 pub(crate) fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Value, Vec<String>), StatusError> {
     let (resource, schema) = (call.resource.as_ref(), call.schema()?);
     let media = negotiate::media(call.head.content_type);
-    let (mut value, strict) = if media == PROTOBUF {
-        (protobuf(call)?, Vec::new())
+    let (mut value, strict, yaml) = if media == PROTOBUF {
+        (protobuf(call)?, Vec::new(), None)
     } else {
-        let body = json(media, &call.body).map_err(|unread| match unread {
+        let Json { text: body, yaml } = json(media, &call.body).map_err(|unread| match unread {
             Unread::Media => unsupported_media(ACCEPTED),
             Unread::Yaml(text) => unrecognized(resource, &call.body, &text),
         })?;
@@ -95,16 +108,19 @@ pub(crate) fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Va
             Some(other) => other_kind(call, &other, &body),
             None => refusal(resource, &body, &error),
         })?;
-        (decoded.value, decoded.strict)
+        (decoded.value, decoded.strict, yaml)
     };
     check_kind(call, &mut value)?;
     let warnings = match validation {
-        FieldValidation::Strict if !strict.is_empty() => {
-            let text = format!("strict decoding error: {}", strict.join(", "));
-            return Err(cannot_be_handled(resource, &text));
+        FieldValidation::Ignore => Vec::new(),
+        FieldValidation::Warn => yaml.into_iter().flat_map(|read| read.repeated).chain(strict).collect(),
+        FieldValidation::Strict => {
+            let told: Vec<String> = yaml.iter().filter_map(Read::strict_error).chain(strict).collect();
+            if !told.is_empty() {
+                return Err(cannot_be_handled(resource, &format!("strict decoding error: {}", told.join(", "))));
+            }
+            told
         }
-        FieldValidation::Warn => strict,
-        _ => Vec::new(),
     };
     schema.default(&mut value);
     resource.strategy.defaults(&mut value);

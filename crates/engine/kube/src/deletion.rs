@@ -61,7 +61,7 @@ impl Options {
     }
 
     fn from_body(call: &Call<'_>, errors: &mut FieldErrors) -> Result<Self, StatusError> {
-        let value = decode::tree(call)?;
+        let value = decode::delete_options(call)?;
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let runs = value.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();
         let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();

@@ -14,8 +14,8 @@ use crate::resources::Resources;
 pub(crate) struct Discovery {
     core: Bytes,
     groups: Bytes,
-    /// `(version of the format, core, groups)`.
-    aggregated: Vec<(&'static str, Bytes, Bytes)>,
+    /// Both in the aggregated form: core, groups.
+    aggregated: (Bytes, Bytes),
 }
 
 impl Discovery {
@@ -30,27 +30,16 @@ impl Discovery {
         let groups: Vec<Value> =
             resources.groups().iter().filter(|(g, _)| !g.is_empty()).map(|(g, v)| group(g, v, false)).collect();
         let groups = json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups });
-        let aggregated = ["v2", "v2beta1"]
-            .into_iter()
-            .map(|version| {
-                (version, bytes(&aggregate(resources, version, true)), bytes(&aggregate(resources, version, false)))
-            })
-            .collect();
+        let aggregated = (bytes(&aggregate(resources, true)), bytes(&aggregate(resources, false)));
         Self { core: bytes(&core), groups: bytes(&groups), aggregated }
     }
 
     /// `/api` and `/apis`.
     #[must_use]
     pub(crate) fn root(&self, accept: Option<&str>, core: bool) -> Answer {
-        if let Some(version) = aggregated(accept)
-            && let Some((_, own, groups)) = self.aggregated.iter().find(|(v, ..)| *v == version)
-        {
-            let content = if version == "v2" {
-                "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-            } else {
-                "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
-            };
-            let bytes = if core { own } else { groups };
+        if aggregated(accept) {
+            let content = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+            let bytes = if core { &self.aggregated.0 } else { &self.aggregated.1 };
             return Answer { code: 200, content, body: Body::Full(bytes.clone()), warnings: Vec::new(), etag: None };
         }
         Answer::json(200, if core { self.core.clone() } else { self.groups.clone() })
@@ -139,7 +128,7 @@ fn plain_sub(resource: &Resource, sub: &Sub) -> Value {
     entry
 }
 
-fn aggregate(resources: &Resources, format: &str, core: bool) -> Value {
+fn aggregate(resources: &Resources, core: bool) -> Value {
     let mut items = Vec::new();
     for (group, versions) in resources.groups() {
         if group.is_empty() != core {
@@ -160,7 +149,7 @@ fn aggregate(resources: &Resources, format: &str, core: bool) -> Value {
         items.push(json!({ "metadata": metadata, "versions": list }));
     }
     json!({
-        "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{format}"), "metadata": {}, "items": items
+        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items
     })
 }
 

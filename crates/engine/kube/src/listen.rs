@@ -25,6 +25,7 @@ use crate::call::Head;
 use crate::caller::Caller;
 use crate::connect;
 use crate::door::{Door, Run};
+use crate::negotiate;
 use crate::query::Query;
 use crate::status::StatusError;
 
@@ -115,16 +116,21 @@ impl Peer {
 
 /// Answers a request whatever happens: a panic is a 500 and a line in the log.
 async fn guarded(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
+    let accept = request.headers().get(ACCEPT).cloned();
     let outcome = AssertUnwindSafe(handle(door, peer, request)).catch_unwind().await;
-    match outcome {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => encode(Answer::failure(&error), retry_after(&error)),
+    let error = match outcome {
+        Ok(Ok(response)) => return response,
+        Ok(Err(error)) => error,
         Err(_) => {
             tracing::error!("a request panicked");
-            let error = StatusError::internal("the server failed to answer this request");
-            encode(Answer::failure(&error), None)
+            StatusError::internal("the server failed to answer this request")
         }
+    };
+    let mut answer = Answer::failure(&error);
+    if negotiate::errors_in_yaml(accept.as_ref().and_then(|a| a.to_str().ok())) {
+        answer = answer.in_yaml().unwrap_or_else(|_| Answer::failure(&error));
     }
+    encode(answer, retry_after(&error))
 }
 
 fn retry_after(error: &StatusError) -> Option<u32> {

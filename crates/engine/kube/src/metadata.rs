@@ -180,7 +180,8 @@ fn validate_namespace(object: &Value, resource: &Resource, errors: &mut FieldErr
     }
 }
 
-fn validate_maps(object: &Value, errors: &mut FieldErrors) {
+/// Checks labels, annotations, owners and finalizers.
+pub(crate) fn validate_maps(object: &Value, errors: &mut FieldErrors) {
     let Some(fields) = object.get("metadata").and_then(Value::as_object) else { return };
     for (key, value) in fields.get("labels").and_then(Value::as_object).into_iter().flatten() {
         for problem in names::qualified_name(key) {

@@ -50,13 +50,18 @@ impl<'a> Clause<'a> {
         self.params.iter().find(|(k, _)| *k == name).map(|(_, v)| *v)
     }
 
+    /// Whether its media type is YAML; `None` for one that the door does not write.
+    fn yaml(&self) -> Option<bool> {
+        match self.media {
+            "application/json" | "*/*" | "application/*" => Some(false),
+            "application/yaml" => Some(true),
+            _ => None,
+        }
+    }
+
     /// What this clause asks for, if the door can do it.
     fn wanted(&self) -> Option<Wanted> {
-        let yaml = match self.media {
-            "application/json" | "*/*" | "application/*" => false,
-            "application/yaml" | "application/x-yaml" => true,
-            _ => return None,
-        };
+        let yaml = self.yaml()?;
         let form = match self.get("as") {
             None => return Some(Wanted { yaml, ..Wanted::PLAIN }),
             Some("Table") => Form::Table,
@@ -84,20 +89,50 @@ fn clauses(accept: &str) -> Vec<Clause<'_>> {
 /// # Errors
 /// 406 when the door can do none of it.
 pub fn wanted(accept: Option<&str>) -> Result<Wanted, StatusError> {
+    let text = match accept {
+        None | Some("" | "*/*" | "application/json") => return Ok(Wanted::PLAIN),
+        Some(text) => text,
+    };
+    let clauses = clauses(text);
+    clauses.iter().find_map(Clause::wanted).ok_or_else(|| match clauses.iter().any(|c| c.yaml().is_some()) {
+        true => only("application/json, application/yaml, application/vnd.kubernetes.protobuf"),
+        false => not_acceptable(),
+    })
+}
+
+/// What an `Accept` header asks for, of a watch: a stream has no form in YAML.
+///
+/// # Errors
+/// 406 when the door can do none of it, or would choose YAML.
+pub fn wanted_stream(accept: Option<&str>) -> Result<Wanted, StatusError> {
+    let wanted = wanted(accept)?;
+    if wanted.yaml {
+        return Err(only("application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"));
+    }
+    Ok(wanted)
+}
+
+/// Whether an error is to be told in YAML: it has no other forms, so clauses that ask for one do not count.
+#[must_use]
+pub fn errors_in_yaml(accept: Option<&str>) -> bool {
+    let clauses = clauses(accept.unwrap_or_default());
+    clauses.iter().filter(|c| c.get("as").is_none()).find_map(Clause::yaml).unwrap_or(false)
+}
+
+/// Lets a document pass that there is in JSON alone.
+///
+/// # Errors
+/// 406 when JSON is not wanted.
+pub fn json_alone(accept: Option<&str>) -> Result<(), StatusError> {
     match accept {
-        None | Some("" | "*/*" | "application/json") => Ok(Wanted::PLAIN),
-        Some(text) => clauses(text).iter().find_map(Clause::wanted).ok_or_else(not_acceptable),
+        Some(text) if !clauses(text).iter().any(|c| c.yaml() == Some(false)) => Err(unavailable("application/json")),
+        _ => Ok(()),
     }
 }
 
-fn not_acceptable() -> StatusError {
-    StatusError::new(
-        406,
-        "NotAcceptable",
-        "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, \
-         application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch",
-    )
-    .with(crate::status::Details::default())
+/// 406 where the media type is known and its parameters are not.
+fn only(types: &str) -> StatusError {
+    StatusError::new(406, "NotAcceptable", format!("only the following media types are accepted: {types}"))
 }
 
 /// 406 of an answer that has no such form, found when the work is done already.
@@ -106,22 +141,32 @@ pub fn no_such_form(why: impl Into<String>) -> StatusError {
     StatusError::new(406, "NotAcceptable", why)
 }
 
-/// The version of aggregated discovery that is asked for before plain JSON, if any.
+/// 406 where no media type is known.
+fn not_acceptable() -> StatusError {
+    unavailable(
+        "application/json, application/yaml, application/vnd.kubernetes.protobuf, \
+         application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch",
+    )
+}
+
+fn unavailable(available: &str) -> StatusError {
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");
+    StatusError::new(406, "NotAcceptable", message).with(crate::status::Details::default())
+}
+
+/// Whether aggregated discovery is asked for before its plain form (v2; upstream has dropped v2beta1).
 #[must_use]
-pub fn aggregated(accept: Option<&str>) -> Option<&'static str> {
-    for clause in clauses(accept?) {
+pub fn aggregated(accept: Option<&str>) -> bool {
+    for clause in clauses(accept.unwrap_or_default()) {
         match (clause.media, clause.get("as"), clause.get("g"), clause.get("v")) {
             ("application/json", Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2")) => {
-                return Some("v2");
+                return true;
             }
-            ("application/json", Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2beta1")) => {
-                return Some("v2beta1");
-            }
-            ("application/json" | "*/*" | "application/*", None, ..) => return None,
+            (_, None, ..) if clause.yaml().is_some() => return false,
             _ => {}
         }
     }
-    None
+    false
 }
 
 /// The media type of a `Content-Type` header, without parameters; JSON when it is missing.
@@ -165,5 +210,15 @@ mod tests {
         assert!(wanted(Some("application/json;q=0.5, application/yaml")).unwrap().yaml);
         assert_eq!(wanted(Some("application/vnd.kubernetes.protobuf, application/json")).unwrap(), Wanted::PLAIN);
         assert_eq!(wanted(Some("text/html")).unwrap_err().code(), 406);
+    }
+
+    #[test]
+    fn what_is_known_but_not_like_this_is_refused_in_other_words() {
+        let error = wanted(Some("application/json;as=Table;v=v1beta2;g=meta.k8s.io")).unwrap_err();
+        assert!(error.to_string().starts_with("only the following"), "{error}");
+        assert!(wanted(Some("text/html")).unwrap_err().to_string().starts_with("406"));
+        assert!(wanted_stream(Some("application/yaml, application/json")).is_err());
+        assert!(errors_in_yaml(Some("application/json;as=Table;v=v1;g=meta.k8s.io, application/yaml")));
+        assert!(!errors_in_yaml(None));
     }
 }

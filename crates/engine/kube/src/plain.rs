@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::discovery::{one_group, one_version};
 use crate::door::{Door, Run};
+use crate::negotiate;
 use crate::status::StatusError;
 
 /// What upstream's mux says about a path that it does not know.
@@ -53,7 +54,10 @@ pub(crate) async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer
         ["openapi", "v3", ..] => document(door, path),
         ["openid", "v1", "jwks"] => keys(door)?,
         [".well-known", "openid-configuration"] => Some(openid(door)),
-        ["version"] => Some(version(door)),
+        ["version"] => {
+            negotiate::json_alone(request.head.accept)?;
+            Some(version(door))
+        }
         [endpoint @ ("healthz" | "livez" | "readyz"), ref checks @ ..] => health(door, endpoint, checks, request).await,
         [] | [""] => Some(paths(door)),
         _ => None,
@@ -91,13 +95,17 @@ fn openid(door: &Door) -> Answer {
 
 fn version(door: &Door) -> Answer {
     let version = &door.settings.version;
-    Answer::value(
-        200,
-        &json!({
-            "major": version.major, "minor": version.minor, "gitVersion": version.git, "gitCommit": "", "gitTreeState": "",
-            "buildDate": "", "goVersion": "", "compiler": "rustc", "platform": "linux/amd64"
-        }),
-    )
+    let mut document = json!({
+        "major": version.major, "minor": version.minor, "emulationMajor": version.major, "emulationMinor": version.minor,
+        "gitVersion": version.git, "gitCommit": "", "gitTreeState": "", "buildDate": "", "goVersion": "",
+        "compiler": "rustc", "platform": "linux/amd64"
+    });
+    // A minor release gets on with the one before.
+    if let Some(before) = version.minor.parse::<u32>().ok().and_then(|minor| minor.checked_sub(1)) {
+        document["minCompatibilityMajor"] = version.major.as_str().into();
+        document["minCompatibilityMinor"] = before.to_string().into();
+    }
+    Answer::value(200, &document)
 }
 
 fn paths(door: &Door) -> Answer {

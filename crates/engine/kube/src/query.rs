@@ -53,9 +53,14 @@ impl<'a> Query<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse()
-            .map(Some)
-            .map_err(|_| StatusError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))
+        text.parse().map(Some).map_err(|error: std::num::ParseIntError| {
+            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+            let what = match error.kind() {
+                NegOverflow | PosOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            StatusError::bad_request(format!("strconv.ParseInt: parsing {}: {what}", crate::field::quote(text)))
+        })
     }
 }
 

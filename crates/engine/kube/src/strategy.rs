@@ -161,6 +161,12 @@ pub trait Strategy: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// How often the check of a change looks at the metadata as of a new object, beside what every kind has: upstream's
+    /// kinds differ, and the causes of a refusal tell each time.
+    fn metadata_checks(&self) -> usize {
+        1
+    }
+
     /// The rule for names.
     fn name_rule(&self) -> NameRule {
         NameRule::Subdomain

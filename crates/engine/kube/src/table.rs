@@ -53,23 +53,22 @@ pub(crate) fn one(
     include: Include,
     now: jiff::Timestamp,
 ) -> Result<Bytes, StatusError> {
-    let bytes = match wanted.form {
-        Form::Object => stored.clone(),
-        Form::Partial => partial(stored, wanted.version)?.into(),
+    match wanted.form {
+        Form::Object => Ok(stored.clone()),
+        Form::Partial => partial(stored, wanted.version).map(Into::into),
         Form::PartialList => {
             let go = resource.go_type();
-            return Err(no_such_form(format!(
+            Err(no_such_form(format!(
                 "you requested PartialObjectMetadataList, but the requested object is not a list (*{go})"
-            )));
+            )))
         }
         Form::Table => {
             let object = parsed(stored)?;
             let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
             let rows = vec![row(resource, &object, include, wanted.version, now)];
-            encoded(&table(resource, &json!({ "resourceVersion": version }), &rows, wanted.version, true))?
+            encoded(&table(resource, &json!({ "resourceVersion": version }), &rows, wanted.version, true))
         }
-    };
-    if wanted.yaml { yaml(&bytes) } else { Ok(bytes) }
+    }
 }
 
 /// Stored objects as a list in a form other than [`Form::Object`].
@@ -121,7 +120,7 @@ pub(crate) fn event(
     first: bool,
 ) -> Result<Bytes, StatusError> {
     if wanted.form != Form::Table {
-        return one(resource, stored, Wanted { yaml: false, ..wanted }, include, now);
+        return one(resource, stored, wanted, include, now);
     }
     let object = parsed(stored)?;
     let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
@@ -174,13 +173,4 @@ fn table(resource: &Resource, metadata: &Value, rows: &[Value], version: &str, c
         "kind": "Table", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata,
         "columnDefinitions": columns, "rows": rows
     })
-}
-
-/// JSON as YAML.
-///
-/// # Errors
-/// 500 when it is not JSON.
-pub(crate) fn yaml(json: &[u8]) -> Result<Bytes, StatusError> {
-    let value = parsed(json)?;
-    serde_yaml_ng::to_string(&value).map(Bytes::from).map_err(StatusError::internal)
 }

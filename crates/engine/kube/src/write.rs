@@ -229,9 +229,14 @@ pub(crate) async fn replace(
     admit::update(call, &mut new, old)?;
     strategy.prepare_update(&mut new, old, &call.context());
     let mut errors = FieldErrors::new();
-    // Upstream checks the metadata of a change on its way and again in every kind; the causes tell both.
-    metadata::validate_update(&new, old, &mut errors);
-    metadata::validate_update(&new, old, &mut errors);
+    // Upstream checks the metadata of a change on its way and again in every kind, as of a change and as of a new
+    // object; the causes tell all of it.
+    for _ in 0..2 {
+        metadata::validate_update(&new, old, &mut errors);
+    }
+    for _ in 0..=strategy.metadata_checks() {
+        metadata::validate_maps(&new, &mut errors);
+    }
     strategy.validate(&new, &call.context(), &mut errors);
     strategy.validate_update(&new, old, &call.context(), &mut errors);
     if !errors.is_empty() {
@@ -336,9 +341,5 @@ pub(crate) fn answer(call: &Call<'_>, code: u16, done: &Done, warnings: Vec<Stri
     }
     let include = table::Include::read(call.query)?;
     let bytes = table::one(call.resource, &done.bytes, wanted, include, call.now)?;
-    let mut answer = Answer::json(code, bytes).warned(warnings);
-    if wanted.yaml {
-        answer.content = "application/yaml";
-    }
-    Ok(answer)
+    Ok(Answer::json(code, bytes).warned(warnings))
 }

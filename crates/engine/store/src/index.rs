@@ -61,9 +61,9 @@ impl Index {
         self.versions(prefix, after, at).filter_map(|(key, version)| version.entry(key))
     }
 
-    /// How many keys lie behind `prefix` at `at`.
-    pub(crate) fn count(&self, prefix: &str, at: Revision) -> usize {
-        self.versions(prefix, None, at).filter(|(_, version)| version.value.is_some()).count()
+    /// How many keys lie behind `prefix` and after `after` at `at`.
+    pub(crate) fn count(&self, prefix: &str, after: Option<&str>, at: Revision) -> usize {
+        self.versions(prefix, after, at).filter(|(_, version)| version.value.is_some()).count()
     }
 
     fn versions<'a>(

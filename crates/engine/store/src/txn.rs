@@ -80,7 +80,7 @@ impl<'a> Txn<'a> {
     /// How many keys begin with `prefix`.
     #[must_use]
     pub fn count(&self, prefix: &str) -> usize {
-        let mut count = self.index.read().count(prefix, self.revision);
+        let mut count = self.index.read().count(prefix, None, self.revision);
         for (_, staged) in self.staged.iter().filter(|(key, _)| key.starts_with(prefix)) {
             count += usize::from(staged.entry.is_some());
             count -= usize::from(staged.previous.is_some());

@@ -36,7 +36,13 @@ impl View {
     /// How many keys begin with `prefix`.
     #[must_use]
     pub fn count(&self, prefix: &str) -> usize {
-        self.shared.index.read().count(prefix, self.revision)
+        self.shared.index.read().count(prefix, None, self.revision)
+    }
+
+    /// How many keys begin with `prefix` and come after `after_key`.
+    #[must_use]
+    pub fn count_after(&self, prefix: &str, after_key: &str) -> usize {
+        self.shared.index.read().count(prefix, Some(after_key), self.revision)
     }
 }
 

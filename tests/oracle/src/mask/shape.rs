@@ -69,6 +69,17 @@ pub(super) fn after(text: &str, mark: &str, length: usize, symbol: &str) -> Stri
     out
 }
 
+/// Replaces the times inside a text that are near.
+pub(super) fn times(text: &str, near: impl Fn(&str) -> bool) -> String {
+    const LENGTH: usize = "2020-01-02T03:04:05Z".len();
+    let mut out = text.to_owned();
+    let starts = text.match_indices('Z').filter_map(|(end, _)| (end + 1).checked_sub(LENGTH));
+    for time in starts.filter_map(|start| text.get(start..start + LENGTH)).filter(|time| near(time)) {
+        out = out.replace(time, "<time>");
+    }
+    out
+}
+
 /// Replaces every number that stands alone.
 pub(super) fn digits(text: &str, symbol: &str) -> String {
     text.split_inclusive(' ')
@@ -148,6 +159,13 @@ fn closing(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn near_times_in_a_text_go() {
+        let near = |time: &str| time.starts_with("2020");
+        let text = "a: \"2020-01-02T03:04:05Z\", b: \"2010-01-02T03:04:05Z\" Z";
+        assert_eq!(times(text, near), "a: \"<time>\", b: \"2010-01-02T03:04:05Z\" Z");
+    }
 
     #[test]
     fn what_go_prints_goes_and_the_words_stay() {

@@ -78,10 +78,14 @@ impl Strategy for Binding {
             return Ok(());
         }
         let Some(rules) = context.cluster.role_rules(kind, context.namespace, role) else {
-            return Err(StatusError::not_found(GROUP, roles, role));
+            return Err(StatusError::not_found(GROUP, self.plural(), role));
         };
         escalation::check(&rules, context)
             .map_err(|why| StatusError::forbidden(GROUP, self.plural(), text(new, "/metadata/name"), &why))
+    }
+
+    fn metadata_checks(&self) -> usize {
+        2
     }
 
     fn name_rule(&self) -> NameRule {

@@ -60,6 +60,10 @@ impl Strategy for Role {
         escalation::check(&rules, context).map_err(|why| StatusError::forbidden(GROUP, self.plural(), name, &why))
     }
 
+    fn metadata_checks(&self) -> usize {
+        2
+    }
+
     fn name_rule(&self) -> NameRule {
         NameRule::PathSegment
     }

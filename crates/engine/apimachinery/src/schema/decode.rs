@@ -49,13 +49,12 @@ impl Schema {
     /// Not JSON, or a value of the wrong type.
     pub fn decode(&self, body: &[u8]) -> Result<Decoded, DecodeError> {
         let text = String::from_utf8_lossy(body);
-        decode_struct(&self.types, self.root, &text)
+        decode_struct(&self.types, self.root, Scanner::new(&text, body))
     }
 }
 
-fn decode_struct(schemas: &Schemas, root: StructId, text: &str) -> Result<Decoded, DecodeError> {
-    let mut decoder =
-        Decoder { schemas, scan: Scanner::new(text), strict: Vec::new(), saved: None, fatal: None, interpret: None };
+fn decode_struct(schemas: &Schemas, root: StructId, scan: Scanner<'_>) -> Result<Decoded, DecodeError> {
+    let mut decoder = Decoder { schemas, scan, strict: Vec::new(), saved: None, fatal: None, interpret: None };
     let value = decoder.whole(root).map_err(|e| DecodeError::Interpret(e.0))?;
     if let Some(error) = decoder.interpret {
         return Err(DecodeError::Interpret(error));

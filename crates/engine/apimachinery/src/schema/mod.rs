@@ -22,4 +22,4 @@ pub use quantity::{Quantity, QuantityError};
 pub use table::TableError;
 pub use types::{Field, Kind, ListType, Node, PatchRule, Schema, Schemas, Struct, StructId};
 pub use untyped::Untyped;
-pub(crate) use untyped::shape;
+pub use untyped::shape;

@@ -23,13 +23,16 @@ pub(super) enum Start {
 
 pub(super) struct Scanner<'a> {
     text: &'a str,
+    /// What `text` was made of: the same, except where it is not UTF-8.
+    raw: &'a [u8],
     at: usize,
     depth: u32,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+    /// Scans `text`, which is `raw` with replacement characters for what is not UTF-8.
+    pub(super) fn new(text: &'a str, raw: &'a [u8]) -> Self {
+        Self { text, raw, at: 0, depth: 0 }
     }
 
     fn byte(&self) -> Option<u8> {
@@ -42,20 +45,42 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The byte of the input where the text stands.
+    fn original(&self) -> Option<u8> {
+        let (mut shown, mut read) = (0, 0);
+        for chunk in self.raw.utf8_chunks() {
+            let valid = chunk.valid().len();
+            if self.at < shown + valid {
+                return self.raw.get(read + self.at - shown).copied();
+            }
+            (shown, read) = (shown + valid, read + valid);
+            if !chunk.invalid().is_empty() && self.at < shown + char::REPLACEMENT_CHARACTER.len_utf8() {
+                return self.raw.get(read).copied();
+            }
+            (shown, read) = (shown + char::REPLACEMENT_CHARACTER.len_utf8(), read + chunk.invalid().len());
+        }
+        None
+    }
+
     /// "invalid character …", or the end of input.
     fn wrong(&self, context: &str) -> SyntaxError {
-        let Some(byte) = self.byte() else {
+        let Some(byte) = self.original() else {
             return SyntaxError("unexpected end of JSON input".to_owned());
         };
         let shown = match byte {
             b'\'' => "\\'".to_owned(),
             b'"' => "\"".to_owned(),
             b'\\' => "\\\\".to_owned(),
-            b'\n' => "\\n".to_owned(),
+            0x07 => "\\a".to_owned(),
+            0x08 => "\\b".to_owned(),
             b'\t' => "\\t".to_owned(),
+            b'\n' => "\\n".to_owned(),
+            0x0b => "\\v".to_owned(),
+            0x0c => "\\f".to_owned(),
             b'\r' => "\\r".to_owned(),
             0..0x20 | 0x7f => format!("\\x{byte:02x}"),
-            0x80..0xa0 => format!("\\u{byte:04x}"),
+            // Go takes the byte for a character, and does not print these.
+            0x80..=0xa0 | 0xad => format!("\\u{byte:04x}"),
             _ => char::from(byte).to_string(),
         };
         SyntaxError(format!("invalid character '{shown}' {context}"))

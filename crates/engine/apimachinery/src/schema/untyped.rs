@@ -20,7 +20,7 @@ impl Untyped {
     /// Not JSON; the text is Go's.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         let text = String::from_utf8_lossy(body);
-        let mut reader = Reader { scan: Scanner::new(&text), strict: Vec::new(), path: String::new() };
+        let mut reader = Reader { scan: Scanner::new(&text, body), strict: Vec::new(), path: String::new() };
         let value = reader.document().map_err(|e| e.to_string())?;
         Ok(Self { value, strict: reader.strict })
     }
@@ -42,7 +42,8 @@ impl Untyped {
 }
 
 /// The shape of a value as Go's JSON errors name it.
-pub(crate) fn shape(value: &Value) -> &'static str {
+#[must_use]
+pub fn shape(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -4,16 +4,19 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::decode;
 use crate::field::FieldErrors;
 use crate::metadata;
 use crate::negotiate;
 use crate::object::meta;
-use crate::query::WriteOptions;
+use crate::query::{FieldValidation, WriteOptions};
 use crate::status::{Cause, Details, StatusError};
 use crate::verbs::update::check_preconditions;
 use crate::write::{self, CHANGED, Current, Tracking};
 use eksile_apimachinery::managed::{self, ApplyError};
+use eksile_apimachinery::schema::shape;
+
+/// How upstream's YAML library begins its errors.
+const CONVERTING: &str = "error converting YAML to JSON";
 
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "PatchOptions")?;
@@ -23,7 +26,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         return Err(StatusError::invalid("meta.k8s.io", "PatchOptions", "", &errors));
     }
     negotiate::wanted(call.head.accept)?;
-    let config = read(call)?;
+    let config = Config::read(&call.body)?;
     for _ in 0..write::TRIES {
         let current = match Current::read(call) {
             Err(error) if error.code() == 404 && call.at.sub.is_empty() => {
@@ -31,9 +34,10 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
             }
             other => other?,
         };
-        let new = merged(call, Some(&current.object), &config, &options)?;
-        let insists = check_preconditions(call, &new, &current)? && !meta(&config, "resourceVersion").is_empty();
-        let warnings = call.resource.strategy.warnings(&new, Some(&current.object));
+        let new = merged(call, Some(&current.object), &config.value, &options)?;
+        let mut warnings = config.judge(options.validation)?;
+        let insists = check_preconditions(call, &new, &current)? && !meta(&config.value, "resourceVersion").is_empty();
+        warnings.extend(call.resource.strategy.warnings(&new, Some(&current.object)));
         match write::replace(call, &current, new, &options, Tracking::Done).await {
             Err(error) if error.to_string().ends_with(CHANGED) && !insists => {}
             other => return write::answer(call, 200, &other?, warnings),
@@ -42,29 +46,55 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     Err(call.conflict(CHANGED))
 }
 
-/// The configuration of the body.
-fn read(call: &Call<'_>) -> Result<Value, StatusError> {
-    let json = decode::yaml(&call.body).map_err(|text| {
-        StatusError::bad_request(format!("error decoding YAML: error converting YAML to JSON: {text}"))
-    })?;
-    let config: Value = serde_json::from_slice(&json).map_err(|e| StatusError::bad_request(e.to_string()))?;
-    if config.is_object() {
-        Ok(config)
-    } else {
-        Err(StatusError::bad_request("error decoding YAML: the configuration is not an object"))
+/// The configuration of the body, and what a strict reader has against it: as an error, and as warnings.
+struct Config {
+    value: Value,
+    strict: Option<String>,
+    repeated: Vec<String>,
+}
+
+impl Config {
+    fn read(body: &[u8]) -> Result<Self, StatusError> {
+        let refuse = |why: String| StatusError::bad_request(format!("error decoding YAML: {why}"));
+        let read = eksile_yaml::read(body).map_err(|text| refuse(format!("{CONVERTING}: {text}")))?;
+        let strict = read.strict_error();
+        let value = match read.value {
+            Value::Null => Value::Object(serde_json::Map::new()),
+            value @ Value::Object(_) => value,
+            other => {
+                let found = shape(&other);
+                return Err(refuse(format!(
+                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type \
+                     map[string]interface {{}}"
+                )));
+            }
+        };
+        Ok(Self { value, strict, repeated: read.repeated })
+    }
+
+    /// What a strict reader says, as a warning or as a refusal.
+    fn judge(&self, validation: FieldValidation) -> Result<Vec<String>, StatusError> {
+        match (&self.strict, validation) {
+            (Some(text), FieldValidation::Strict) => {
+                Err(StatusError::bad_request(format!("error strict decoding YAML: {CONVERTING}: {text}")))
+            }
+            (_, FieldValidation::Warn) => Ok(self.repeated.clone()),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
-async fn create(call: &Call<'_>, config: &Value, options: &WriteOptions) -> Result<Answer, StatusError> {
-    if !meta(config, "uid").is_empty() {
-        let uid = meta(config, "uid");
+async fn create(call: &Call<'_>, config: &Config, options: &WriteOptions) -> Result<Answer, StatusError> {
+    if !meta(&config.value, "uid").is_empty() {
+        let uid = meta(&config.value, "uid");
         return Err(call.conflict(&format!(
             "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
         )));
     }
-    let mut object = merged(call, None, config, options)?;
+    let mut object = merged(call, None, &config.value, options)?;
+    let mut warnings = config.judge(options.validation)?;
     metadata::place(&mut object, call.namespace())?;
-    let warnings = call.resource.strategy.warnings(&object, None);
+    warnings.extend(call.resource.strategy.warnings(&object, None));
     let done = write::create(call, object, options, Tracking::Done).await?;
     write::answer(call, 201, &done, warnings)
 }

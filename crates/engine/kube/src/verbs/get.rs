@@ -1,6 +1,6 @@
 //! Read one object: the stored bytes, untouched.
 
-use crate::answer::{Answer, JSON};
+use crate::answer::Answer;
 use crate::call::Call;
 use crate::negotiate::{self, Wanted};
 use crate::object::shown;
@@ -20,11 +20,5 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     }
     let include = table::Include::read(call.query)?;
     let bytes = table::one(call.resource, &stored, wanted, include, call.now)?;
-    let mut answer = Answer::json(200, bytes);
-    answer.content = content(wanted);
-    Ok(answer)
-}
-
-pub(super) fn content(wanted: Wanted) -> &'static str {
-    if wanted.yaml { "application/yaml" } else { JSON }
+    Ok(Answer::json(200, bytes))
 }

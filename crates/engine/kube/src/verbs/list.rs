@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{Bytes, BytesMut};
 use eksile_store::{Entry, Revision, View, ViewError};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::options::ListOptions;
+use super::page::Continue;
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
-use crate::negotiate::{self, Form, Wanted};
+use crate::field::{FieldErrors, quote};
+use crate::negotiate::{Form, Wanted};
 use crate::object::{item, labels, meta, shown};
+use crate::query::Query;
 use crate::resource::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::status::{Cause, Details, StatusError};
@@ -34,14 +35,25 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Reads the selectors of a call.
+    /// Reads and checks the selectors of a call.
     pub(crate) fn read(call: &Call<'_>) -> Result<Self, StatusError> {
-        let filter = Self {
-            labels: LabelSelector::parse(call.query.get("labelSelector"))?,
-            fields: FieldSelector::parse(call.query.get("fieldSelector"))?,
-        };
-        let known = call.resource.strategy.selectable();
-        for term in filter.fields.terms() {
+        let filter = Self::parse(call.query)?;
+        filter.check(call.resource)?;
+        Ok(filter)
+    }
+
+    /// Reads the selectors of a query.
+    pub(super) fn parse(query: &Query<'_>) -> Result<Self, StatusError> {
+        Ok(Self {
+            labels: LabelSelector::parse(query.get("labelSelector"))?,
+            fields: FieldSelector::parse(query.get("fieldSelector"))?,
+        })
+    }
+
+    /// Refuses fields by which the kind is not selected.
+    pub(super) fn check(&self, resource: &Resource) -> Result<(), StatusError> {
+        let known = resource.strategy.selectable();
+        for term in self.fields.terms() {
             let field = term.field.as_str();
             if !matches!(field, "metadata.name" | "metadata.namespace") && !known.contains(&field) {
                 return Err(StatusError::bad_request(if known.is_empty() {
@@ -51,7 +63,7 @@ impl Filter {
                 }));
             }
         }
-        Ok(filter)
+        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -74,27 +86,6 @@ impl Filter {
     }
 }
 
-/// Where a list goes on.
-#[derive(Serialize, Deserialize)]
-struct Continue {
-    v: String,
-    rv: u64,
-    start: String,
-}
-
-impl Continue {
-    fn read(text: &str) -> Result<Self, StatusError> {
-        let refuse = || StatusError::bad_request("continue key is not valid");
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| refuse())?;
-        let token: Self = serde_json::from_slice(&bytes).map_err(|_| refuse())?;
-        if token.v == "meta.k8s.io/v1" { Ok(token) } else { Err(refuse()) }
-    }
-
-    fn write(&self) -> Result<String, StatusError> {
-        serde_json::to_vec(self).map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).map_err(StatusError::internal)
-    }
-}
-
 /// One page.
 struct Page {
     entries: Vec<Entry>,
@@ -102,9 +93,8 @@ struct Page {
 }
 
 pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
-    let wanted = negotiate::wanted(call.head.accept)?;
-    let filter = Filter::read(call)?;
-    let limit = match call.query.number("limit")? {
+    let ListOptions { filter, limit, wanted, .. } = ListOptions::read(call)?;
+    let limit = match limit {
         // Upstream answers "any revision" from its cache, which knows no pages.
         Some(_) if call.query.get("resourceVersion") == "0" => usize::MAX,
         Some(limit) if limit > 0 => usize::try_from(limit).unwrap_or(usize::MAX),
@@ -114,7 +104,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let (view, start) = view(call)?;
     let after = start.as_ref().map(|s| format!("{prefix}{s}"));
     let page = page(&view, call.resource, &prefix, after, limit, &filter);
-    let metadata = metadata(&view, &prefix, &page, &filter)?;
+    let metadata = metadata(&view, &prefix, &page, &filter);
     let stored: Vec<Bytes> = page.entries.into_iter().map(|e| shown(call.resource, &e.value)).collect();
     answer(call, wanted, &metadata, &stored)
 }
@@ -129,7 +119,7 @@ pub(super) fn answer(
     metadata: &Value,
     stored: &[Bytes],
 ) -> Result<Answer, StatusError> {
-    if wanted.form == Form::Object && !wanted.yaml {
+    if wanted.form == Form::Object {
         return Ok(Answer {
             code: 200,
             content: JSON,
@@ -139,13 +129,7 @@ pub(super) fn answer(
         });
     }
     let include = table::Include::read(call.query)?;
-    let bytes = match wanted.form {
-        Form::Object => flat(join(call.resource, metadata, stored)),
-        _ => table::list(call.resource, stored, metadata, wanted, include, call.now)?,
-    };
-    let mut answer = Answer::json(200, if wanted.yaml { table::yaml(&bytes)? } else { bytes });
-    answer.content = super::get::content(wanted);
-    Ok(answer)
+    Ok(Answer::json(200, table::list(call.resource, stored, metadata, wanted, include, call.now)?))
 }
 
 /// Prefix of the keys that a collection request is about.
@@ -182,17 +166,15 @@ fn page(view: &View, resource: &Resource, prefix: &str, after: Option<String>, l
     }
 }
 
-fn metadata(view: &View, prefix: &str, page: &Page, filter: &Filter) -> Result<Value, StatusError> {
+fn metadata(view: &View, prefix: &str, page: &Page, filter: &Filter) -> Value {
     let mut metadata = json!({ "resourceVersion": view.revision().0.to_string() });
-    let (true, Some(last)) = (page.more, page.entries.last()) else { return Ok(metadata) };
+    let (true, Some(last)) = (page.more, page.entries.last()) else { return metadata };
     let start = last.key[prefix.len()..].to_owned();
-    let token = Continue { v: "meta.k8s.io/v1".to_owned(), rv: view.revision().0, start };
-    metadata["continue"] = token.write()?.into();
+    metadata["continue"] = Continue { revision: view.revision().0, start }.write().into();
     if filter.is_empty() {
-        let after = view.scan(prefix, Some(&last.key), usize::MAX).len();
-        metadata["remainingItemCount"] = after.into();
+        metadata["remainingItemCount"] = view.count_after(prefix, &last.key).into();
     }
-    Ok(metadata)
+    metadata
 }
 
 /// The view that a list reads, and where it goes on.
@@ -200,12 +182,11 @@ fn view(call: &Call<'_>) -> Result<(View, Option<String>), StatusError> {
     let store = &call.door.store;
     let token = call.query.get("continue");
     if !token.is_empty() {
-        let version = call.query.get("resourceVersion");
-        if !matches!(version, "" | "0") {
+        let token = Continue::read(token)?;
+        if !matches!(call.query.get("resourceVersion"), "" | "0") {
             return Err(StatusError::bad_request("specifying resource version is not allowed when using continue"));
         }
-        let token = Continue::read(token)?;
-        let view = store.view_at(Revision(token.rv)).map_err(|error| continue_expired(&error))?;
+        let view = store.view_at(Revision(token.revision)).map_err(|error| continue_expired(&error))?;
         return Ok((view, Some(token.start)));
     }
     let revision = read_revision(call)?;
@@ -222,7 +203,10 @@ fn continue_expired(error: &ViewError) -> StatusError {
             "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue \
              parameter.",
         ),
-        ViewError::Future { .. } => StatusError::bad_request("continue key is not valid"),
+        // Upstream passes on what its store says.
+        ViewError::Future { .. } => {
+            StatusError::unexplained("etcdserver: mvcc: required revision is a future revision")
+        }
     }
 }
 
@@ -235,49 +219,39 @@ fn expired(error: ViewError) -> StatusError {
     }
 }
 
-/// Reads and checks `resourceVersion` and `resourceVersionMatch`; `None` for the newest.
-pub(super) fn read_revision(call: &Call<'_>) -> Result<Option<u64>, StatusError> {
+/// Reads `resourceVersion`; `None` when it is not given.
+///
+/// # Errors
+/// What is wrong with it; how that is answered depends on the verb.
+pub(super) fn given_revision(call: &Call<'_>) -> Result<Option<u64>, String> {
     let text = call.query.get("resourceVersion");
-    let matching = call.query.get("resourceVersionMatch");
-    if !matching.is_empty() {
-        check_match(call, text, matching)?;
-    }
     if text.is_empty() {
         return Ok(None);
     }
-    let revision: u64 = text.parse().map_err(|_| {
-        let mut errors = crate::field::FieldErrors::new();
-        let why = format!("strconv.ParseUint: parsing {}: invalid syntax", crate::field::quote(text));
+    let parsed = if text.starts_with('+') { None } else { text.parse().ok() };
+    parsed.map(Some).ok_or_else(|| {
+        let mut errors = FieldErrors::new();
+        let why = format!("strconv.ParseUint: parsing {}: invalid syntax", quote(text));
         errors.invalid("resourceVersion", &text.into(), why);
-        if call.at.name.is_empty() {
-            return match call.query.flag("watch") {
-                true => StatusError::unexplained(errors.message()),
-                false => StatusError::bad_request(format!("invalid resource version: {}", errors.message())),
-            };
-        }
-        StatusError::unexplained(errors.message())
+        errors.message()
+    })
+}
+
+/// The revision that a get or list is to be as new as; `None` for the newest.
+///
+/// # Errors
+/// 400 or 500 when it is none, 504 when it is not there yet.
+pub(super) fn read_revision(call: &Call<'_>) -> Result<Option<u64>, StatusError> {
+    let given = given_revision(call).map_err(|why| match call.at.name.is_empty() {
+        true => StatusError::bad_request(format!("invalid resource version: {why}")),
+        false => StatusError::unexplained(why),
     })?;
+    let Some(revision) = given else { return Ok(None) };
     let current = call.door.store.revision().0;
     if revision > current {
         return Err(too_large(revision, current));
     }
     Ok(Some(revision))
-}
-
-fn check_match(call: &Call<'_>, version: &str, matching: &str) -> Result<(), StatusError> {
-    let mut errors = crate::field::FieldErrors::new();
-    if call.query.flag("watch") && !call.query.has("sendInitialEvents") {
-        errors.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch");
-    } else if version.is_empty() && !call.query.has("sendInitialEvents") {
-        errors
-            .forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
-    } else if !matches!(matching, "Exact" | "NotOlderThan") {
-        errors.not_supported("resourceVersionMatch", &matching.into(), &["Exact", "NotOlderThan", ""]);
-    } else if matching == "Exact" && version == "0" {
-        errors
-            .forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
-    }
-    if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid("meta.k8s.io", "ListOptions", "", &errors)) }
 }
 
 fn too_large(revision: u64, current: u64) -> StatusError {
@@ -323,18 +297,4 @@ fn join(resource: &Resource, metadata: &Value, stored: &[Bytes]) -> Body {
     }
     pieces.push_back(piece.freeze());
     Body::Pieces(pieces)
-}
-
-fn flat(body: Body) -> Bytes {
-    match body {
-        Body::Full(bytes) => bytes,
-        Body::Pieces(pieces) => {
-            let mut all = BytesMut::new();
-            for piece in pieces {
-                all.extend_from_slice(&piece);
-            }
-            all.freeze()
-        }
-        Body::Stream(_) | Body::Passed(_) => Bytes::new(),
-    }
 }

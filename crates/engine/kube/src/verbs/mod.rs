@@ -6,6 +6,8 @@ mod create;
 mod delete;
 mod get;
 mod list;
+mod options;
+mod page;
 mod patch;
 mod update;
 mod watch;

@@ -9,7 +9,8 @@ use eksile_store::{Change, Entry, Revision, Store, Watch, WatchError, WatchItem}
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::list::{Filter, prefix, read_revision};
+use super::list::{Filter, given_revision, prefix};
+use super::options::ListOptions;
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
 use crate::negotiate::{self, Form, Wanted};
@@ -124,18 +125,16 @@ struct Stream {
     now: jiff::Timestamp,
     first: bool,
     bookmarks: bool,
-    /// Set while the initial events go out: the revision at which they are complete.
-    until: Option<u64>,
     deadline: Instant,
 }
 
 pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
-    let wanted = Wanted { yaml: false, ..negotiate::wanted(call.head.accept)? };
-    let filter = Filter::read(call)?;
+    let ListOptions { filter, timeout, .. } = ListOptions::read(call)?;
+    let revision = given_revision(call).map_err(StatusError::unexplained)?;
+    let wanted = negotiate::wanted_stream(call.head.accept)?;
     let include = Include::read(call.query)?;
-    let initial_events = initial_events(call)?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
-    let timeout = match call.query.number("timeoutSeconds")? {
+    let timeout = match timeout {
         Some(seconds) if seconds > 0 => Duration::from_secs(seconds.unsigned_abs()),
         _ => LONGEST,
     };
@@ -148,16 +147,12 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         now: call.now,
         first: true,
         bookmarks,
-        until: None,
         deadline: Instant::now() + timeout,
     };
-    match open(call, filter, initial_events) {
+    match open(call, filter, revision) {
         // An event carries no list; upstream's stream ends before its first.
         Ok(_) if wanted.form == Form::PartialList => {}
-        Ok((events, revision)) => {
-            stream.events = Some(events);
-            stream.until = (initial_events == Some(true) && bookmarks).then_some(revision);
-        }
+        Ok(events) => stream.events = Some(events),
         Err(error) => stream.ready.push_back(error_line(&error)),
     }
     let body =
@@ -165,42 +160,16 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     Ok(Answer { code: 200, content: JSON, body: Body::Stream(Box::pin(body)), warnings: Vec::new(), etag: None })
 }
 
-fn initial_events(call: &Call<'_>) -> Result<Option<bool>, StatusError> {
-    if !call.query.has("sendInitialEvents") {
-        return Ok(None);
-    }
-    let wanted = call.query.flag("sendInitialEvents");
-    if call.query.get("resourceVersionMatch") != "NotOlderThan" {
-        let mut errors = crate::field::FieldErrors::new();
-        errors.forbidden(
-            "resourceVersionMatch",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        );
-        return Err(StatusError::invalid("meta.k8s.io", "ListOptions", "", &errors));
-    }
-    Ok(Some(wanted))
-}
-
-/// Opens the events; the revision is that of the initial objects.
-fn open(call: &Call<'_>, filter: Filter, initial: Option<bool>) -> Result<(Events, u64), StatusError> {
-    let mut prefix = prefix(call);
-    if !call.at.name.is_empty() {
-        prefix = call.key();
-    }
+/// Opens the events. Without a revision, or from any, what is there comes first.
+fn open(call: &Call<'_>, filter: Filter, given: Option<u64>) -> Result<Events, StatusError> {
+    let prefix = if call.at.name.is_empty() { prefix(call) } else { call.key() };
     let store = &call.door.store;
-    let text = call.query.get("resourceVersion");
-    let with_state = initial.unwrap_or(matches!(text, "" | "0"));
-    let revision = match text {
-        "" | "0" => None,
-        _ if initial.is_some() => read_revision(call)?.filter(|_| false),
-        text => Some(text.parse::<u64>().map_err(|_| {
-            StatusError::bad_request(format!("invalid resource version {}", crate::field::quote(text)))
-        })?),
-    };
     let view = store.view();
-    let entries = if with_state { view.scan(&prefix, None, usize::MAX) } else { Vec::new() };
-    let revision = revision.unwrap_or(view.revision().0);
-    Ok((Events::new(store, call.resource.clone(), &prefix, filter, entries, revision)?, revision))
+    let (initial, revision) = match given {
+        None | Some(0) => (view.scan(&prefix, None, usize::MAX), view.revision().0),
+        Some(revision) => (Vec::new(), revision),
+    };
+    Events::new(store, call.resource.clone(), &prefix, filter, initial, revision)
 }
 
 impl Stream {
@@ -210,15 +179,11 @@ impl Stream {
             if let Some(line) = self.ready.pop_front() {
                 return Some(line);
             }
-            if self.until.is_some() && self.events.as_ref().is_some_and(|e| e.initial.is_empty()) {
-                let revision = self.until.take()?;
-                return Some(self.bookmark(revision, true));
-            }
             let events = self.events.as_mut()?;
             let item = tokio::time::timeout_at(self.deadline, events.next()).await.ok()?;
             match item {
                 Ok(Item::Event(kind, object)) => return Some(self.line(kind, &object)),
-                Ok(Item::Progress(revision)) if self.bookmarks => return Some(self.bookmark(revision, false)),
+                Ok(Item::Progress(revision)) if self.bookmarks => return Some(self.bookmark(revision)),
                 Ok(Item::Progress(_)) => {}
                 Err(error) => {
                     self.events = None;
@@ -243,11 +208,8 @@ impl Stream {
         framed(kind.name(), object)
     }
 
-    fn bookmark(&self, revision: u64, complete: bool) -> Bytes {
-        let mut metadata = json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null });
-        if complete {
-            metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
-        }
+    fn bookmark(&self, revision: u64) -> Bytes {
+        let metadata = json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null });
         let object = match self.wanted.form {
             Form::Object => {
                 json!({ "kind": *self.resource.kind, "apiVersion": *self.resource.api_version, "metadata": metadata })

@@ -104,6 +104,11 @@ async fn scans_in_order_and_pages(store: &Store) {
     assert_eq!(keys(&view.scan("", None, usize::MAX)).len(), 6);
     assert_eq!(view.scan("/p/", None, 0), []);
     assert_eq!((view.count("/p/"), view.count("/p"), view.count("/none")), (3, 4, 0));
+    let second = view.scan("/p/", None, 2)[1].key.clone();
+    assert_eq!(
+        (view.count_after("/p/", &second), view.count_after("/p/", ""), view.count_after("/p/", "/q")),
+        (1, 3, 0)
+    );
 }
 
 async fn a_view_stays_as_it_was(store: &Store) {

@@ -1,0 +1,143 @@
+//! From events to the tree of the first document.
+
+use std::collections::HashMap;
+
+use libyaml_safer::{ErrorKind, Event, EventData, Parser};
+
+/// Collections nested deeper than this are refused (upstream: 10,000; nothing real comes near either).
+const MAX_DEPTH: usize = 400;
+
+/// Place of a node in its document.
+pub(crate) type Id = usize;
+
+/// A node.
+pub(crate) struct Node {
+    /// Its line, counted from one.
+    pub(crate) line: u64,
+    pub(crate) kind: Kind,
+}
+
+/// What a node is.
+pub(crate) enum Kind {
+    Scalar {
+        value: String,
+        /// In its long form; `None` without one.
+        tag: Option<String>,
+        /// Written plainly: its meaning follows from its text.
+        plain: bool,
+    },
+    Sequence(Vec<Id>),
+    /// Keys and values.
+    Mapping(Vec<(Id, Id)>),
+    /// Another name for a node.
+    Alias {
+        name: String,
+        of: Id,
+    },
+}
+
+/// A document.
+pub(crate) struct Document {
+    pub(crate) nodes: Vec<Node>,
+    /// `None` in an empty stream.
+    pub(crate) root: Option<Id>,
+}
+
+impl Document {
+    /// Reads the first document of a stream; what follows it is not looked at.
+    ///
+    /// # Errors
+    /// `line 3: did not find expected key`.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
+        let mut input = if body.is_empty() { b"\n" } else { body };
+        let mut parser = Parser::new();
+        parser.set_input_string(&mut input);
+        let mut reader =
+            Reader { next: || parser.parse().map_err(|e| told(&e)), nodes: Vec::new(), anchors: HashMap::new() };
+        (reader.next)()?;
+        let root = match (reader.next)()?.data {
+            EventData::DocumentStart { .. } => {
+                let first = (reader.next)()?;
+                let root = reader.node(first, 0)?;
+                (reader.next)()?;
+                Some(root)
+            }
+            _ => None,
+        };
+        Ok(Self { nodes: reader.nodes, root })
+    }
+}
+
+/// An error as upstream tells it: the scanner's lines count from one, the parser's from zero, and line zero is not told.
+fn told(error: &libyaml_safer::Error) -> String {
+    let line = |mark: Option<libyaml_safer::Mark>| mark.map(|m| m.line).filter(|line| *line != 0);
+    let shift = u64::from(error.kind() == ErrorKind::Scanner);
+    let line = line(error.problem_mark()).map(|l| l + shift).or_else(|| line(error.context_mark()));
+    match line {
+        Some(line) => format!("line {line}: {}", error.problem()),
+        None => error.problem().to_owned(),
+    }
+}
+
+struct Reader<N> {
+    next: N,
+    nodes: Vec<Node>,
+    anchors: HashMap<String, Id>,
+}
+
+impl<N: FnMut() -> Result<Event, String>> Reader<N> {
+    /// Makes room for a node and remembers its anchor: an alias inside it already refers to it.
+    fn place(&mut self, line: u64, kind: Kind, anchor: Option<String>) -> Id {
+        let id = self.nodes.len();
+        self.nodes.push(Node { line: line + 1, kind });
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, id);
+        }
+        id
+    }
+
+    fn node(&mut self, event: Event, depth: usize) -> Result<Id, String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("exceeded max depth of {MAX_DEPTH}"));
+        }
+        let line = event.start_mark.line;
+        match event.data {
+            EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
+                Ok(self.place(line, Kind::Scalar { value, tag, plain: plain_implicit }, anchor))
+            }
+            EventData::Alias { anchor } => match self.anchors.get(&anchor) {
+                Some(of) => Ok(self.place(line, Kind::Alias { of: *of, name: anchor }, None)),
+                None => Err(format!("unknown anchor '{anchor}' referenced")),
+            },
+            EventData::SequenceStart { anchor, .. } => {
+                let id = self.place(line, Kind::Sequence(Vec::new()), anchor);
+                let mut items = Vec::new();
+                loop {
+                    let event = (self.next)()?;
+                    if event.data == EventData::SequenceEnd {
+                        break;
+                    }
+                    items.push(self.node(event, depth + 1)?);
+                }
+                self.nodes[id].kind = Kind::Sequence(items);
+                Ok(id)
+            }
+            EventData::MappingStart { anchor, .. } => {
+                let id = self.place(line, Kind::Mapping(Vec::new()), anchor);
+                let mut pairs = Vec::new();
+                loop {
+                    let event = (self.next)()?;
+                    if event.data == EventData::MappingEnd {
+                        break;
+                    }
+                    let key = self.node(event, depth + 1)?;
+                    let value = (self.next)()?;
+                    pairs.push((key, self.node(value, depth + 1)?));
+                }
+                self.nodes[id].kind = Kind::Mapping(pairs);
+                Ok(id)
+            }
+            other => Err(format!("unexpected {other:?}")),
+        }
+    }
+}
