@@ -103,13 +103,9 @@ impl Tokens {
         if let Some(caller) = self.recall(token, store, now) {
             return Some(caller);
         }
-        match self.judge(token, std::slice::from_ref(&self.own)).await {
-            Ok((known, _)) => Some(self.remember(token, known)),
-            Err(why) => {
-                tracing::info!(why, "token refused");
-                None
-            }
-        }
+        // Why not was logged, when there is more to say than that nobody knows it.
+        let (known, _) = self.judge(token, std::slice::from_ref(&self.own)).await.ok()?;
+        Some(self.remember(token, known))
     }
 
     /// The bearer of a token for some of these audiences; for this server when there are none.
@@ -128,7 +124,10 @@ impl Tokens {
                 match authenticator.authenticate(token).await {
                     Verdict::Known(known) => return self.meant_for(known, wanted),
                     Verdict::NotMine => {}
-                    Verdict::Refused(why) => return Err(format!("[{UNKNOWN}, {why}]")),
+                    Verdict::Refused(why) => {
+                        tracing::info!(why, "token refused");
+                        return Err(format!("[{UNKNOWN}, {why}]"));
+                    }
                 }
             }
         }
