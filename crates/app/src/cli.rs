@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Stop a running installation.
     Down,
+    /// Remove a stopped installation with everything in it; the next `up` begins anew.
+    Reset(ResetArgs),
+    /// Print what a process has written; without a name, whose logs there are.
+    Logs(LogsArgs),
     /// What runs, and how the service links are.
     Status,
     /// Print shell exports for the aws CLI and SDKs.
@@ -107,6 +111,22 @@ pub(crate) struct UpArgs {
     /// Return once all is serving, and keep running.
     #[arg(long)]
     pub detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetArgs {
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// `eksile`, an instance's id (its console), or INSTANCE/NAME, such as `i-0123456789abcdef0/kubelet`.
+    pub process: Option<String>,
+    /// Go on as the log grows.
+    #[arg(short, long, requires = "process")]
+    pub follow: bool,
 }
 
 #[derive(Debug, Args, Clone)]

@@ -56,8 +56,12 @@ impl Layout {
         self.root.join("region")
     }
 
+    pub(crate) fn sites(&self) -> PathBuf {
+        self.root.join("sites")
+    }
+
     pub(crate) fn site(&self, site: &str) -> PathBuf {
-        self.root.join("sites").join(site)
+        self.sites().join(site)
     }
 
     /// Authorities of the installation: the service link's, and the one that stands for the public web's.
@@ -68,5 +72,29 @@ impl Layout {
     /// The access key of the IAM user `admin`, for `eksile env`.
     pub(crate) fn admin_credentials(&self) -> PathBuf {
         self.root.join("admin-credentials.json")
+    }
+
+    /// The quickstart's kubeconfig.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.root.join("kubeconfig")
+    }
+
+    /// What an installation that runs in the background has to say.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("eksile.log")
+    }
+
+    /// All that an installation makes, but for the lock; the settings, which tell a data folder from others, last.
+    pub(crate) fn made(&self) -> [PathBuf; 8] {
+        [
+            self.run(),
+            self.sites(),
+            self.region(),
+            self.pki(),
+            self.admin_credentials(),
+            self.kubeconfig(),
+            self.log(),
+            self.world_config(),
+        ]
     }
 }

@@ -62,6 +62,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Exec(arguments) => return commands::exec(&layout, &arguments),
         Command::Instance(arguments) => return Ok(eksile_site::instance::main(&arguments.rest)),
         Command::Down => commands::down(&layout)?,
+        Command::Reset(arguments) => commands::reset(&layout, &arguments)?,
+        Command::Logs(arguments) => commands::logs(&layout, &arguments, cli.output)?,
         Command::Env => commands::env(&layout, cli.output)?,
         Command::Doctor => return Ok(commands::doctor(cli.output)),
         Command::Up(arguments) => block_on(up::run(&layout, &arguments))?,

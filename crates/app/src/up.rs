@@ -164,7 +164,8 @@ fn forget_pids(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-fn take_lock(layout: &Layout) -> Result<File> {
+/// Held while an installation runs, or is removed.
+pub(crate) fn take_lock(layout: &Layout) -> Result<File> {
     let lock = File::create(layout.lock()).context("making the lock")?;
     if lock.try_lock().is_err() {
         bail!("an installation runs in {} already (stop it with `eksile down`)", layout.root().display());
@@ -294,7 +295,7 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         process::{Command, Stdio},
     };
     make_folders(layout)?;
-    let log = layout.root().join("eksile.log");
+    let log = layout.log();
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--data").arg(layout.root()).arg("up");
     for (flag, value) in [

@@ -9,6 +9,7 @@ pub mod host;
 pub mod instance;
 pub mod instances;
 pub mod link;
+pub mod logs;
 pub mod metadata;
 pub mod names;
 pub mod outbox;

@@ -8,6 +8,7 @@ mod bad_input;
 mod disconnected;
 mod figures;
 mod installation;
+mod reset;
 mod restarts;
 mod slice;
 
@@ -31,6 +32,7 @@ fn the_slice() {
     slice::quickstart(&at);
     figures::print(&at, up);
     slice::clients_see_it(&at);
+    slice::logs_are_at_hand(&at);
     slice::the_machine_is_out_of_sight(&at);
     slice::a_stranger_is_refused(&at);
     let admin = disconnected::client_certificate(&at);
@@ -40,5 +42,7 @@ fn the_slice() {
     restarts::everything_else_is_killed(&at, &admin);
     bad_input::every_listener(&at);
     restarts::up_is_killed(&mut at, &admin);
+    reset::refused_while_running(&at);
     slice::taken_down(&at);
+    reset::all_is_removed(&mut at);
 }

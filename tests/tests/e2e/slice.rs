@@ -90,3 +90,17 @@ pub(crate) fn taken_down(at: &Installation) {
     });
     assert!(!at.kubectl("get nodes --request-timeout=3s").ok);
 }
+
+/// `eksile logs`, from outside of the instances.
+pub(crate) fn logs_are_at_hand(at: &Installation) {
+    let query = "ec2 describe-instances --filters Name=tag:Name,Values=my-cluster-node --output text --query";
+    let node = at.aws(&format!("{query} Reservations[].Instances[].InstanceId")).good();
+    let kubelet = format!("{node}/kubelet");
+    let names = at.eksile(&["logs"]).good();
+    assert!(names.lines().any(|name| name == node) && names.lines().any(|name| name == kubelet), "{names}");
+    at.eksile(&["logs", &node]).good();
+    assert!(at.eksile(&["logs", &kubelet]).good().contains("kubelet["));
+    assert!(!at.eksile(&["logs", &format!("{node}/cloud-init-output")]).good().is_empty());
+    let unknown = at.eksile(&["logs", "nobody"]).bad();
+    assert!(unknown.contains("there is no log of \"nobody\"") && unknown.contains(&kubelet), "{unknown}");
+}

@@ -4,14 +4,18 @@ mod doctor;
 mod down;
 mod env;
 mod exec;
+mod logs;
 mod outpost;
+mod reset;
 mod status;
 
 pub(crate) use doctor::doctor;
 pub(crate) use down::down;
 pub(crate) use env::env;
 pub(crate) use exec::exec;
+pub(crate) use logs::logs;
 pub(crate) use outpost::outpost;
+pub(crate) use reset::reset;
 pub(crate) use status::status;
 
 use anyhow::{Context, Result};

@@ -29,7 +29,7 @@ impl Shell {
         listen: SocketAddr,
         key: &Credential,
     ) -> Self {
-        let kubeconfig = layout.root().join("kubeconfig");
+        let kubeconfig = layout.kubeconfig();
         let mut variables = key.exports(config, listen);
         variables.push(("KUBECONFIG", kubeconfig.display().to_string()));
         // kubectl runs `aws` by this name to make its tokens.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 /// Where journals are, inside the instance.
-pub(super) const DIRECTORY: &str = "/var/log/journal";
+pub(crate) const DIRECTORY: &str = "/var/log/journal";
 /// Size after which a journal starts anew, keeping the one before.
 const MOST: u64 = 8 << 20;
 const LINE_MOST: usize = 48 * 1024;

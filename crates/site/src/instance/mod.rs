@@ -24,6 +24,8 @@ use eksile_linux::process::Identity;
 use serde::{Deserialize, Serialize};
 
 pub use fetch::fetch;
+pub(crate) use files::CONSOLE;
+pub(crate) use journal::DIRECTORY as JOURNALS;
 
 /// What an instance is started with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,7 +70,7 @@ pub struct Machine {
 mod files {
     pub(super) const SPEC: &str = "spec.json";
     pub(super) const USER_DATA: &str = "user-data";
-    pub(super) const CONSOLE: &str = "console.log";
+    pub(crate) const CONSOLE: &str = "console.log";
     /// Where it lies inside; a copy of [`super::Spec::machine`].
     pub(super) const MACHINE: &str = "machine.json";
 }

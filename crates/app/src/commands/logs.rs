@@ -1,0 +1,139 @@
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, ErrorKind, Write},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    cli::{LogsArgs, Output},
+    layout::Layout,
+    world_config::WorldConfig,
+};
+
+/// `up` and all that run in the world and in no instance: they share one file.
+const EKSILE: &str = "eksile";
+/// How often a followed file is looked at.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// `eksile logs`: what a process has written; without a name, whose logs there are.
+pub(crate) fn logs(layout: &Layout, arguments: &LogsArgs, output: Output) -> Result<()> {
+    WorldConfig::load(layout)?;
+    let known = known(layout)?;
+    let Some(name) = &arguments.process else { return list(&known, output) };
+    let Some(path) = known.get(name) else {
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        let hint = if name == EKSILE { "; `up` without --detach writes to its own standard error" } else { "" };
+        bail!("there is no log of {name:?}{hint}; there are: {}", names.join(", "));
+    };
+    let printed = print(path, arguments.follow).with_context(|| format!("printing {}", path.display()));
+    match printed {
+        // Whoever read along has gone.
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => Ok(()),
+        printed => printed,
+    }
+}
+
+fn known(layout: &Layout) -> Result<BTreeMap<String, PathBuf>> {
+    let mut known = BTreeMap::new();
+    if layout.log().is_file() {
+        known.insert(EKSILE.to_owned(), layout.log());
+    }
+    let sites = layout.sites();
+    match std::fs::read_dir(&sites) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        listed => {
+            for site in listed.with_context(|| format!("reading {}", sites.display()))? {
+                let site = site?.path();
+                let logs = eksile_site::logs::logs(&site);
+                known.extend(logs.with_context(|| format!("looking for logs in {}", site.display()))?);
+            }
+        }
+    }
+    Ok(known)
+}
+
+fn list(known: &BTreeMap<String, PathBuf>, output: Output) -> Result<()> {
+    match output {
+        Output::Text => known.keys().for_each(|name| println!("{name}")),
+        Output::Json => println!("{}", serde_json::to_string_pretty(known)?),
+    }
+    Ok(())
+}
+
+fn print(path: &Path, follow: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let mut tail = Tail { path, file: File::open(path)?, read: 0 };
+    loop {
+        tail.step(&mut out)?;
+        if !follow {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// A file that is read as it grows, and from its beginning where another has taken its place.
+struct Tail<'a> {
+    path: &'a Path,
+    file: File,
+    read: u64,
+}
+
+impl Tail<'_> {
+    /// Passes on what has come since.
+    fn step(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.pass(out)?;
+        let new = match File::open(self.path) {
+            // Between two files of that name.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        let (old, found) = (self.file.metadata()?, new.metadata()?);
+        if old.ino() != found.ino() || found.len() < self.read {
+            (self.file, self.read) = (new, 0);
+            self.pass(out)?;
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.read += io::copy(&mut self.file, out)?;
+        out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_growing_file_is_followed_into_its_successor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let append = |text: &str| {
+            let mut file = File::options().create(true).append(true).open(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        };
+        append("one\n");
+        let mut tail = Tail { path: &path, file: File::open(&path).unwrap(), read: 0 };
+        let mut out = Vec::new();
+        tail.step(&mut out).unwrap();
+        append("two\n");
+        tail.step(&mut out).unwrap();
+        append("three\n");
+        std::fs::rename(&path, folder.path().join("log.1")).unwrap();
+        tail.step(&mut out).unwrap();
+        append("four\n");
+        tail.step(&mut out).unwrap();
+        File::create(&path).unwrap();
+        tail.step(&mut out).unwrap();
+        append("five\n");
+        tail.step(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "one\ntwo\nthree\nfour\nfive\n");
+    }
+}
