@@ -8,6 +8,7 @@ mod bad_input;
 mod disconnected;
 mod figures;
 mod installation;
+mod pods;
 mod restarts;
 mod slice;
 
@@ -32,6 +33,7 @@ fn the_slice() {
     figures::print(&at, up);
     slice::clients_see_it(&at);
     slice::the_machine_is_out_of_sight(&at);
+    pods::wishes(&at);
     slice::a_stranger_is_refused(&at);
     let admin = disconnected::client_certificate(&at);
     disconnected::cut_by_command(&at, &admin);

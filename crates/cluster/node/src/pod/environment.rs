@@ -52,7 +52,8 @@ pub(crate) async fn variables(
     container: &Container,
     addresses: &Addresses,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
-    let mut found = sources.kubernetes_service().await;
+    let links = pod.spec.as_ref().and_then(|spec| spec.enable_service_links).unwrap_or(true);
+    let mut found = sources.services(links).await?;
     for from in container.env_from.iter().flatten() {
         let prefix = from.prefix.clone().unwrap_or_default();
         let data = if let Some(map) = &from.config_map_ref {

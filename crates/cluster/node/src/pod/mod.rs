@@ -7,13 +7,17 @@ mod files;
 mod handler;
 mod hook;
 mod launch;
+mod links;
 mod network;
 mod oci;
 mod probe;
+#[cfg(test)]
+mod recorder;
 mod slot;
 mod source;
 mod status;
 mod stop;
+mod storage;
 mod task;
 mod verdict;
 mod volumes;

@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{
 
 use super::environment::{Addresses, ConfigError, field_value, resource_value};
 use super::source::{Data, Sources};
+use crate::kubelet::quantity;
 
 /// Shortest life of a token (TokenRequest API).
 const TOKEN_SECONDS: i64 = 3600;
@@ -84,6 +85,11 @@ impl Volumes {
             return Err(ConfigError("this kind of volume is not supported".to_owned()));
         };
         publish(&path, &files, group).map_err(|error| ConfigError(error.to_string()))
+    }
+
+    /// Where an `emptyDir` lies on the node.
+    pub(crate) fn empty(&self, name: &str) -> PathBuf {
+        self.root.join("kubernetes.io~empty-dir").join(name)
     }
 
     /// Where a volume lies on the node.
@@ -256,7 +262,10 @@ fn empty(path: &Path, volume: &Volume, group: Option<i64>) -> io::Result<()> {
     fs::create_dir_all(path)?;
     if volume.empty_dir.as_ref().and_then(|empty| empty.medium.as_deref()) == Some("Memory") {
         let flags = nix::mount::MsFlags::MS_NOSUID | nix::mount::MsFlags::MS_NODEV;
-        nix::mount::mount(Some("tmpfs"), path, Some("tmpfs"), flags, None::<&str>)?;
+        let limit = volume.empty_dir.as_ref().and_then(|empty| empty.size_limit.as_ref());
+        let size = limit.and_then(|limit| quantity::units(&limit.0)).filter(|size| *size > 0);
+        let size = size.map(|size| format!("size={size}"));
+        nix::mount::mount(Some("tmpfs"), path, Some("tmpfs"), flags, size.as_deref())?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o777))?;
     if let Some(group) = group.and_then(|group| u32::try_from(group).ok()) {

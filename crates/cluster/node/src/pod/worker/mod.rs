@@ -75,6 +75,8 @@ pub(crate) struct Worker {
     settled: Option<Value>,
     /// When a pod that is deleted must be gone.
     leaving: Option<Instant>,
+    /// When its use of the disk was measured.
+    measured: Option<Instant>,
     probes: Probes,
     sender: mpsc::Sender<Happened>,
     events: mpsc::Receiver<Happened>,
@@ -115,6 +117,7 @@ impl Worker {
             over: None,
             settled,
             leaving: None,
+            measured: None,
             probes: Probes::default(),
             sender,
             events,

@@ -10,6 +10,7 @@ use crate::pod::launch::Launch;
 use crate::pod::slot::Run;
 use crate::pod::source::Sources;
 use crate::pod::status::{Phase, phase};
+use crate::pod::storage;
 use crate::pod::task::Task;
 use crate::pod::verdict::{Verdict, deadline};
 use crate::pod::worker::Happened;
@@ -29,6 +30,7 @@ impl Worker {
                 Err(_) => self.condemn(Verdict::too_long()),
             }
         }
+        next = next.min(self.measure().await.unwrap_or(later));
         if self.over.is_some() {
             self.halt_all();
             return later;
@@ -50,6 +52,32 @@ impl Worker {
             }
         }
         next
+    }
+
+    /// Looks whether the pod uses more of the disk than it said. Returns when to look again, if ever.
+    async fn measure(&mut self) -> Option<Instant> {
+        let name_of = |name: &str| self.volumes.empty(name);
+        let mut limits = storage::of_volumes(&self.pod, name_of);
+        for slot in &self.slots {
+            if let Some(run) = slot.current.as_ref().filter(|_| slot.runs()) {
+                let places = vec![run.container.directory().join("upper"), run.record.log.clone()];
+                limits.extend(storage::of_container(&slot.wanted, places));
+            }
+        }
+        if limits.is_empty() {
+            return None;
+        }
+        let due = self.measured.map(|at| at + storage::EVERY).filter(|due| *due > Instant::now());
+        if let Some(due) = due {
+            return Some(due);
+        }
+        self.measured = Some(Instant::now());
+        match tokio::task::spawn_blocking(move || storage::passed(&limits)).await {
+            Ok(Some(verdict)) => self.condemn(verdict),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a pod's use of the disk cannot be measured"),
+        }
+        Some(Instant::now() + storage::EVERY)
     }
 
     /// Network, files, volumes.
