@@ -33,9 +33,9 @@ fn the_slice() {
     figures::print(&at, up);
     slice::clients_see_it(&at);
     slice::the_machine_is_out_of_sight(&at);
-    pods::wishes(&at);
     slice::a_stranger_is_refused(&at);
     let admin = disconnected::client_certificate(&at);
+    pods::wishes(&at, &admin);
     disconnected::cut_by_command(&at, &admin);
     disconnected::cut_by_our_own_rule(&at, &admin);
     restarts::the_region_is_killed(&at, &admin);

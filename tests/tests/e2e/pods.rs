@@ -1,8 +1,10 @@
 //! What pods ask of a node is done, or refused by name.
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::installation::{Installation, kill, until};
+use crate::disconnected::with;
+use crate::installation::{Done, Installation, kill, until};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -11,11 +13,21 @@ const NOTES: &str = "/var/tmp/notes";
 
 struct Pods<'a> {
     at: &'a Installation,
+    admin: &'a Path,
     node: String,
     image: String,
 }
 
 impl Pods<'_> {
+    fn kubectl(&self, words: &[&str]) -> Done {
+        let admin = self.admin.to_str().unwrap();
+        self.at.client("kubectl", &[&["--kubeconfig", admin], words].concat())
+    }
+
+    fn ask(&self, words: &str) -> String {
+        with(self.at, self.admin, words).good()
+    }
+
     /// Makes a pod of one container that runs `script`; further fields are given as YAML flow maps.
     fn make(&self, name: &str, script: &str, spec: &str, container: &str) {
         let (node, image) = (&self.node, &self.image);
@@ -27,11 +39,11 @@ impl Pods<'_> {
         );
         let file = self.at.data.path().join(format!("{name}.yaml"));
         std::fs::write(&file, text).unwrap();
-        self.at.client("kubectl", &["apply", "-f", file.to_str().unwrap()]).good();
+        self.kubectl(&["apply", "-f", file.to_str().unwrap()]).good();
     }
 
     fn field(&self, name: &str, path: &str) -> String {
-        self.at.kubectl(&format!("get pod {name} -o jsonpath={{.{path}}}")).good()
+        self.ask(&format!("get pod {name} -o jsonpath={{.{path}}}"))
     }
 
     fn phase(&self, name: &str, wanted: &str) {
@@ -45,24 +57,25 @@ impl Pods<'_> {
         let query = format!("get events --field-selector involvedObject.name={name},reason={reason} -o name");
         let mut seen = String::new();
         until(&format!("{name} has an event {reason}"), SOON, || {
-            seen = self.at.kubectl(&query).good();
+            seen = self.ask(&query);
             if seen.is_empty() { Err("none".to_owned()) } else { Ok(()) }
         });
         seen
     }
 
     fn shell(&self, name: &str, words: &str) -> String {
-        self.at.client("kubectl", &["exec", name, "--", "/bin/sh", "-c", words]).good()
+        self.kubectl(&["exec", name, "--", "/bin/sh", "-c", words]).good()
     }
 
     fn delete(&self, names: &str) {
-        self.at.kubectl(&format!("delete pod {names} --grace-period=1")).good();
+        self.ask(&format!("delete pod {names} --grace-period=1"));
     }
 }
 
-pub(crate) fn wishes(at: &Installation) {
-    let of_hello = |path: &str| at.kubectl(&format!("get pod hello -o jsonpath={{.{path}}}")).good();
-    let pods = Pods { at, node: of_hello("spec.nodeName"), image: of_hello("spec.containers[0].image") };
+/// `admin`: a client certificate, since making an IAM token for each of so many questions takes long.
+pub(crate) fn wishes(at: &Installation, admin: &Path) {
+    let of_hello = |path: &str| with(at, admin, &format!("get pod hello -o jsonpath={{.{path}}}")).good();
+    let pods = Pods { at, admin, node: of_hello("spec.nodeName"), image: of_hello("spec.containers[0].image") };
     the_node_is_as_large_as_its_type(&pods);
     refused_by_name(&pods);
     ended_at_the_deadline(&pods);
@@ -72,11 +85,9 @@ pub(crate) fn wishes(at: &Installation) {
 }
 
 fn the_node_is_as_large_as_its_type(pods: &Pods<'_>) {
-    let kind =
-        pods.at.kubectl("get nodes -o jsonpath={.items[0].metadata.labels.node\\.kubernetes\\.io/instance-type}");
-    let kind = kind.good();
+    let kind = pods.ask("get nodes -o jsonpath={.items[0].metadata.labels.node\\.kubernetes\\.io/instance-type}");
     let wanted = pods.at.aws(&format!("ec2 describe-instance-types --instance-types {kind}")).json();
-    let capacity = pods.at.kubectl("get nodes -o jsonpath={.items[0].status.capacity}").json();
+    let capacity = with(pods.at, pods.admin, "get nodes -o jsonpath={.items[0].status.capacity}").json();
     let cpus = wanted["InstanceTypes"][0]["VCpuInfo"]["DefaultVCpus"].as_u64().unwrap();
     let mib = wanted["InstanceTypes"][0]["MemoryInfo"]["SizeInMiB"].as_u64().unwrap();
     assert_eq!(capacity["cpu"], cpus.to_string());
@@ -106,7 +117,7 @@ fn refused_by_name(pods: &Pods<'_>) {
 fn ended_at_the_deadline(pods: &Pods<'_>) {
     pods.make("late", "sleep 600", "activeDeadlineSeconds: 5, terminationGracePeriodSeconds: 1,", "");
     pods.phase("late", "Running");
-    let kubelet = *pods.at.pids(&["eksile", "node"]).first().unwrap();
+    let kubelet = *pods.at.pids(&["eksile node"]).first().unwrap();
     kill(kubelet, "-KILL");
     pods.phase("late", "Failed");
     assert_eq!(pods.field("late", "status.reason"), "DeadlineExceeded");
@@ -130,7 +141,7 @@ fn hooks_have_their_turn(pods: &Pods<'_>) {
     pods.make("polite", script, "", &hooks);
     pods.phase("polite", "Running");
     assert_eq!(pods.shell("polite", "cat /notes/order"), "begun");
-    pods.at.kubectl("delete pod polite --grace-period=20").good();
+    pods.ask("delete pod polite --grace-period=20");
     pods.phase("witness", "Running");
     assert_eq!(pods.shell("witness", "cat /notes/order"), "begun\nfarewell\nterm");
     let failing = format!("lifecycle: {{postStart: {}}},", hook("exit 3"));
@@ -164,7 +175,7 @@ fn changed_while_it_runs(pods: &Pods<'_>, digest: &str) {
     pods.make("changing", "sleep 600", &spec, "");
     pods.phase("changing", "Running");
     assert_eq!(pods.shell("changing", "cat /proc/sys/net/ipv4/ip_unprivileged_port_start"), "7");
-    pods.at.client("kubectl", &["set", "image", "pod/changing", &format!("c={digest}")]).good();
+    pods.kubectl(&["set", "image", "pod/changing", &format!("c={digest}")]).good();
     until("the container is another one", SOON, || {
         let count = pods.field("changing", "status.containerStatuses[0].restartCount");
         if count == "1" { Ok(()) } else { Err(count) }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container as Wanted, Pod};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde::{Deserialize, Serialize};
 
-use super::environment::{Addresses, ConfigError, expand, variables};
+use super::environment::{ConfigError, Facts, expand, variables};
 use super::oci::{self, Plan};
 use super::source::Sources;
 use super::volumes::Volumes;
@@ -84,7 +84,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) pod: &'a Pod,
     pub(crate) wanted: &'a Wanted,
     pub(crate) attempt: u32,
-    pub(crate) addresses: &'a Addresses,
+    pub(crate) facts: &'a Facts,
     pub(crate) volumes: &'a Volumes,
 }
 
@@ -118,7 +118,7 @@ impl Launch<'_> {
     pub(crate) async fn run(&self) -> Result<(Container, Record), LaunchError> {
         let (reference, image) = self.image().await?;
         let sources = self.sources();
-        let variables = variables(&sources, self.pod, self.wanted, self.addresses).await?;
+        let variables = variables(&sources, self.pod, self.wanted, self.facts).await?;
         let id = new_id()?;
         let directory = self.context.config.state.join("containers").join(&id);
         fs::create_dir_all(&directory)?;

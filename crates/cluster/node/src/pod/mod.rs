@@ -6,6 +6,7 @@ mod events;
 mod files;
 mod handler;
 mod hook;
+mod late;
 mod launch;
 mod links;
 mod network;

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::{REFRESH, RETRY, Worker, forget, wait_for};
-use crate::pod::environment::Addresses;
+use crate::kubelet::room;
+use crate::pod::environment::Facts;
 use crate::pod::files;
 use crate::pod::hook;
 use crate::pod::launch::Launch;
@@ -83,7 +84,7 @@ impl Worker {
     /// Network, files, volumes.
     async fn prepare(&mut self) -> Result<(), (&'static str, String)> {
         let sandbox = |error: String| ("FailedCreatePodSandBox", format!("Failed to create pod sandbox: {error}"));
-        if self.addresses.is_none() {
+        if self.facts.is_none() {
             let host = self.context.identity.address.to_string();
             let on_node = self.pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true));
             let pod = if on_node {
@@ -91,16 +92,16 @@ impl Worker {
             } else {
                 self.context.network.add(&self.uid).map_err(|error| sandbox(error.to_string()))?.to_string()
             };
-            let addresses = Addresses { pod, host };
-            files::write(&self.context, &self.pod, &addresses, &self.directory())
+            let facts = Facts { pod, host, room: room(&self.context) };
+            files::write(&self.context, &self.pod, &facts, &self.directory())
                 .map_err(|error| sandbox(error.to_string()))?;
-            self.addresses = Some(addresses);
+            self.facts = Some(facts);
         }
-        let Some(addresses) = &self.addresses else { return Ok(()) };
+        let Some(facts) = &self.facts else { return Ok(()) };
         if self.refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
             let namespace = self.pod.metadata.namespace.clone().unwrap_or_default();
             let sources = Sources { api: &self.context.api, namespace: &namespace };
-            let prepared = self.volumes.prepare(&sources, &self.pod, addresses).await;
+            let prepared = self.volumes.prepare(&sources, &self.pod, facts).await;
             match (prepared, self.refreshed) {
                 // A pod that runs goes on with what it has.
                 (Err(error), Some(_)) => tracing::warn!(%error, pod = self.pod.metadata.name, "volumes not refreshed"),
@@ -166,13 +167,13 @@ impl Worker {
     }
 
     async fn launch(&mut self, index: usize) -> Option<Instant> {
-        let addresses = self.addresses.clone()?;
+        let facts = self.facts.clone()?;
         let launch = Launch {
             context: &self.context,
             pod: &self.pod,
             wanted: &self.slots[index].wanted,
             attempt: self.slots[index].next_attempt(),
-            addresses: &addresses,
+            facts: &facts,
             volumes: &self.volumes,
         };
         let launched = launch.run().await;
