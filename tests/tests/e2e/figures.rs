@@ -7,7 +7,7 @@ use crate::installation::Installation;
 pub(crate) fn print(at: &Installation, up: Duration) {
     println!("up to ready: {} ms (target 1000)", up.as_millis());
     let pids = at.pids(&[at.data.path().to_str().unwrap()]);
-    let mut pids: Vec<u32> = pids.into_iter().chain(at.pids(&["shim"])).chain(at.pids(&["eksile", "node"])).collect();
+    let mut pids: Vec<u32> = pids.into_iter().chain(at.pids(&["shim"])).chain(at.pids(&["eksile node"])).collect();
     pids.sort_unstable();
     pids.dedup();
     let sum = |field| pids.iter().map(|pid| kib(*pid, field)).sum::<u64>() / 1024;

@@ -169,16 +169,20 @@ impl Installation {
     /// Pids, on the host, of this installation's processes whose command line has all of `words`.
     pub(crate) fn pids(&self, words: &[&str]) -> Vec<u32> {
         let world = self.world();
-        let namespace = std::fs::read_link(format!("/proc/{world}/ns/pid")).unwrap();
-        let inside = |pid: u32| {
-            // An instance's processes are in a namespace of their own below the world's.
-            let link = std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            let depth =
-                status.lines().find(|line| line.starts_with("NSpid:")).map_or(0, |l| l.split_whitespace().count());
-            link.as_ref() == Some(&namespace) || depth > 3
-        };
         let text = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        // Its pid in every namespace it is in, outermost first.
+        let known_as = |pid: u32| -> Vec<u32> {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default().to_owned();
+            line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+        };
+        let level = known_as(world).len() - 1;
+        // Another installation's process has no such pid in this world, or another process has it.
+        let inside = |pid: u32| {
+            let pids = known_as(pid);
+            let there = pids.get(level).map(|own| format!("/proc/{world}/root/proc/{own}/cmdline"));
+            there.is_some_and(|path| std::fs::read(path).is_ok_and(|line| line == text(pid)))
+        };
         let mut found: Vec<u32> = std::fs::read_dir("/proc")
             .unwrap()
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

@@ -8,6 +8,7 @@ mod bad_input;
 mod disconnected;
 mod figures;
 mod installation;
+mod pods;
 mod reset;
 mod restarts;
 mod slice;
@@ -36,6 +37,7 @@ fn the_slice() {
     slice::the_machine_is_out_of_sight(&at);
     slice::a_stranger_is_refused(&at);
     let admin = disconnected::client_certificate(&at);
+    pods::wishes(&at, &admin);
     disconnected::cut_by_command(&at, &admin);
     disconnected::cut_by_our_own_rule(&at, &admin);
     restarts::the_region_is_killed(&at, &admin);

@@ -11,6 +11,7 @@ pub mod netlink;
 pub mod netns;
 pub mod process;
 pub mod reap;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod terminal;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, EnvVarSource, Pod, ResourceFieldSelector};
 
+use super::admit::Room;
 use super::source::Sources;
 use crate::kubelet::quantity;
 
@@ -12,11 +13,13 @@ use crate::kubelet::quantity;
 #[error("{0}")]
 pub(crate) struct ConfigError(pub(crate) String);
 
-/// Addresses that only the node knows.
+/// Facts that only the node knows.
 #[derive(Debug, Clone)]
-pub(crate) struct Addresses {
+pub(crate) struct Facts {
     pub(crate) pod: String,
     pub(crate) host: String,
+    /// What the node's pods may have together.
+    pub(crate) room: Room,
 }
 
 /// Replaces `$(NAME)` by the variable's value; an unknown one stays, `$$` becomes `$` (Kubernetes documentation,
@@ -45,14 +48,15 @@ pub(crate) fn expand(text: &str, variables: &BTreeMap<String, String>) -> String
     out
 }
 
-/// The variables a pod gives a container, in order of precedence: service addresses, `envFrom`, `env`.
+/// The variables a pod gives a container, in order of precedence: service facts, `envFrom`, `env`.
 pub(crate) async fn variables(
     sources: &Sources<'_>,
     pod: &Pod,
     container: &Container,
-    addresses: &Addresses,
+    facts: &Facts,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
-    let mut found = sources.kubernetes_service().await;
+    let links = pod.spec.as_ref().and_then(|spec| spec.enable_service_links).unwrap_or(true);
+    let mut found = sources.services(links).await?;
     for from in container.env_from.iter().flatten() {
         let prefix = from.prefix.clone().unwrap_or_default();
         let data = if let Some(map) = &from.config_map_ref {
@@ -69,7 +73,7 @@ pub(crate) async fn variables(
     for variable in container.env.iter().flatten() {
         let value = match (&variable.value, &variable.value_from) {
             (Some(value), _) => Some(expand(value, &found)),
-            (None, Some(from)) => from_source(sources, pod, container, addresses, from).await?,
+            (None, Some(from)) => from_source(sources, pod, container, facts, from).await?,
             (None, None) => Some(String::new()),
         };
         if let Some(value) = value {
@@ -83,14 +87,14 @@ async fn from_source(
     sources: &Sources<'_>,
     pod: &Pod,
     container: &Container,
-    addresses: &Addresses,
+    facts: &Facts,
     from: &EnvVarSource,
 ) -> Result<Option<String>, ConfigError> {
     if let Some(field) = &from.field_ref {
-        return field_value(pod, addresses, &field.field_path).map(Some);
+        return field_value(pod, facts, &field.field_path).map(Some);
     }
     if let Some(resource) = &from.resource_field_ref {
-        return resource_value(container, resource).map(Some);
+        return resource_value(pod, Some(container), resource, &facts.room).map(Some);
     }
     let (data, kind, name, key, optional) = if let Some(map) = &from.config_map_key_ref {
         (sources.config_map(&map.name, map.optional).await?, "ConfigMap", &map.name, &map.key, map.optional)
@@ -110,7 +114,7 @@ async fn from_source(
 }
 
 /// A field of the pod (Kubernetes documentation, "Downward API").
-pub(crate) fn field_value(pod: &Pod, addresses: &Addresses, path: &str) -> Result<String, ConfigError> {
+pub(crate) fn field_value(pod: &Pod, facts: &Facts, path: &str) -> Result<String, ConfigError> {
     let meta = &pod.metadata;
     let subscript = |prefix: &str| path.strip_prefix(prefix)?.strip_suffix("']");
     if let Some(key) = subscript("metadata.labels['") {
@@ -132,23 +136,34 @@ pub(crate) fn field_value(pod: &Pod, addresses: &Addresses, path: &str) -> Resul
         "metadata.annotations" => lines(&meta.annotations),
         "spec.nodeName" => spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
         "spec.serviceAccountName" => spec.and_then(|spec| spec.service_account_name.clone()).unwrap_or_default(),
-        "status.hostIP" | "status.hostIPs" => addresses.host.clone(),
-        "status.podIP" | "status.podIPs" => addresses.pod.clone(),
+        "status.hostIP" | "status.hostIPs" => facts.host.clone(),
+        "status.podIP" | "status.podIPs" => facts.pod.clone(),
         _ => return Err(ConfigError(format!("unsupported fieldPath: {path}"))),
     })
 }
 
-/// A container's limit or request, in units of the divisor, rounded up.
-pub(crate) fn resource_value(container: &Container, field: &ResourceFieldSelector) -> Result<String, ConfigError> {
+/// A container's limit or request, in units of the divisor, rounded up. Without a limit it is what the node's pods may
+/// have together. `own` is meant where no container is named.
+pub(crate) fn resource_value(
+    pod: &Pod,
+    own: Option<&Container>,
+    field: &ResourceFieldSelector,
+    room: &Room,
+) -> Result<String, ConfigError> {
     let bad = || ConfigError(format!("unsupported container resource : {}", field.resource));
     let (which, name) = field.resource.split_once('.').ok_or_else(bad)?;
+    let named = field.container_name.as_deref().filter(|name| !name.is_empty());
+    let mut all = pod.spec.iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+    let container = named.map_or(own, |name| all.find(|one| one.name == name));
+    let container =
+        container.ok_or_else(|| ConfigError(format!("container {} not found", named.unwrap_or_default())))?;
     let resources = container.resources.as_ref();
-    let table = match which {
-        "limits" => resources.and_then(|resources| resources.limits.as_ref()),
-        "requests" => resources.and_then(|resources| resources.requests.as_ref()),
+    let (table, default) = match which {
+        "limits" => (resources.and_then(|resources| resources.limits.as_ref()), room.milli(name)),
+        "requests" => (resources.and_then(|resources| resources.requests.as_ref()), 0),
         _ => return Err(bad()),
     };
-    let value = table.and_then(|table| table.get(name)).and_then(|value| quantity::milli(&value.0)).unwrap_or(0);
+    let value = table.and_then(|table| table.get(name)).and_then(|value| quantity::milli(&value.0)).unwrap_or(default);
     let divisor = field.divisor.as_ref().and_then(|divisor| quantity::milli(&divisor.0)).filter(|d| *d > 0);
     let divisor = divisor.unwrap_or(1000);
     Ok(((value + divisor - 1) / divisor).to_string())
@@ -173,5 +188,31 @@ mod tests {
         ] {
             assert_eq!(expand(text, &variables), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_is_not_set_is_the_nodes() {
+        let pod: Pod = serde_json::from_value(serde_json::json!({"metadata": {}, "spec": {"containers": [
+            {"name": "a", "resources": {"limits": {"cpu": "1500m"}, "requests": {"memory": "1500"}}}, {"name": "b"},
+        ]}}))
+        .unwrap();
+        let room = Room { cpu: 1930, memory: 3 << 30, storage: 1, pods: 1 };
+        let own = &pod.spec.as_ref().unwrap().containers[0];
+        let value = |container: &str, resource: &str, divisor: &str| {
+            let field = serde_json::json!({"containerName": container, "resource": resource, "divisor": divisor});
+            resource_value(&pod, Some(own), &serde_json::from_value(field).unwrap(), &room).map_err(|error| error.0)
+        };
+        for (container, resource, divisor, expected) in [
+            ("", "limits.cpu", "0", "2"),
+            ("a", "limits.cpu", "1m", "1500"),
+            ("", "requests.memory", "1k", "2"),
+            ("b", "limits.cpu", "1m", "1930"),
+            ("b", "limits.memory", "1Gi", "3"),
+            ("b", "requests.memory", "1", "0"),
+        ] {
+            assert_eq!(value(container, resource, divisor).as_deref(), Ok(expected), "{container} {resource}");
+        }
+        assert!(value("c", "limits.cpu", "1").is_err());
+        assert!(value("a", "cpu", "1").is_err());
     }
 }

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::environment::Addresses;
+use super::environment::Facts;
 use crate::kubelet::Context;
 
 /// Writes them into the pod's directory.
-pub(crate) fn write(context: &Context, pod: &Pod, addresses: &Addresses, directory: &Path) -> io::Result<()> {
+pub(crate) fn write(context: &Context, pod: &Pod, facts: &Facts, directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let spec = pod.spec.clone().unwrap_or_default();
     let on_node = spec.host_network == Some(true);
@@ -27,7 +27,7 @@ pub(crate) fn write(context: &Context, pod: &Pod, addresses: &Addresses, directo
             format!("{name}.{subdomain}.{namespace}.svc.{}\t", context.kubelet.cluster_domain)
         });
         // Writing to a String cannot fail.
-        let _ = writeln!(hosts, "{}\t{}{name}", addresses.pod, domain.unwrap_or_default());
+        let _ = writeln!(hosts, "{}\t{}{name}", facts.pod, domain.unwrap_or_default());
     }
     for alias in spec.host_aliases.iter().flatten() {
         let names = alias.hostnames.clone().unwrap_or_default().join("\t");

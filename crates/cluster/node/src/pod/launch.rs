@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container as Wanted, Pod};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde::{Deserialize, Serialize};
 
-use super::environment::{Addresses, ConfigError, expand, variables};
+use super::environment::{ConfigError, Facts, expand, variables};
 use super::oci::{self, Plan};
 use super::source::Sources;
 use super::volumes::Volumes;
@@ -84,7 +84,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) pod: &'a Pod,
     pub(crate) wanted: &'a Wanted,
     pub(crate) attempt: u32,
-    pub(crate) addresses: &'a Addresses,
+    pub(crate) facts: &'a Facts,
     pub(crate) volumes: &'a Volumes,
 }
 
@@ -118,7 +118,7 @@ impl Launch<'_> {
     pub(crate) async fn run(&self) -> Result<(Container, Record), LaunchError> {
         let (reference, image) = self.image().await?;
         let sources = self.sources();
-        let variables = variables(&sources, self.pod, self.wanted, self.addresses).await?;
+        let variables = variables(&sources, self.pod, self.wanted, self.facts).await?;
         let id = new_id()?;
         let directory = self.context.config.state.join("containers").join(&id);
         fs::create_dir_all(&directory)?;
@@ -211,7 +211,7 @@ impl Launch<'_> {
         let binds = self.binds(record, &variables)?;
         let spec = self.pod.spec.as_ref();
         let on_node = spec.is_some_and(|spec| spec.host_network == Some(true));
-        let hostname = if on_node { self.context.identity.name.clone() } else { self.hostname() };
+        let hostname = if on_node { self.context.identity.name.clone() } else { self.hostname()? };
         let plan = Plan {
             pod: self.pod,
             container: self.wanted,
@@ -229,6 +229,7 @@ impl Launch<'_> {
             log_max_bytes: LOG_BYTES,
             log_keep: LOGS_KEPT,
             cgroup: record.cgroup.clone(),
+            seccomp: oci::seccomp(self.pod, self.wanted),
         };
         write(&directory.join(files::SPEC), oci::build(&plan)?.to_string().as_bytes())?;
         write(&directory.join(files::SHIM), &serde_json::to_vec(&config).map_err(io::Error::from)?)?;
@@ -248,13 +249,25 @@ impl Launch<'_> {
         Ok(mount(Some("overlay"), rootfs, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
     }
 
-    fn hostname(&self) -> String {
+    /// The short name, or with `setHostnameAsFQDN` the one that names the pod in the cluster's domain.
+    fn hostname(&self) -> Result<String, ConfigError> {
         let spec = self.pod.spec.as_ref();
         let name = spec.and_then(|spec| spec.hostname.clone()).or_else(|| self.pod.metadata.name.clone());
         let mut name = name.unwrap_or_default();
         // The kernel's limit is 64, with the end.
         name.truncate(63);
-        name
+        let whole = spec.filter(|spec| spec.set_hostname_as_fqdn == Some(true));
+        let Some(subdomain) = whole.and_then(|spec| spec.subdomain.as_deref()) else { return Ok(name) };
+        let namespace = self.pod.metadata.namespace.as_deref().unwrap_or_default();
+        let full = format!("{name}.{subdomain}.{namespace}.svc.{}", self.context.kubelet.cluster_domain);
+        if full.len() > 64 {
+            let text = format!(
+                "failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long (64 characters is the max, {} characters requested)",
+                full.len()
+            );
+            return Err(ConfigError(text));
+        }
+        Ok(full)
     }
 
     fn binds(

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::environment::{ConfigError, expand};
 use crate::images::ImageConfig;
 use crate::kubelet::quantity;
+use crate::shim::seccomp::Profile;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What a container may without asking: containerd's default set.
@@ -113,6 +114,12 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
         "namespaces": namespaces,
         "resources": resources(plan.container, privileged),
     });
+    let sysctls = spec.and_then(|spec| spec.security_context.as_ref()?.sysctls.as_ref()).into_iter().flatten();
+    let sysctls: BTreeMap<String, &str> =
+        sysctls.map(|sysctl| (sysctl.name.replace('/', "."), sysctl.value.as_str())).collect();
+    if !sysctls.is_empty() {
+        linux["sysctl"] = json!(sysctls);
+    }
     if !privileged {
         linux["maskedPaths"] = json!([
             "/proc/asound",
@@ -138,6 +145,15 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
     }))
 }
 
+/// The filter of system calls that a container asks for, for itself or with its pod; a privileged one has none.
+pub(crate) fn seccomp(pod: &Pod, container: &Container) -> Option<Profile> {
+    let security = container.security_context.clone().unwrap_or_default();
+    let of_pod = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref()?.seccomp_profile.clone());
+    let asked = security.seccomp_profile.clone().or(of_pod)?;
+    let confined = asked.type_ == "RuntimeDefault" && security.privileged != Some(true);
+    confined.then(|| Profile::new(capabilities(&security), security.allow_privilege_escalation == Some(false)))
+}
+
 /// The process object, which is also the pattern for an exec.
 fn process(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value, ConfigError> {
     let (mut environment, order) = (plan.variables.clone(), plan.image.env.clone().unwrap_or_default());
@@ -150,7 +166,8 @@ fn process(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value, ConfigE
     let env: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let cwd = plan.container.working_dir.clone().or_else(|| plan.image.working_dir.clone());
     let cwd = cwd.filter(|cwd| !cwd.is_empty()).unwrap_or_else(|| "/".to_owned());
-    let capabilities = capabilities(security);
+    let mut capabilities = capabilities(security);
+    capabilities.extend(seccomp(plan.pod, plan.container).into_iter().flat_map(|profile| profile.lent));
     Ok(json!({
         "terminal": plan.container.tty == Some(true),
         "user": user(plan, security)?,
@@ -199,6 +216,9 @@ fn user(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value, ConfigErro
     let mut groups: Vec<i64> = of_pod.supplemental_groups.unwrap_or_default();
     groups.extend(of_pod.fs_group);
     groups.push(i64::from(gid));
+    if of_pod.supplemental_groups_policy.as_deref() != Some("Strict") {
+        groups.extend(groups_in(plan.rootfs, uid));
+    }
     groups.sort_unstable();
     groups.dedup();
     Ok(json!({"uid": uid, "gid": gid, "additionalGids": groups}))
@@ -235,6 +255,21 @@ fn lookup(rootfs: &Path, user: &str) -> Result<(u32, u32), ConfigError> {
         },
     };
     Ok((uid, gid))
+}
+
+/// The groups that an image's own files put a user into (Kubernetes documentation, "Configure a Security Context",
+/// `supplementalGroupsPolicy`).
+fn groups_in(rootfs: &Path, uid: u32) -> Vec<i64> {
+    let users = read_in(rootfs, "etc/passwd");
+    let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let user = users.find(|fields| fields.get(2).is_some_and(|text| text.parse() == Ok(uid)));
+    let Some(name) = user.and_then(|fields| fields.first().copied()) else { return Vec::new() };
+    let groups = read_in(rootfs, "etc/group");
+    let member = |line: &str| {
+        let fields: Vec<&str> = line.split(':').collect();
+        fields.get(3)?.split(',').any(|one| one == name).then(|| fields[2].parse().ok())?
+    };
+    groups.lines().filter_map(member).collect()
 }
 
 /// A small file of the image; its links are followed inside of it only.
@@ -375,4 +410,20 @@ fn mounts(plan: &Plan<'_>, privileged: bool) -> Value {
         all.push(json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind", "rprivate", write]}));
     }
     all.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_puts_its_users_into_groups() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
+        fs::write(root.path().join("etc/passwd"), "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\n").unwrap();
+        fs::write(root.path().join("etc/group"), "broken\nstaff:x:50000:bob,alice\nother:x:7:bob\n").unwrap();
+        assert_eq!(groups_in(root.path(), 1000), [50_000]);
+        assert_eq!(groups_in(root.path(), 4), [0_i64; 0]);
+        assert_eq!(lookup(root.path(), "alice:staff").unwrap(), (1000, 50_000));
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::List;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use serde_json::{Value, json};
 
 use super::environment::ConfigError;
@@ -72,32 +73,18 @@ impl Sources<'_> {
         Ok((token, granted))
     }
 
-    /// The variables by which every container finds the API (Kubernetes documentation, "Environment variables" of
-    /// services). A service that cannot be read gives none.
-    pub(crate) async fn kubernetes_service(&self) -> BTreeMap<String, String> {
-        let service: Value = match self.api.get("/api/v1/namespaces/default/services/kubernetes").await {
-            Ok(service) => service,
-            Err(error) => {
-                tracing::warn!(%error, "service default/kubernetes cannot be read");
-                return BTreeMap::new();
-            }
-        };
-        let ip = service["spec"]["clusterIP"].as_str().unwrap_or_default();
-        let port = service["spec"]["ports"][0]["port"].as_i64().unwrap_or(443);
-        let url = format!("tcp://{ip}:{port}");
-        let prefix = format!("KUBERNETES_PORT_{port}_TCP");
-        [
-            ("KUBERNETES_SERVICE_HOST".to_owned(), ip.to_owned()),
-            ("KUBERNETES_SERVICE_PORT".to_owned(), port.to_string()),
-            ("KUBERNETES_SERVICE_PORT_HTTPS".to_owned(), port.to_string()),
-            ("KUBERNETES_PORT".to_owned(), url.clone()),
-            (prefix.clone(), url),
-            (format!("{prefix}_PROTO"), "tcp".to_owned()),
-            (format!("{prefix}_PORT"), port.to_string()),
-            (format!("{prefix}_ADDR"), ip.to_owned()),
-        ]
-        .into_iter()
-        .collect()
+    /// The variables by which a container finds the API and, with `links`, the services of its own namespace
+    /// (`enableServiceLinks`). A pod that wants links waits for them.
+    pub(crate) async fn services(&self, links: bool) -> Result<BTreeMap<String, String>, ConfigError> {
+        let unread = |error: ApiError| ConfigError(format!("services have not yet been read at least once: {error}"));
+        let api: Service = self.api.get("/api/v1/namespaces/default/services/kubernetes").await.map_err(unread)?;
+        let mut found = super::links::variables(&api);
+        if links {
+            let path = format!("/api/v1/namespaces/{}/services", self.namespace);
+            let all: List<Service> = self.api.get(&path).await.map_err(unread)?;
+            found.extend(all.items.iter().flat_map(super::links::variables));
+        }
+        Ok(found)
     }
 
     /// Name and password for a registry from the pod's pull secrets.

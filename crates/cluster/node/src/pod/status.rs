@@ -6,10 +6,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-use super::environment::Addresses;
+use super::environment::Facts;
 use super::oci;
 use super::slot::{Slot, seconds};
 use super::verdict::Verdict;
+
+/// The condition of a pod whose containers should have other resources.
+const RESIZE: &str = "PodResizePending";
 
 /// Where a pod is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,7 @@ pub(crate) struct Memory {
 pub(crate) struct Report<'a> {
     pub(crate) pod: &'a Pod,
     pub(crate) slots: &'a [Slot],
-    pub(crate) addresses: Option<&'a Addresses>,
+    pub(crate) facts: Option<&'a Facts>,
     pub(crate) host: String,
     /// Names of the containers that may get traffic.
     pub(crate) ready: Vec<&'a str>,
@@ -84,6 +87,10 @@ impl Report<'_> {
             "qosClass": oci::qos(self.pod),
             "conditions": self.conditions(phase, memory),
         });
+        let ephemeral: Vec<Value> = super::late::ephemeral(self.pod).map(super::late::status).collect();
+        if !ephemeral.is_empty() {
+            status["ephemeralContainerStatuses"] = ephemeral.into();
+        }
         if let Some(over) = over {
             status["reason"] = over.reason.into();
             status["message"] = over.told().into();
@@ -96,9 +103,9 @@ impl Report<'_> {
                 status["initContainerStatuses"] = init.into();
             }
         }
-        if let Some(addresses) = self.addresses {
-            status["podIP"] = addresses.pod.clone().into();
-            status["podIPs"] = json!([{"ip": addresses.pod}]);
+        if let Some(facts) = self.facts {
+            status["podIP"] = facts.pod.clone().into();
+            status["podIPs"] = json!([{"ip": facts.pod}]);
         }
         status
     }
@@ -127,7 +134,7 @@ impl Report<'_> {
         let gates_why = ("ReadinessGatesNotReady", gates.join(", "));
         let initialized = incomplete.is_empty();
         let table = [
-            ("PodReadyToStartContainers", self.addresses.is_some() && !over, None),
+            ("PodReadyToStartContainers", self.facts.is_some() && !over, None),
             ("Initialized", initialized, if initialized { over.then_some(completed) } else { Some(uninitialized) }),
             ("Ready", ready, (!ready).then(|| if containers_ready { gates_why } else { unready_why.clone() })),
             ("ContainersReady", containers_ready, (!containers_ready).then_some(unready_why)),
@@ -150,6 +157,12 @@ impl Report<'_> {
                 }
             }
             conditions.push(condition);
+        }
+        if !over && super::late::resized(self.pod, self.slots) {
+            conditions.push(json!({
+                "type": RESIZE, "status": "True", "reason": "Infeasible",
+                "message": "In-place resize is not supported on this node", "lastProbeTime": null,
+            }));
         }
         self.keep_foreign(&mut conditions);
         conditions
@@ -176,7 +189,8 @@ impl Report<'_> {
     fn keep_foreign(&self, conditions: &mut Vec<Value>) {
         let status = self.pod.status.as_ref().and_then(|status| status.conditions.as_ref());
         for theirs in status.into_iter().flatten() {
-            if !conditions.iter().any(|ours| ours["type"] == theirs.type_.as_str()) {
+            let ours = theirs.type_ == RESIZE || conditions.iter().any(|ours| ours["type"] == theirs.type_.as_str());
+            if !ours {
                 conditions.extend(serde_json::to_value(theirs));
             }
         }

@@ -105,6 +105,62 @@ pub(crate) fn signal(text: &str) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pod::recorder::Recorder;
+    use serde_json::json;
+
+    /// Ends a recorded container, with a hook that exits with `code`, or none.
+    fn end(
+        recorder: &Recorder,
+        hook: Option<serde_json::Value>,
+        grace: Duration,
+    ) -> (Stopping, mpsc::Receiver<Happened>) {
+        let (sender, events) = mpsc::channel(1);
+        let wanted = serde_json::from_value(json!({"name": "c"})).unwrap();
+        let farewell = Farewell {
+            target: Target::new(&wanted, "id", &recorder.container, "127.0.0.1"),
+            pod: Arc::new(Pod::default()),
+            hook: hook.map(|hook| serde_json::from_value(hook).unwrap()),
+            signal: Signal::SIGQUIT,
+            sender,
+        };
+        (Stopping::begin(farewell, Instant::now() + grace), events)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_hook_comes_before_the_signal_and_its_failure_stops_nothing() {
+        let recorder = Recorder::new(3);
+        let hook = json!({"exec": {"command": ["bye"]}});
+        let (_stopping, mut events) = end(&recorder, Some(hook), Duration::from_secs(60));
+        let Some(Happened::FarewellFailed { reason, .. }) = events.recv().await else { panic!("no word of it") };
+        assert!(reason.contains("exited with 3: said"), "{reason}");
+        assert_eq!([recorder.next(), recorder.next()], ["exec [\"bye\"]", "kill 3"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn when_its_time_is_up_it_is_killed() {
+        let recorder = Recorder::new(0);
+        let (stopping, _events) = end(&recorder, None, Duration::from_secs(60));
+        assert_eq!(recorder.next(), "kill 3");
+        stopping.by(Instant::now());
+        assert_eq!(recorder.next(), "kill 9");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn without_any_time_it_is_killed_at_once() {
+        let recorder = Recorder::new(0);
+        let hook = json!({"exec": {"command": ["bye"]}});
+        let (_stopping, _events) = end(&recorder, Some(hook), Duration::ZERO);
+        assert_eq!(recorder.next(), "kill 9");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_hook_takes_its_time_from_the_grace() {
+        let recorder = Recorder::new(0);
+        let (begin, grace) = (Instant::now(), Duration::from_millis(50));
+        let (_stopping, _events) = end(&recorder, Some(json!({"sleep": {"seconds": 60}})), grace);
+        assert_eq!(recorder.next(), "kill 3");
+        assert!((grace..Duration::from_secs(30)).contains(&begin.elapsed()));
+    }
 
     #[test]
     fn signals_have_names_and_numbers() {

@@ -11,8 +11,9 @@ use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Pod, ProjectedVolumeSource, Volume, VolumeMount,
 };
 
-use super::environment::{Addresses, ConfigError, field_value, resource_value};
+use super::environment::{ConfigError, Facts, field_value, resource_value};
 use super::source::{Data, Sources};
+use crate::kubelet::quantity;
 
 /// Shortest life of a token (TokenRequest API).
 const TOKEN_SECONDS: i64 = 3600;
@@ -39,19 +40,14 @@ impl Volumes {
     }
 
     /// Makes every volume, or brings its content up to date.
-    pub(crate) async fn prepare(
-        &mut self,
-        sources: &Sources<'_>,
-        pod: &Pod,
-        addresses: &Addresses,
-    ) -> Result<(), ConfigError> {
+    pub(crate) async fn prepare(&mut self, sources: &Sources<'_>, pod: &Pod, facts: &Facts) -> Result<(), ConfigError> {
         let Some(spec) = &pod.spec else { return Ok(()) };
         let group = spec.security_context.as_ref().and_then(|context| context.fs_group);
         for volume in spec.volumes.iter().flatten() {
             let failed = |error: ConfigError| {
                 ConfigError(format!("MountVolume.SetUp failed for volume \"{}\" : {error}", volume.name))
             };
-            self.one(sources, pod, addresses, volume, group).await.map_err(failed)?;
+            self.one(sources, pod, facts, volume, group).await.map_err(failed)?;
         }
         Ok(())
     }
@@ -60,7 +56,7 @@ impl Volumes {
         &mut self,
         sources: &Sources<'_>,
         pod: &Pod,
-        addresses: &Addresses,
+        facts: &Facts,
         volume: &Volume,
         group: Option<i64>,
     ) -> Result<(), ConfigError> {
@@ -73,9 +69,9 @@ impl Volumes {
             let data = sources.secret(&name, secret.optional).await?;
             pick(data, secret.items.as_deref(), secret.default_mode, secret.optional, &name)?
         } else if let Some(api) = &volume.downward_api {
-            downward(pod, addresses, api.items.as_deref().unwrap_or_default(), api.default_mode)?
+            downward(pod, facts, api.items.as_deref().unwrap_or_default(), api.default_mode)?
         } else if let Some(projected) = &volume.projected {
-            self.projected(sources, pod, addresses, &volume.name, projected).await?
+            self.projected(sources, pod, facts, &volume.name, projected).await?
         } else if volume.empty_dir.is_some() {
             return empty(&path, volume, group).map_err(|error| ConfigError(error.to_string()));
         } else if let Some(host) = &volume.host_path {
@@ -84,6 +80,11 @@ impl Volumes {
             return Err(ConfigError("this kind of volume is not supported".to_owned()));
         };
         publish(&path, &files, group).map_err(|error| ConfigError(error.to_string()))
+    }
+
+    /// Where an `emptyDir` lies on the node.
+    pub(crate) fn empty(&self, name: &str) -> PathBuf {
+        self.root.join("kubernetes.io~empty-dir").join(name)
     }
 
     /// Where a volume lies on the node.
@@ -105,7 +106,7 @@ impl Volumes {
         &mut self,
         sources: &Sources<'_>,
         pod: &Pod,
-        addresses: &Addresses,
+        facts: &Facts,
         name: &str,
         projected: &ProjectedVolumeSource,
     ) -> Result<Files, ConfigError> {
@@ -119,7 +120,7 @@ impl Volumes {
                 let data = sources.secret(&secret.name, secret.optional).await?;
                 files.extend(pick(data, secret.items.as_deref(), mode, secret.optional, &secret.name)?);
             } else if let Some(api) = &source.downward_api {
-                files.extend(downward(pod, addresses, api.items.as_deref().unwrap_or_default(), mode)?);
+                files.extend(downward(pod, facts, api.items.as_deref().unwrap_or_default(), mode)?);
             } else if let Some(token) = &source.service_account_token {
                 let seconds = token.expiration_seconds.unwrap_or(TOKEN_SECONDS);
                 let key = format!("{name}/{number}");
@@ -227,19 +228,16 @@ fn pick(
 
 fn downward(
     pod: &Pod,
-    addresses: &Addresses,
+    facts: &Facts,
     items: &[DownwardAPIVolumeFile],
     default: Option<i32>,
 ) -> Result<Files, ConfigError> {
     let mut files = Files::new();
     for item in items {
         let content = if let Some(field) = &item.field_ref {
-            field_value(pod, addresses, &field.field_path)?
+            field_value(pod, facts, &field.field_path)?
         } else if let Some(resource) = &item.resource_field_ref {
-            let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-            let mut named = containers.filter(|one| Some(&one.name) == resource.container_name.as_ref());
-            let container = named.next().ok_or_else(|| ConfigError("no such container".to_owned()))?;
-            resource_value(container, resource)?
+            resource_value(pod, None, resource, &facts.room)?
         } else {
             continue;
         };
@@ -256,7 +254,10 @@ fn empty(path: &Path, volume: &Volume, group: Option<i64>) -> io::Result<()> {
     fs::create_dir_all(path)?;
     if volume.empty_dir.as_ref().and_then(|empty| empty.medium.as_deref()) == Some("Memory") {
         let flags = nix::mount::MsFlags::MS_NOSUID | nix::mount::MsFlags::MS_NODEV;
-        nix::mount::mount(Some("tmpfs"), path, Some("tmpfs"), flags, None::<&str>)?;
+        let limit = volume.empty_dir.as_ref().and_then(|empty| empty.size_limit.as_ref());
+        let size = limit.and_then(|limit| quantity::units(&limit.0)).filter(|size| *size > 0);
+        let size = size.map(|size| format!("size={size}"));
+        nix::mount::mount(Some("tmpfs"), path, Some("tmpfs"), flags, size.as_deref())?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o777))?;
     if let Some(group) = group.and_then(|group| u32::try_from(group).ok()) {

@@ -9,6 +9,7 @@ pub mod logfile;
 mod output;
 pub mod protocol;
 mod runtime;
+pub mod seccomp;
 mod serve;
 
 use std::ffi::OsString;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::seccomp::Profile;
+
 /// The container's directory holds these files; all paths below are relative to it.
 pub mod files {
     /// OCI runtime configuration (the directory is the bundle).
@@ -37,6 +39,9 @@ pub struct ShimConfig {
     pub log_keep: u32,
     /// Absolute cgroup path, as in the OCI configuration.
     pub cgroup: PathBuf,
+    /// Which system calls it may make; none: all.
+    #[serde(default)]
+    pub seccomp: Option<Profile>,
 }
 
 /// A container that runs.

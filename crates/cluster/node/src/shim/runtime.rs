@@ -15,6 +15,7 @@ use nix::sys::signal::SigSet;
 
 use super::ShimError;
 use super::protocol::{ShimConfig, files};
+use super::seccomp::{self, Profile};
 
 /// A container that has been started.
 pub(super) struct Running {
@@ -33,14 +34,18 @@ pub(super) enum Output {
     None,
 }
 
-/// Undoes, in the container's process, what the shim changed for itself: blocked signals and ignored SIGPIPE.
+/// Undoes, in the container's process, what the shim changed for itself: blocked signals and ignored SIGPIPE. Last
+/// before its program, sets the filter of system calls.
 #[derive(Clone)]
-struct CleanSlate(DefaultExecutor);
+struct CleanSlate(DefaultExecutor, Option<Profile>);
 
 impl Executor for CleanSlate {
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
         SigSet::empty().thread_set_mask().map_err(|error| ExecutorError::Other(error.to_string()))?;
         eksile_linux::signal::default_broken_pipe().map_err(|error| ExecutorError::Other(error.to_string()))?;
+        if let Some(profile) = &self.1 {
+            seccomp::confine(profile).map_err(|error| ExecutorError::Other(error.to_string()))?;
+        }
         self.0.exec(spec)
     }
 
@@ -49,10 +54,10 @@ impl Executor for CleanSlate {
     }
 }
 
-fn builder(id: &str) -> Result<ContainerBuilder, ShimError> {
+fn builder(config: &ShimConfig) -> Result<ContainerBuilder, ShimError> {
     std::fs::create_dir_all(files::STATE).map_err(ShimError::io("make the state directory"))?;
-    let builder = ContainerBuilder::new(id.to_owned(), SyscallType::default())
-        .with_executor(CleanSlate(DefaultExecutor {}))
+    let builder = ContainerBuilder::new(config.id.clone(), SyscallType::default())
+        .with_executor(CleanSlate(DefaultExecutor {}, config.seccomp.clone()))
         .with_root_path(files::STATE)
         .map_err(|error| refused(&error))?;
     builder.validate_id().map_err(|error| refused(&error))
@@ -63,7 +68,7 @@ pub(super) fn start(config: &ShimConfig) -> Result<Running, ShimError> {
     let spec = Spec::load(files::SPEC).map_err(|error| ShimError::Runtime(error.to_string()))?;
     let terminal = spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
     let bundle = std::env::current_dir().map_err(ShimError::io("find the container's directory"))?;
-    let builder = builder(&config.id)?;
+    let builder = builder(config)?;
     let (container, output) = if terminal {
         let console = Console::listen("console")?;
         let builder = builder.with_console_socket(Some(console.path.clone()));
@@ -96,27 +101,27 @@ impl Running {
 /// Runs `process` (an OCI process object) in the container. `stdio` is empty when the process asks for a terminal; then
 /// its master is returned.
 pub(super) fn exec(
-    id: &str,
+    config: &ShimConfig,
     number: u64,
     process: &serde_json::Value,
     stdio: Vec<OwnedFd>,
 ) -> Result<(i32, Option<OwnedFd>), ShimError> {
     let path = PathBuf::from(format!("exec-{number}.json"));
     std::fs::write(&path, process.to_string()).map_err(ShimError::io("write the process"))?;
-    let result = exec_from(id, number, &path, process["terminal"] == true, stdio);
+    let result = exec_from(config, number, &path, process["terminal"] == true, stdio);
     // Only the start needs it; a file left behind goes with the directory.
     let _ = std::fs::remove_file(&path);
     result
 }
 
 fn exec_from(
-    id: &str,
+    config: &ShimConfig,
     number: u64,
     process: &Path,
     terminal: bool,
     stdio: Vec<OwnedFd>,
 ) -> Result<(i32, Option<OwnedFd>), ShimError> {
-    let builder = builder(id)?;
+    let builder = builder(config)?;
     let run = |builder: ContainerBuilder| {
         let tenant = builder.as_tenant().with_process(Some(process)).with_detach(true);
         tenant.build().map(|pid| pid.as_raw()).map_err(|error| refused(&error))

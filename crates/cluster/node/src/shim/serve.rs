@@ -158,7 +158,7 @@ impl Server {
 
     fn exec(&mut self, process: &serde_json::Value, fds: Vec<OwnedFd>, mut stream: UnixStream) -> io::Result<()> {
         self.exec_count += 1;
-        let (pid, master) = match runtime::exec(&self.config.id, self.exec_count, process, fds) {
+        let (pid, master) = match runtime::exec(&self.config, self.exec_count, process, fds) {
             Ok(running) => running,
             Err(error) => return say(&mut stream, &refuse(&error)),
         };

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use eksile_node::cgroup;
 use eksile_node::runtime::Container;
 use eksile_node::shim::protocol::{ShimConfig, files};
+use eksile_node::shim::seccomp::Profile;
 use serde_json::{Value, json};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -39,13 +40,24 @@ impl Bundle {
     }
 
     pub(crate) fn with(arguments: &[&str], change: impl FnOnce(&mut Value)) -> Self {
+        Self::made(arguments, change, None)
+    }
+
+    /// With `RuntimeDefault`'s filter of system calls, as the kubelet asks for it.
+    pub(crate) fn confined(arguments: &[&str], profile: &Profile) -> Self {
+        Self::made(arguments, |spec| lend(&mut spec["process"], profile), Some(profile.clone()))
+    }
+
+    fn made(arguments: &[&str], change: impl FnOnce(&mut Value), seccomp: Option<Profile>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("rootfs");
         for name in ["bin", "proc", "dev", "tmp", "sys"] {
             std::fs::create_dir_all(root.join(name)).unwrap();
         }
         std::fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
-        for applet in ["sh", "echo", "cat", "sleep", "yes", "head", "true", "stty", "id", "kill", "wc"] {
+        for applet in
+            ["sh", "echo", "cat", "grep", "sleep", "unshare", "yes", "head", "true", "stty", "id", "kill", "wc"]
+        {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
         }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -61,6 +73,7 @@ impl Bundle {
             log_max_bytes: 0,
             log_keep: 1,
             cgroup: bundle.cgroup.clone(),
+            seccomp,
         };
         std::fs::write(bundle.directory.path().join(files::SHIM), serde_json::to_vec(&config).unwrap()).unwrap();
         bundle
@@ -101,6 +114,15 @@ pub(crate) fn process(arguments: &[&str]) -> Value {
         "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
         "noNewPrivileges": true,
     })
+}
+
+/// Gives a process what it needs to confine itself.
+pub(crate) fn lend(process: &mut Value, profile: &Profile) {
+    for set in ["bounding", "effective", "permitted"] {
+        let all = process["capabilities"][set].as_array_mut().unwrap();
+        all.extend(profile.lent.iter().map(|name| json!(name)));
+    }
+    process["noNewPrivileges"] = profile.lent.is_empty().into();
 }
 
 fn spec(arguments: &[&str], cgroup: &Path) -> Value {

@@ -5,10 +5,11 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use eksile_node::runtime::{Container, ExecIo, RuntimeError};
+use eksile_node::shim::seccomp::Profile;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bundle::{Bundle, possible, process, program};
+use crate::bundle::{Bundle, lend, possible, process, program};
 
 /// Repeats a question until the answer is yes.
 async fn until(what: &str, mut yes: impl FnMut() -> bool) {
@@ -167,6 +168,51 @@ async fn a_killed_shim_takes_its_container_along() {
     let exit = container.wait().await.unwrap();
     assert_eq!((exit.code, exit.signal), (137, Some(9)));
     until("container's process gone", || kill(Pid::from_raw(started.pid), None).is_err()).await;
+}
+
+/// A call that the kernel would allow is refused by the filter; what was lent to set it is gone.
+#[tokio::test]
+async fn a_confined_container_may_not_make_every_call() {
+    if !possible() {
+        return;
+    }
+    // Without a filter root may make a user namespace.
+    let script = "grep Seccomp: /proc/1/status; grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; unshare -U true 2>&1; echo $?";
+    let free = Bundle::new(&["sh", "-c", script]);
+    free.container().start(&program()).await.unwrap();
+    free.container().wait().await.unwrap();
+    if free.log().last().is_none_or(|line| line != "stdout F 0") {
+        eprintln!("SKIPPED: this kernel lets nobody make a user namespace: {:?}", free.log());
+        return;
+    }
+
+    let held = vec!["CAP_CHOWN".to_owned(), "CAP_KILL".to_owned()];
+    for (sealed, uid) in [(false, 0), (true, 0), (false, 1000)] {
+        let profile = Profile::new(held.clone(), sealed);
+        let bundle = Bundle::confined(&["sleep", "60"], &profile);
+        let container = bundle.container();
+        container.start(&program()).await.unwrap();
+        let mut wanted = process(&["sh", "-c", script]);
+        lend(&mut wanted, &profile);
+        wanted["user"] = serde_json::json!({"uid": uid, "gid": uid});
+        let (io, _to, out, _err) = pipes();
+        let exec = container.exec(wanted, io).await.unwrap();
+        exec.wait().await.unwrap();
+        let said = text(out);
+        let own = if uid == 0 { "0000000000000021" } else { "0000000000000000" };
+        let privileges = u8::from(sealed);
+        for line in [
+            format!("CapEff:\t{own}"),
+            "CapBnd:\t0000000000000021".to_owned(),
+            format!("NoNewPrivs:\t{privileges}"),
+            "unshare: unshare(0x10000000): Operation not permitted".to_owned(),
+            "1".to_owned(),
+        ] {
+            assert!(said.lines().any(|one| one == line), "{line}\n{said}");
+        }
+        let filtered = said.lines().filter(|line| *line == "Seccomp:\t2").count();
+        assert_eq!(filtered, 2, "the first process and this one: {said}");
+    }
 }
 
 /// The library deadlocks when called from a threaded process; the shim must not, however busy its parent is.

@@ -97,8 +97,9 @@ fn unsupported(spec: &PodSpec) -> Vec<String> {
     found
 }
 
+/// A filter in a file of the node's.
 fn filtered(profile: &SeccompProfile) -> bool {
-    profile.type_ != "Unconfined"
+    !matches!(profile.type_.as_str(), "Unconfined" | "RuntimeDefault")
 }
 
 /// The kind of a volume that is not built, as the field is called.

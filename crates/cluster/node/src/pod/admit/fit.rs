@@ -21,6 +21,18 @@ pub(crate) struct Room {
     pub(crate) pods: i64,
 }
 
+impl Room {
+    /// How much of a resource, in thousandths; nothing of one that is not known.
+    pub(crate) fn milli(&self, name: &str) -> i64 {
+        match name {
+            "cpu" => self.cpu,
+            "memory" => self.memory.saturating_mul(1000),
+            "ephemeral-storage" => self.storage.saturating_mul(1000),
+            _ => 0,
+        }
+    }
+}
+
 /// Turns a pod away for which there is no room beside the others.
 pub(super) fn check(pod: &Pod, room: &Room, others: &[&Pod]) -> Result<(), Verdict> {
     let count = i64::try_from(others.len()).unwrap_or(i64::MAX);
@@ -105,28 +117,28 @@ mod tests {
 
     const ROOM: Room = Room { cpu: 2000, memory: 1 << 30, storage: 1 << 30, pods: 2 };
 
-    fn pod(requests: serde_json::Value) -> Pod {
+    fn pod(requests: &serde_json::Value) -> Pod {
         let container = json!({"name": "c", "resources": {"requests": requests}});
         serde_json::from_value(json!({"metadata": {}, "spec": {"containers": [container]}})).unwrap()
     }
 
     #[test]
     fn requests_must_fit_beside_the_others() {
-        let (small, large) = (pod(json!({"cpu": "500m"})), pod(json!({"cpu": "1600m", "memory": "1Mi"})));
+        let (small, large) = (pod(&json!({"cpu": "500m"})), pod(&json!({"cpu": "1600m", "memory": "1Mi"})));
         assert_eq!(check(&large, &ROOM, &[]), Ok(()));
         let refused = check(&large, &ROOM, &[&small]).unwrap_err();
         assert_eq!(refused.reason, "OutOfcpu");
         let text = "Node didn't have enough resource: cpu, requested: 1600, used: 500, capacity: 2000";
         assert_eq!(refused.message, text);
         assert_eq!(check(&small, &ROOM, &[&small, &small]).unwrap_err().reason, "OutOfpods");
-        assert_eq!(check(&pod(json!({"memory": "2Gi"})), &ROOM, &[]).unwrap_err().reason, "OutOfmemory");
+        assert_eq!(check(&pod(&json!({"memory": "2Gi"})), &ROOM, &[]).unwrap_err().reason, "OutOfmemory");
         let full = Room { cpu: 0, ..ROOM };
-        assert_eq!(check(&pod(json!({})), &full, &[&small]), Ok(()));
+        assert_eq!(check(&pod(&json!({})), &full, &[&small]), Ok(()));
     }
 
     #[test]
     fn the_largest_init_container_counts() {
-        let mut pod = pod(json!({"cpu": "1"}));
+        let mut pod = pod(&json!({"cpu": "1"}));
         let init: Container =
             serde_json::from_value(json!({"name": "i", "resources": {"requests": {"cpu": "3"}}})).unwrap();
         pod.spec.as_mut().unwrap().init_containers = Some(vec![init]);

@@ -200,4 +200,39 @@ mod tests {
         let handler = LifecycleHandler { tcp_socket: Some(dial), ..LifecycleHandler::default() };
         assert!(matches!(Action::from(&handler), Action::Unknown));
     }
+
+    /// A server on loopback that answers one request with `status`; what it was asked.
+    async fn server(status: u16) -> (u16, tokio::task::JoinHandle<String>) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = Vec::new();
+            while !text.ends_with(b"\r\n\r\n") {
+                text.push(stream.read_u8().await.unwrap());
+            }
+            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(text).unwrap()
+        });
+        (port, asked)
+    }
+
+    #[tokio::test]
+    async fn a_hook_is_content_with_any_answer() {
+        let (port, asked) = server(500).await;
+        let header = serde_json::json!([{"name": "X-Hook", "value": "yes"}, {"name": "User-Agent", "value": "own"}]);
+        let get = serde_json::json!({"httpGet": {"path": "/bye", "port": port, "httpHeaders": header}});
+        let handler: LifecycleHandler = serde_json::from_value(get).unwrap();
+        let target = Target { address: "127.0.0.1".to_owned(), ..target() };
+        let pod = k8s_openapi::api::core::v1::Pod::default();
+        crate::pod::hook::run(&handler, &target, &pod).await.unwrap();
+        let asked = asked.await.unwrap();
+        assert!(asked.starts_with("GET /bye HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.contains("x-hook: yes\r\n") && asked.contains("user-agent: own\r\n"), "{asked}");
+        assert!(!asked.contains("kube-lifecycle"), "{asked}");
+        // Nobody is there any more.
+        assert!(crate::pod::hook::run(&handler, &target, &pod).await.is_err());
+    }
 }

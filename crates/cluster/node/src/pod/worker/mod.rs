@@ -4,6 +4,7 @@ mod leave;
 mod start;
 mod tell;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use super::environment::Addresses;
+use super::environment::Facts;
 use super::handler::Target;
+use super::late;
 use super::launch::{Record, discard};
 use super::probe::{Finding, Probes};
 use super::slot::{Run, Slot};
@@ -62,7 +64,7 @@ pub(crate) struct Worker {
     pod: Arc<Pod>,
     uid: String,
     slots: Vec<Slot>,
-    addresses: Option<Addresses>,
+    facts: Option<Facts>,
     volumes: Volumes,
     refreshed: Option<Instant>,
     memory: Memory,
@@ -75,6 +77,10 @@ pub(crate) struct Worker {
     settled: Option<Value>,
     /// When a pod that is deleted must be gone.
     leaving: Option<Instant>,
+    /// When its use of the disk was measured.
+    measured: Option<Instant>,
+    /// Names of ephemeral containers that were refused.
+    told: HashSet<String>,
     probes: Probes,
     sender: mpsc::Sender<Happened>,
     events: mpsc::Receiver<Happened>,
@@ -107,7 +113,7 @@ impl Worker {
             pod,
             uid,
             slots,
-            addresses: None,
+            facts: None,
             refreshed: None,
             memory: Memory::default(),
             reported: Value::Null,
@@ -115,6 +121,8 @@ impl Worker {
             over: None,
             settled,
             leaving: None,
+            measured: None,
+            told: HashSet::new(),
             probes: Probes::default(),
             sender,
             events,
@@ -176,8 +184,14 @@ impl Worker {
         self.start_probes();
     }
 
-    /// Takes over what may change of a container while its pod is there: the image.
+    /// Takes over what may change of a container while its pod is there: the image. What else was asked is told.
     fn redefine(&mut self) {
+        for container in late::ephemeral(&self.pod) {
+            if self.told.insert(container.name.clone()) {
+                let text = format!("Error: {}: {}", container.name, late::NO_EPHEMERAL);
+                self.context.events.warning(&self.pod, None, "Failed", text);
+            }
+        }
         let Some(spec) = &self.pod.spec else { return };
         let all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
         let all: Vec<_> = all.map(|wanted| (wanted.name.clone(), wanted.image.clone())).collect();
@@ -268,7 +282,7 @@ impl Worker {
 
     /// The pod's address, also before this worker has looked after its network.
     fn address(&self) -> String {
-        let known = self.addresses.as_ref().map(|addresses| addresses.pod.clone());
+        let known = self.facts.as_ref().map(|facts| facts.pod.clone());
         let found = || self.context.network.find(&self.uid).map(|address| address.to_string());
         known.or_else(found).unwrap_or_else(|| self.context.identity.address.to_string())
     }

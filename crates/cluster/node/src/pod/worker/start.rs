@@ -3,13 +3,15 @@
 use std::time::Instant;
 
 use super::{REFRESH, RETRY, Worker, forget, wait_for};
-use crate::pod::environment::Addresses;
+use crate::kubelet::room;
+use crate::pod::environment::Facts;
 use crate::pod::files;
 use crate::pod::hook;
 use crate::pod::launch::Launch;
 use crate::pod::slot::Run;
 use crate::pod::source::Sources;
 use crate::pod::status::{Phase, phase};
+use crate::pod::storage;
 use crate::pod::task::Task;
 use crate::pod::verdict::{Verdict, deadline};
 use crate::pod::worker::Happened;
@@ -29,6 +31,7 @@ impl Worker {
                 Err(_) => self.condemn(Verdict::too_long()),
             }
         }
+        next = next.min(self.measure().await.unwrap_or(later));
         if self.over.is_some() {
             self.halt_all();
             return later;
@@ -52,10 +55,36 @@ impl Worker {
         next
     }
 
+    /// Looks whether the pod uses more of the disk than it said. Returns when to look again, if ever.
+    async fn measure(&mut self) -> Option<Instant> {
+        let name_of = |name: &str| self.volumes.empty(name);
+        let mut limits = storage::of_volumes(&self.pod, name_of);
+        for slot in &self.slots {
+            if let Some(run) = slot.current.as_ref().filter(|_| slot.runs()) {
+                let places = vec![run.container.directory().join("upper"), run.record.log.clone()];
+                limits.extend(storage::of_container(&slot.wanted, places));
+            }
+        }
+        if limits.is_empty() {
+            return None;
+        }
+        let due = self.measured.map(|at| at + storage::EVERY).filter(|due| *due > Instant::now());
+        if let Some(due) = due {
+            return Some(due);
+        }
+        self.measured = Some(Instant::now());
+        match tokio::task::spawn_blocking(move || storage::passed(&limits)).await {
+            Ok(Some(verdict)) => self.condemn(verdict),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a pod's use of the disk cannot be measured"),
+        }
+        Some(Instant::now() + storage::EVERY)
+    }
+
     /// Network, files, volumes.
     async fn prepare(&mut self) -> Result<(), (&'static str, String)> {
         let sandbox = |error: String| ("FailedCreatePodSandBox", format!("Failed to create pod sandbox: {error}"));
-        if self.addresses.is_none() {
+        if self.facts.is_none() {
             let host = self.context.identity.address.to_string();
             let on_node = self.pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true));
             let pod = if on_node {
@@ -63,16 +92,16 @@ impl Worker {
             } else {
                 self.context.network.add(&self.uid).map_err(|error| sandbox(error.to_string()))?.to_string()
             };
-            let addresses = Addresses { pod, host };
-            files::write(&self.context, &self.pod, &addresses, &self.directory())
+            let facts = Facts { pod, host, room: room(&self.context) };
+            files::write(&self.context, &self.pod, &facts, &self.directory())
                 .map_err(|error| sandbox(error.to_string()))?;
-            self.addresses = Some(addresses);
+            self.facts = Some(facts);
         }
-        let Some(addresses) = &self.addresses else { return Ok(()) };
+        let Some(facts) = &self.facts else { return Ok(()) };
         if self.refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
             let namespace = self.pod.metadata.namespace.clone().unwrap_or_default();
             let sources = Sources { api: &self.context.api, namespace: &namespace };
-            let prepared = self.volumes.prepare(&sources, &self.pod, addresses).await;
+            let prepared = self.volumes.prepare(&sources, &self.pod, facts).await;
             match (prepared, self.refreshed) {
                 // A pod that runs goes on with what it has.
                 (Err(error), Some(_)) => tracing::warn!(%error, pod = self.pod.metadata.name, "volumes not refreshed"),
@@ -138,13 +167,13 @@ impl Worker {
     }
 
     async fn launch(&mut self, index: usize) -> Option<Instant> {
-        let addresses = self.addresses.clone()?;
+        let facts = self.facts.clone()?;
         let launch = Launch {
             context: &self.context,
             pod: &self.pod,
             wanted: &self.slots[index].wanted,
             attempt: self.slots[index].next_attempt(),
-            addresses: &addresses,
+            facts: &facts,
             volumes: &self.volumes,
         };
         let launched = launch.run().await;

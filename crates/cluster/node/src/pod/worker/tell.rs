@@ -26,7 +26,7 @@ impl Worker {
         let report = Report {
             pod: &self.pod,
             slots: &self.slots,
-            addresses: self.addresses.as_ref(),
+            facts: self.facts.as_ref(),
             host: self.context.identity.address.to_string(),
             ready,
             started,

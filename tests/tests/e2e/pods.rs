@@ -1,0 +1,185 @@
+//! What pods ask of a node is done, or refused by name.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::disconnected::with;
+use crate::installation::{Done, Installation, kill, until};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// Where pods leave notes for each other, on the node.
+const NOTES: &str = "/var/tmp/notes";
+
+struct Pods<'a> {
+    at: &'a Installation,
+    admin: &'a Path,
+    node: String,
+    image: String,
+}
+
+impl Pods<'_> {
+    fn kubectl(&self, words: &[&str]) -> Done {
+        let admin = self.admin.to_str().unwrap();
+        self.at.client("kubectl", &[&["--kubeconfig", admin], words].concat())
+    }
+
+    fn ask(&self, words: &str) -> String {
+        with(self.at, self.admin, words).good()
+    }
+
+    /// Makes a pod of one container that runs `script`; further fields are given as YAML flow maps.
+    fn make(&self, name: &str, script: &str, spec: &str, container: &str) {
+        let (node, image) = (&self.node, &self.image);
+        let text = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{nodeName: {node}, {spec} \
+             volumes: [{{name: notes, hostPath: {{path: {NOTES}, type: DirectoryOrCreate}}}}], \
+             containers: [{{name: c, image: '{image}', command: [/bin/sh, -c, '{script}'], {container} \
+             volumeMounts: [{{name: notes, mountPath: /notes}}]}}]}}}}"
+        );
+        let file = self.at.data.path().join(format!("{name}.yaml"));
+        std::fs::write(&file, text).unwrap();
+        self.kubectl(&["apply", "-f", file.to_str().unwrap()]).good();
+    }
+
+    fn field(&self, name: &str, path: &str) -> String {
+        self.ask(&format!("get pod {name} -o jsonpath={{.{path}}}"))
+    }
+
+    fn phase(&self, name: &str, wanted: &str) {
+        until(&format!("{name} is {wanted}"), SOON, || {
+            let phase = self.field(name, "status.phase");
+            if phase == wanted { Ok(()) } else { Err(phase) }
+        });
+    }
+
+    fn event(&self, name: &str, reason: &str) -> String {
+        let query = format!("get events --field-selector involvedObject.name={name},reason={reason} -o name");
+        let mut seen = String::new();
+        until(&format!("{name} has an event {reason}"), SOON, || {
+            seen = self.ask(&query);
+            if seen.is_empty() { Err("none".to_owned()) } else { Ok(()) }
+        });
+        seen
+    }
+
+    fn shell(&self, name: &str, words: &str) -> String {
+        self.kubectl(&["exec", name, "--", "/bin/sh", "-c", words]).good()
+    }
+
+    fn delete(&self, names: &str) {
+        self.ask(&format!("delete pod {names} --grace-period=1"));
+    }
+}
+
+/// `admin`: a client certificate, since making an IAM token for each of so many questions takes long.
+pub(crate) fn wishes(at: &Installation, admin: &Path) {
+    let of_hello = |path: &str| with(at, admin, &format!("get pod hello -o jsonpath={{.{path}}}")).good();
+    let pods = Pods { at, admin, node: of_hello("spec.nodeName"), image: of_hello("spec.containers[0].image") };
+    the_node_is_as_large_as_its_type(&pods);
+    refused_by_name(&pods);
+    ended_at_the_deadline(&pods);
+    hooks_have_their_turn(&pods);
+    confined(&pods);
+    changed_while_it_runs(&pods, &of_hello("status.containerStatuses[0].imageID"));
+}
+
+fn the_node_is_as_large_as_its_type(pods: &Pods<'_>) {
+    let kind = pods.ask("get nodes -o jsonpath={.items[0].metadata.labels.node\\.kubernetes\\.io/instance-type}");
+    let wanted = pods.at.aws(&format!("ec2 describe-instance-types --instance-types {kind}")).json();
+    let capacity = with(pods.at, pods.admin, "get nodes -o jsonpath={.items[0].status.capacity}").json();
+    let cpus = wanted["InstanceTypes"][0]["VCpuInfo"]["DefaultVCpus"].as_u64().unwrap();
+    let mib = wanted["InstanceTypes"][0]["MemoryInfo"]["SizeInMiB"].as_u64().unwrap();
+    assert_eq!(capacity["cpu"], cpus.to_string());
+    // The API writes quantities with the largest unit that fits.
+    let memory = if mib.is_multiple_of(1024) { format!("{}Gi", mib / 1024) } else { format!("{mib}Mi") };
+    assert_eq!(capacity["memory"], memory);
+}
+
+fn refused_by_name(pods: &Pods<'_>) {
+    for (name, spec, container, reason, text) in [
+        ("shares", "shareProcessNamespace: true,", "", "UnexpectedAdmissionError", "spec.shareProcessNamespace"),
+        ("reads", "", "stdin: true,", "UnexpectedAdmissionError", "spec.containers[0].stdin"),
+        ("large", "", "resources: {requests: {cpu: \"999\"}},", "OutOfcpu", "requested: 999000"),
+        ("elsewhere", "nodeSelector: {no: such},", "", "NodeAffinity", "node affinity/selector"),
+    ] {
+        pods.make(name, "sleep 600", spec, container);
+        pods.phase(name, "Failed");
+        assert_eq!(pods.field(name, "status.reason"), reason);
+        let message = pods.field(name, "status.message");
+        assert!(message.starts_with("Pod was rejected: ") && message.contains(text), "{message}");
+        pods.event(name, reason);
+    }
+    pods.delete("shares reads large elsewhere");
+}
+
+/// Also over the end of the kubelet that began to count.
+fn ended_at_the_deadline(pods: &Pods<'_>) {
+    pods.make("late", "sleep 600", "activeDeadlineSeconds: 5, terminationGracePeriodSeconds: 1,", "");
+    pods.phase("late", "Running");
+    let kubelet = *pods.at.pids(&["eksile node"]).first().unwrap();
+    kill(kubelet, "-KILL");
+    pods.phase("late", "Failed");
+    assert_eq!(pods.field("late", "status.reason"), "DeadlineExceeded");
+    let message = "Pod was active on the node longer than the specified deadline";
+    assert_eq!(pods.field("late", "status.message"), message);
+    assert_eq!(pods.field("late", "status.containerStatuses[0].restartCount"), "0");
+    pods.event("late", "DeadlineExceeded");
+    pods.delete("late");
+}
+
+fn hooks_have_their_turn(pods: &Pods<'_>) {
+    let hook = |words: &str| format!("{{exec: {{command: [/bin/sh, -c, '{words}']}}}}");
+    // The container waits for the hook's note, so it can only have come from the hook.
+    let script = "trap \"echo term >> /notes/order; exit 0\" TERM; while :; do sleep 0.05; done";
+    let hooks = format!(
+        "lifecycle: {{postStart: {}, preStop: {}}},",
+        hook("echo begun >> /notes/order"),
+        hook("echo farewell >> /notes/order")
+    );
+    pods.make("witness", "sleep 600", "", "");
+    pods.make("polite", script, "", &hooks);
+    pods.phase("polite", "Running");
+    assert_eq!(pods.shell("polite", "cat /notes/order"), "begun");
+    pods.ask("delete pod polite --grace-period=20");
+    pods.phase("witness", "Running");
+    assert_eq!(pods.shell("witness", "cat /notes/order"), "begun\nfarewell\nterm");
+    let failing = format!("lifecycle: {{postStart: {}}},", hook("exit 3"));
+    pods.make("unlucky", "sleep 600", "restartPolicy: Never, terminationGracePeriodSeconds: 1,", &failing);
+    pods.phase("unlucky", "Failed");
+    pods.event("unlucky", "FailedPostStartHook");
+    let failing = format!("lifecycle: {{preStop: {}}},", hook("exit 3"));
+    pods.make("rude", "sleep 600", "", &failing);
+    pods.phase("rude", "Running");
+    pods.delete("rude unlucky witness");
+    pods.event("rude", "FailedPreStopHook");
+}
+
+/// The default profile: the kernel asks the filter first, and refuses what the pod could do without it.
+fn confined(pods: &Pods<'_>) {
+    let security = |kind: &str| format!("securityContext: {{seccompProfile: {{type: {kind}}}}},");
+    pods.make("confined", "sleep 600", &security("RuntimeDefault"), "");
+    pods.make("free", "sleep 600", &security("Unconfined"), "");
+    let try_it = "unshare -U true 2>/dev/null && echo made || echo refused; grep Seccomp: /proc/1/status";
+    for (name, wanted) in [("free", "made\nSeccomp:\t0"), ("confined", "refused\nSeccomp:\t2")] {
+        pods.phase(name, "Running");
+        assert_eq!(pods.shell(name, try_it), wanted);
+    }
+    pods.delete("confined free");
+}
+
+/// Another image is another container, whatever the restart policy; a kernel setting is set.
+fn changed_while_it_runs(pods: &Pods<'_>, digest: &str) {
+    let sysctl = "securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: \"7\"}]},";
+    let spec = format!("restartPolicy: Never, terminationGracePeriodSeconds: 1, {sysctl}");
+    pods.make("changing", "sleep 600", &spec, "");
+    pods.phase("changing", "Running");
+    assert_eq!(pods.shell("changing", "cat /proc/sys/net/ipv4/ip_unprivileged_port_start"), "7");
+    pods.kubectl(&["set", "image", "pod/changing", &format!("c={digest}")]).good();
+    until("the container is another one", SOON, || {
+        let count = pods.field("changing", "status.containerStatuses[0].restartCount");
+        if count == "1" { Ok(()) } else { Err(count) }
+    });
+    pods.phase("changing", "Running");
+    pods.delete("changing");
+}
