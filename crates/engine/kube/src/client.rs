@@ -82,6 +82,15 @@ impl Client {
         self.send(Method::PATCH, path, Some(patch), "application/merge-patch+json").await
     }
 
+    /// Applies a configuration as `manager`, taking over what others manage.
+    ///
+    /// # Errors
+    /// The door's answer.
+    pub async fn apply(&self, path: &str, manager: &str, config: &Value) -> Result<Value, StatusError> {
+        let path = format!("{path}?fieldManager={manager}&force=true");
+        self.send(Method::PATCH, &path, Some(config), "application/apply-patch+yaml").await
+    }
+
     /// Deletes an object or a collection.
     ///
     /// # Errors

@@ -30,16 +30,16 @@ impl Read {
 /// # Errors
 /// Upstream's words: `yaml: line 3: did not find expected key`.
 pub fn read(body: &[u8]) -> Result<Read, String> {
-    let document = Document::read(body).map_err(fail)?;
+    let document = Document::read(body).map_err(|why| fail(&why))?;
     let mut reader = Reader { document: &document, within: Vec::new(), repeated: Vec::new(), steps: 0, copied: 0 };
     let value = match document.root {
         None => Tree::Scalar(Scalar::Null),
-        Some(root) => reader.tree(root).map_err(fail)?,
+        Some(root) => reader.tree(root).map_err(|why| fail(&why))?,
     };
     Ok(Read { value: value.json()?, repeated: reader.repeated })
 }
 
-fn fail(why: String) -> String {
+fn fail(why: &str) -> String {
     format!("yaml: {why}")
 }
 

@@ -7,6 +7,7 @@ mod http;
 mod iam;
 mod kubectl;
 mod plane;
+mod roles;
 
 use plane::Plane;
 
