@@ -76,3 +76,21 @@ fn bad_certificates_are_unauthorized() {
     let server = own.issue_server(&[eksile_pki::SanName::Dns("x".into())], hour).unwrap();
     assert_eq!(ask(&server), 401);
 }
+
+/// As kube-apiserver 1.33.0 was seen to answer.
+#[test]
+fn a_certificate_that_holds_goes_before_a_token() {
+    let plane = Plane::start();
+    let hour = SignedDuration::from_hours(1);
+    let own = Authority::load(&plane.folder.path().join("pki")).unwrap();
+    let ask = |pair: &KeyPair, token| send(&plane, "GET", NODES, token, &[], Some(pair)).0;
+    let named = own.issue_client("x", &["system:masters"], hour).unwrap();
+    assert_eq!(ask(&named, Some("garbage")), 200);
+    let foreign = Authority::create("kubernetes", 1).unwrap().issue_client("x", &["system:masters"], hour).unwrap();
+    assert_eq!(ask(&foreign, Some("admin-token")), 200);
+    assert_eq!(ask(&foreign, Some("garbage")), 401);
+    let nameless = own.issue_client("", &["system:masters"], hour).unwrap();
+    assert_eq!(ask(&nameless, None), 403, "a certificate without a common name is nobody's");
+    assert_eq!(ask(&nameless, Some("garbage")), 401);
+    assert_eq!(ask(&nameless, Some("admin-token")), 200);
+}

@@ -1,7 +1,7 @@
 //! Second station: who asks?
 //!
-//! A bearer token goes before a client certificate, as upstream's union has it the other way round only for requests
-//! that carry both; a bad token or certificate is 401, none at all is anonymous.
+//! A client certificate that holds goes before a bearer token; with one that does not, the token decides. A bad token
+//! or certificate alone is 401, none at all is anonymous.
 
 pub mod impersonate;
 pub mod static_tokens;

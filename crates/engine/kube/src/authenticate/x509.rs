@@ -9,7 +9,7 @@ use crate::strategy::User;
 /// What a connection's certificate says.
 #[derive(Debug, Clone)]
 pub enum Presented {
-    /// There is none.
+    /// There is none, or none that names anybody.
     Nothing,
     /// It verifies.
     User(User),
@@ -23,8 +23,8 @@ pub enum Presented {
 pub fn judge(clients: &ClientVerifier, chain: Option<&[CertificateDer<'_>]>, now: Timestamp) -> Presented {
     let Some(chain @ [own, ..]) = chain else { return Presented::Nothing };
     match clients.verify(chain, now) {
-        // Nobody has no name.
-        Ok(identity) if identity.common_name.is_empty() => Presented::Bad,
+        // It tells nobody's name, so it tells nothing.
+        Ok(identity) if identity.common_name.is_empty() => Presented::Nothing,
         Ok(identity) => Presented::User(User {
             name: identity.common_name,
             uid: String::new(),
