@@ -22,7 +22,7 @@ use crate::query::Query;
 use crate::resources::Resources;
 use crate::schema::{Schema, Schemas};
 use crate::status::StatusError;
-use crate::strategy::{Cluster, PolicyRule, User};
+use crate::strategy::{Cluster, Held, PolicyRule, User};
 use crate::{negotiate, plain, verbs};
 
 /// What `/version` says.
@@ -230,7 +230,7 @@ impl Cluster for Door {
         authorize::allowed(self, &caller, &asked).is_ok()
     }
 
-    fn rules(&self, user: &User, namespace: &str) -> Vec<PolicyRule> {
+    fn rules(&self, user: &User, namespace: &str) -> Held {
         self.rbac.rules(user, namespace)
     }
 
