@@ -21,7 +21,7 @@ use crate::openapi::{Descriptions, Source};
 use crate::query::Query;
 use crate::resources::Resources;
 use crate::status::StatusError;
-use crate::strategy::{Cluster, PolicyRule, User};
+use crate::strategy::{Cluster, Held, PolicyRule, User};
 use crate::{negotiate, plain, verbs};
 use eksile_apimachinery::schema::{Schema, Schemas};
 
@@ -242,7 +242,7 @@ impl Cluster for Door {
         authorize::allowed(self, &caller, &asked).is_ok()
     }
 
-    fn rules(&self, user: &User, namespace: &str) -> Vec<PolicyRule> {
+    fn rules(&self, user: &User, namespace: &str) -> Held {
         self.rbac.rules(user, namespace)
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::authorize::rbac::{not_there, together};
 use crate::authorize::{self, Attributes, Why};
 use crate::call::Call;
 use crate::caller::Caller;
@@ -145,10 +146,15 @@ fn rules(call: &Call<'_>, review: &Value) -> Result<Value, StatusError> {
     if namespace.is_empty() {
         return Err(StatusError::bad_request("no namespace on request"));
     }
-    let rules = Cluster::rules(call.door.as_ref(), &call.caller.user, namespace);
+    let held = Cluster::rules(call.door.as_ref(), &call.caller.user, namespace);
     let (paths, resources): (Vec<PolicyRule>, Vec<PolicyRule>) =
-        rules.into_iter().partition(|rule| !rule.non_resource_urls.is_empty());
-    Ok(json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false }))
+        held.rules.into_iter().partition(|rule| !rule.non_resource_urls.is_empty());
+    let mut status = json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false });
+    let missing: Vec<String> = held.missing.iter().map(|(kind, name)| not_there(kind, name)).collect();
+    if !missing.is_empty() {
+        status["evaluationError"] = together(&missing).into();
+    }
+    Ok(status)
 }
 
 async fn token(call: &Call<'_>, review: &Value) -> Value {

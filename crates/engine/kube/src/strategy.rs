@@ -46,13 +46,22 @@ pub struct PolicyRule {
     pub non_resource_urls: Vec<String>,
 }
 
+/// What bindings give a user.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    /// The rules of their roles.
+    pub rules: Vec<PolicyRule>,
+    /// Kinds and names of roles that are bound and not there.
+    pub missing: Vec<(String, String)>,
+}
+
 /// What a strategy may ask about the cluster while it prepares or validates (not inside the transaction).
 pub trait Cluster: Send + Sync {
     /// Whether `user` may do `verb` on the resource (`sub` and `name` may be empty).
     fn allowed(&self, user: &User, verb: &str, group: &str, plural: &str, namespace: &str, name: &str) -> bool;
 
     /// The rules that hold for `user` in `namespace` (cluster-wide ones when empty).
-    fn rules(&self, user: &User, namespace: &str) -> Vec<PolicyRule>;
+    fn rules(&self, user: &User, namespace: &str) -> Held;
 
     /// The rules of the role that a binding refers to; `None` when there is no such role.
     fn role_rules(&self, kind: &str, namespace: &str, name: &str) -> Option<Vec<PolicyRule>>;

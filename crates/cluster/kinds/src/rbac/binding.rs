@@ -80,7 +80,7 @@ impl Strategy for Binding {
         let Some(rules) = context.cluster.role_rules(kind, context.namespace, role) else {
             return Err(StatusError::not_found(GROUP, self.plural(), role));
         };
-        escalation::check(&rules, context)
+        escalation::check(&rules, self.plural(), context)
             .map_err(|why| StatusError::forbidden(GROUP, self.plural(), text(new, "/metadata/name"), &why))
     }
 

@@ -2,34 +2,47 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use eksile_kube::authorize::rbac::together;
 use eksile_kube::field::quote;
 use eksile_kube::strategy::{Context, PolicyRule};
 use serde_json::Value;
 
-/// Checks that the caller holds all that `rules` grant.
+use super::GROUP;
+
+/// Checks that the caller holds all that `rules` grant; `plural` is what is being written.
 ///
 /// # Errors
 /// Upstream's words, naming what is missing.
-pub(super) fn check(rules: &[PolicyRule], context: &Context<'_>) -> Result<(), String> {
+pub(super) fn check(rules: &[PolicyRule], plural: &str, context: &Context<'_>) -> Result<(), String> {
     let user = context.user;
     if user.groups.iter().any(|g| g == "system:masters") {
         return Ok(());
     }
     let held = context.cluster.rules(user, context.namespace);
-    let missing: Vec<PolicyRule> =
-        rules.iter().flat_map(broken_down).filter(|wanted| !held.iter().any(|rule| covers(rule, wanted))).collect();
+    let missing: Vec<PolicyRule> = rules
+        .iter()
+        .flat_map(broken_down)
+        .filter(|wanted| !held.rules.iter().any(|rule| covers(rule, wanted)))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     let told: BTreeSet<String> = compacted(missing).iter().map(written).collect();
     let told: Vec<String> = told.into_iter().collect();
     let groups: Vec<String> = user.groups.iter().map(|g| quote(g)).collect();
-    Err(format!(
+    let mut why = format!(
         "user {} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
         quote(&user.name),
         groups.join(" "),
         told.join("\n")
-    ))
+    );
+    // Upstream names what is being written where it means the roles.
+    let unresolved: Vec<String> =
+        held.missing.iter().map(|(_, name)| format!("{plural}.{GROUP} {} not found", quote(name))).collect();
+    if !unresolved.is_empty() {
+        why.push_str(&format!("; resolution errors: [{}]", together(&unresolved)));
+    }
+    Err(why)
 }
 
 /// Whether a change touches only what the garbage collector needs: owners and finalizers.

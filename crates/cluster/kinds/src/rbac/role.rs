@@ -57,7 +57,8 @@ impl Strategy for Role {
         }
         let rules: Vec<PolicyRule> =
             new.get("rules").and_then(|rules| serde_json::from_value(rules.clone()).ok()).unwrap_or_default();
-        escalation::check(&rules, context).map_err(|why| StatusError::forbidden(GROUP, self.plural(), name, &why))
+        escalation::check(&rules, self.plural(), context)
+            .map_err(|why| StatusError::forbidden(GROUP, self.plural(), name, &why))
     }
 
     fn metadata_checks(&self) -> usize {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::Attributes;
 use crate::caller::Caller;
-use crate::strategy::{PolicyRule, User};
+use crate::strategy::{Held, PolicyRule, User};
 
 /// Where the kinds of RBAC are stored.
 pub const PREFIX: &str = "/registry/rbac.authorization.k8s.io/";
@@ -158,14 +158,13 @@ impl Rbac {
                     return Ok(Allowed { binding: source.binding.clone(), subject: source.subject });
                 }
                 Some(_) => {}
-                None => missing.extend(self.index.read().missing(&source.binding)),
+                None => {
+                    missing
+                        .extend(self.index.read().missing(&source.binding).map(|(kind, name)| not_there(kind, name)));
+                }
             }
         }
-        match &missing[..] {
-            [] => Err(String::new()),
-            [one] => Err(format!("RBAC: {one}")),
-            several => Err(format!("RBAC: [{}]", several.join(", "))),
-        }
+        if missing.is_empty() { Err(String::new()) } else { Err(format!("RBAC: {}", together(&missing))) }
     }
 
     /// Upstream's sentence about an allowance.
@@ -188,17 +187,41 @@ impl Rbac {
 
     /// The rules that hold for `user` in `namespace`.
     #[must_use]
-    pub fn rules(&self, user: &User, namespace: &str) -> Vec<PolicyRule> {
-        let compiled = self.index.read().clone().compile(user);
+    pub fn rules(&self, user: &User, namespace: &str) -> Held {
+        let index = self.index.read().clone();
+        let compiled = index.compile(user);
         let namespaced = compiled.namespaces.get(namespace);
-        let sources = compiled.cluster.iter().chain(namespaced.into_iter().flatten());
-        sources.filter_map(|s| s.rules.as_ref()).flat_map(|r| r.iter().cloned()).collect()
+        let mut held = Held::default();
+        for source in compiled.cluster.iter().chain(namespaced.into_iter().flatten()) {
+            match &source.rules {
+                Some(rules) => held.rules.extend(rules.iter().cloned()),
+                None => held
+                    .missing
+                    .extend(index.missing(&source.binding).map(|(kind, name)| (kind.to_owned(), name.to_owned()))),
+            }
+        }
+        held
     }
 
     /// The rules of a role; `namespace` is ignored for a `ClusterRole`.
     #[must_use]
     pub fn role(&self, kind: &str, namespace: &str, name: &str) -> Option<Vec<PolicyRule>> {
         self.index.read().roles.get(&role_key(kind, namespace, name)).map(|r| r.to_vec())
+    }
+}
+
+/// Upstream's words about a role that is bound and not there.
+#[must_use]
+pub fn not_there(kind: &str, name: &str) -> String {
+    format!("{}.rbac.authorization.k8s.io {name:?} not found", kind.to_lowercase())
+}
+
+/// Several errors as one: a single one is told bare.
+#[must_use]
+pub fn together(errors: &[String]) -> String {
+    match errors {
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
     }
 }
 
@@ -242,9 +265,9 @@ impl Index {
 
 impl Index {
     /// The role that a binding looks for in vain.
-    fn missing(&self, binding: &str) -> Option<String> {
+    fn missing(&self, binding: &str) -> Option<(&str, &str)> {
         let role = &self.bindings.get(binding)?.role_ref;
-        Some(format!("{}.rbac.authorization.k8s.io \"{}\" not found", role.kind.to_lowercase(), role.name))
+        Some((&role.kind, &role.name))
     }
 
     fn explain(&self, allowed: &Allowed) -> Option<String> {
