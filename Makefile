@@ -39,8 +39,7 @@ oracle: tools
 
 ## The same load on Eksile, on kube-apiserver and etcd, and on the floor.
 race: tools
-	tests/oracle/build.sh
-	KUBE_APISERVER=$(CURDIR)/target/oracle/kube-apiserver bench/race.sh
+	KUBE_APISERVER=$$(tests/oracle/build.sh) bench/race.sh
 
 ## First figures of a running installation: DATA=FOLDER, made by `eksile quickstart`.
 figures: tools
