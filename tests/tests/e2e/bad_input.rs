@@ -44,7 +44,7 @@ fn garble(address: &str, garbage: &[u8]) {
 
 /// A certificate of an authority of our own, and one that has expired.
 fn foreign_certificate(at: &Installation, endpoint: &str) {
-    let folder = at.data.path().join("foreign");
+    let folder = at.scratch.path().join("foreign");
     std::fs::create_dir(&folder).unwrap();
     let (key, crt) = (folder.join("key").display().to_string(), folder.join("crt").display().to_string());
     for days in ["1", "-1"] {
@@ -74,7 +74,7 @@ fn unknown_fields_and_too_much(at: &Installation, door: &str) {
     let not_built = at.aws("eks list-addons --cluster-name my-cluster").bad();
     assert!(not_built.contains("NotImplemented") && not_built.contains("ListAddons"), "{not_built}");
     let manifest = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"dat":{}}"#;
-    let file = at.data.path().join("unknown.json");
+    let file = at.scratch.path().join("unknown.json");
     std::fs::write(&file, manifest).unwrap();
     let refused = at.client("kubectl", &["create", "-f", &file.display().to_string()]).bad();
     assert!(refused.contains("unknown field \"dat\""), "{refused}");

@@ -8,7 +8,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// Steps 1 to 9 of the document, with openssl and kubectl. Returns the kubeconfig.
 pub(crate) fn client_certificate(at: &Installation) -> PathBuf {
-    let folder = at.data.path().join("admin");
+    let folder = at.scratch.path().join("admin");
     fs::create_dir(&folder).unwrap();
     let file = |name: &str| folder.join(name).display().to_string();
     let (key, csr, crt, ca) = (file("admin.key"), file("admin.csr"), file("admin.crt"), file("ca.crt"));

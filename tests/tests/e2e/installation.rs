@@ -23,7 +23,10 @@ pub(crate) const STRANGER: (&str, &str, &str) =
     ("AKIASTRANGERSTRANGER", "stranger-secret-stranger-secret-stranger", "999988887777");
 
 pub(crate) struct Installation {
+    /// Its data folder.
     pub data: tempfile::TempDir,
+    /// What the story itself writes.
+    pub scratch: tempfile::TempDir,
     up: Option<Child>,
 }
 
@@ -68,7 +71,8 @@ impl Done {
 
 impl Installation {
     pub(crate) fn new() -> Self {
-        Self { data: tempfile::Builder::new().prefix("eksile-e2e-").tempdir().unwrap(), up: None }
+        let folder = |prefix| tempfile::Builder::new().prefix(prefix).tempdir().unwrap();
+        Self { data: folder("eksile-e2e-"), scratch: folder("eksile-story-"), up: None }
     }
 
     /// `eksile up`, until it says that it is ready.
@@ -90,11 +94,11 @@ impl Installation {
     }
 
     fn log(&self) -> std::fs::File {
-        std::fs::File::options().create(true).append(true).open(self.data.path().join("test.log")).unwrap()
+        std::fs::File::options().create(true).append(true).open(self.scratch.path().join("test.log")).unwrap()
     }
 
     pub(crate) fn log_text(&self) -> String {
-        std::fs::read_to_string(self.data.path().join("test.log")).unwrap_or_default()
+        std::fs::read_to_string(self.scratch.path().join("test.log")).unwrap_or_default()
     }
 
     pub(crate) fn command(&self) -> Command {

@@ -37,7 +37,7 @@ impl Pods<'_> {
              containers: [{{name: c, image: '{image}', command: [/bin/sh, -c, '{script}'], {container} \
              volumeMounts: [{{name: notes, mountPath: /notes}}]}}]}}}}"
         );
-        let file = self.at.data.path().join(format!("{name}.yaml"));
+        let file = self.at.scratch.path().join(format!("{name}.yaml"));
         std::fs::write(&file, text).unwrap();
         self.kubectl(&["apply", "-f", file.to_str().unwrap()]).good();
     }

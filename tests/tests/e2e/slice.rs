@@ -46,7 +46,7 @@ pub(crate) fn the_machine_is_out_of_sight(at: &Installation) {
          - {{name: root, hostPath: {{path: /}}}}\n  containers:\n  - name: peek\n    image: {image}\n    \
          command: [\"/bin/sh\", \"-c\", \"sleep 600\"]\n    volumeMounts:\n    - {{name: root, mountPath: /host}}\n"
     );
-    let file = at.data.path().join("peek.yaml");
+    let file = at.scratch.path().join("peek.yaml");
     std::fs::write(&file, pod).unwrap();
     at.client("kubectl", &["apply", "-f", file.to_str().unwrap()]).good();
     until("the pod runs", Duration::from_secs(30), || {
