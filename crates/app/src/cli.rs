@@ -122,7 +122,8 @@ pub(crate) struct ResetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// `eksile`, an instance's id (its console), or INSTANCE/NAME, such as `i-0123456789abcdef0/kubelet`.
+    /// `eksile` (all that run in no instance; or one of them, such as `region` or `control-plane my-cluster`), an
+    /// instance's id (its console), or INSTANCE/NAME, such as `i-0123456789abcdef0/kubelet`.
     pub process: Option<String>,
     /// Go on as the log grows.
     #[arg(short, long, requires = "process")]

@@ -9,6 +9,7 @@ mod image;
 mod init;
 mod layout;
 mod leftovers;
+mod log;
 mod quickstart;
 mod region;
 mod site;
@@ -18,14 +19,14 @@ mod up;
 mod world;
 mod world_config;
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command, OutpostCommand};
 use layout::Layout;
+use supervise::Role;
 
 /// The doors make and drop many small objects on every request; bench/race shows a fifth less CPU a create with it.
 #[global_allocator]
@@ -38,18 +39,37 @@ fn main() -> ExitCode {
         return eksile_node::shim::main(&arguments[2..]);
     }
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("EKSILE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    match run(cli) {
+    match begin(cli) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("eksile: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Takes a name and begins to log. Why a role ends belongs into the log, why a verb fails is told to who typed it.
+fn begin(cli: Cli) -> Result<ExitCode> {
+    let role = match &cli.command {
+        Command::Init => Some("init".to_owned()),
+        Command::World => Some("world".to_owned()),
+        Command::Region => Some(Role::Region.to_string()),
+        Command::Site { site } => Some(Role::Site(site.clone()).to_string()),
+        Command::ControlPlane { config } => {
+            let config = eksile_plane::Config::read(config)?;
+            Some(format!("control-plane {}", config.cluster.name))
+        }
+        Command::Node(_) => Some("node".to_owned()),
+        _ => None,
+    };
+    let verb = if matches!(cli.command, Command::Up(_)) { "up" } else { "eksile" };
+    log::begin(role.as_deref().unwrap_or(verb))?;
+    match run(cli) {
+        Err(error) if role.is_some() => {
+            tracing::error!("{error:#}");
+            Ok(ExitCode::FAILURE)
+        }
+        other => other,
     }
 }
 

@@ -26,6 +26,7 @@ use tokio::{
 use crate::{
     control::{self, Request},
     layout::Layout,
+    supervise::Role,
     trust,
     up::{self, HostRequest},
     world_config::WorldConfig,
@@ -66,7 +67,7 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     tokio::spawn(eksile_eks::reconcile::run(store.clone(), clock.clone()));
     tokio::spawn(eksile_ec2::reconcile::run(store, clock));
     let told: serde_json::Value =
-        control::ask(&layout.world_socket(), &Request::Ready { role: "region".to_owned() }).await?;
+        control::ask(&layout.world_socket(), &Request::Ready { role: Role::Region.to_string() }).await?;
     tracing::debug!(%told, "the world knows that the Region serves");
     signal(SignalKind::terminate())?.recv().await;
     Ok(())

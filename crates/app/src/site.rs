@@ -22,7 +22,9 @@ use tokio_rustls::TlsConnector;
 use crate::{
     control::{self, Forwarded, Request},
     layout::Layout,
-    leftovers, trust,
+    leftovers,
+    supervise::Role,
+    trust,
     world_config::WorldConfig,
 };
 
@@ -51,7 +53,7 @@ pub(crate) async fn run(layout: &Layout, site: &str) -> Result<()> {
         public_ca: trust::authority(layout),
         endpoints: fabric::REGION_ENDPOINTS,
     };
-    let role = format!("site {site}");
+    let role = Role::Site(site.to_owned()).to_string();
     let ready = async || {
         let told = control::ask::<serde_json::Value>(&layout.world_socket(), &Request::Ready { role }).await;
         if let Err(error) = told {

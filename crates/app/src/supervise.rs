@@ -111,12 +111,15 @@ async fn keep(layout: Layout, role: Role, lives: Lives, mut stopping: watch::Rec
         match command(&layout, &role).and_then(|mut command| command.spawn()) {
             Ok(mut child) => {
                 set_pid(&lives, &role, child.id());
-                let status = child.wait().await;
+                let ended = child.wait().await;
                 set_pid(&lives, &role, None);
                 if *stopping.borrow() {
                     return;
                 }
-                tracing::warn!(%role, ?status, "ended; starting it again");
+                match ended {
+                    Ok(how) => tracing::warn!(%role, %how, "ended; starting it again"),
+                    Err(error) => tracing::warn!(%role, %error, "cannot be waited for; starting it again"),
+                }
             }
             Err(error) => tracing::error!(%role, %error, "cannot be started"),
         }

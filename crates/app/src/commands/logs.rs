@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, ErrorKind, Write},
+    io::{self, BufReader, ErrorKind, Write},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -12,10 +12,11 @@ use anyhow::{Context, Result, bail};
 use crate::{
     cli::{LogsArgs, Output},
     layout::Layout,
+    log,
     world_config::WorldConfig,
 };
 
-/// `up` and all that run in the world and in no instance: they share one file.
+/// `up` and all that run in the world and in no instance: they share one file, whose lines name them.
 const EKSILE: &str = "eksile";
 /// How often a followed file is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -25,12 +26,12 @@ pub(crate) fn logs(layout: &Layout, arguments: &LogsArgs, output: Output) -> Res
     WorldConfig::load(layout)?;
     let known = known(layout)?;
     let Some(name) = &arguments.process else { return list(&known, output) };
-    let Some(path) = known.get(name) else {
+    let Some(log) = known.get(name) else {
         let names: Vec<&str> = known.keys().map(String::as_str).collect();
         let hint = if name == EKSILE { "; `up` without --detach writes to its own standard error" } else { "" };
         bail!("there is no log of {name:?}{hint}; there are: {}", names.join(", "));
     };
-    let printed = print(path, arguments.follow).with_context(|| format!("printing {}", path.display()));
+    let printed = print(log, arguments.follow).with_context(|| format!("printing {}", log.path.display()));
     match printed {
         // Whoever read along has gone.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => Ok(()),
@@ -38,10 +39,30 @@ pub(crate) fn logs(layout: &Layout, arguments: &LogsArgs, output: Output) -> Res
     }
 }
 
-fn known(layout: &Layout) -> Result<BTreeMap<String, PathBuf>> {
+/// Where a process's output is.
+struct Log {
+    path: PathBuf,
+    /// The lines that are its own; all where it has the file to itself.
+    only: Option<String>,
+}
+
+impl Log {
+    fn whole(path: PathBuf) -> Self {
+        Self { path, only: None }
+    }
+}
+
+fn known(layout: &Layout) -> Result<BTreeMap<String, Log>> {
     let mut known = BTreeMap::new();
-    if layout.log().is_file() {
-        known.insert(EKSILE.to_owned(), layout.log());
+    let shared = layout.log();
+    match File::open(&shared) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        opened => {
+            let named = opened.and_then(|file| log::processes(BufReader::new(file)));
+            let named = named.with_context(|| format!("reading {}", shared.display()))?;
+            known.extend(named.into_iter().map(|name| (name.clone(), Log { path: shared.clone(), only: Some(name) })));
+            known.insert(EKSILE.to_owned(), Log::whole(shared));
+        }
     }
     let sites = layout.sites();
     match std::fs::read_dir(&sites) {
@@ -50,23 +71,31 @@ fn known(layout: &Layout) -> Result<BTreeMap<String, PathBuf>> {
             for site in listed.with_context(|| format!("reading {}", sites.display()))? {
                 let site = site?.path();
                 let logs = eksile_site::logs::logs(&site);
-                known.extend(logs.with_context(|| format!("looking for logs in {}", site.display()))?);
+                let logs = logs.with_context(|| format!("looking for logs in {}", site.display()))?;
+                known.extend(logs.into_iter().map(|(name, path)| (name, Log::whole(path))));
             }
         }
     }
     Ok(known)
 }
 
-fn list(known: &BTreeMap<String, PathBuf>, output: Output) -> Result<()> {
+fn list(known: &BTreeMap<String, Log>, output: Output) -> Result<()> {
     match output {
         Output::Text => known.keys().for_each(|name| println!("{name}")),
-        Output::Json => println!("{}", serde_json::to_string_pretty(known)?),
+        Output::Json => {
+            let paths: BTreeMap<&String, &PathBuf> = known.iter().map(|(name, log)| (name, &log.path)).collect();
+            println!("{}", serde_json::to_string_pretty(&paths)?);
+        }
     }
     Ok(())
 }
 
-fn print(path: &Path, follow: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn print(Log { path, only }: &Log, follow: bool) -> io::Result<()> {
+    let out = io::stdout().lock();
+    let mut out: Box<dyn Write> = match only {
+        Some(process) => Box::new(log::Only::new(process, out)),
+        None => Box::new(out),
+    };
     let mut tail = Tail { path, file: File::open(path)?, read: 0 };
     loop {
         tail.step(&mut out)?;

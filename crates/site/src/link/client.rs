@@ -46,6 +46,31 @@ pub struct LinkState {
     pub reason: Option<String>,
 }
 
+/// Pause after the first failure; it grows to [`Timing::retry`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// That a link is still down is said this often.
+const REMINDER: Duration = Duration::from_secs(60);
+
+/// A time without a session. Its beginning is news, each failed attempt is not.
+#[derive(Default)]
+struct Outage {
+    said: Option<Instant>,
+}
+
+impl Outage {
+    fn tell(&mut self, site: &str, reason: &str) {
+        match self.said {
+            None => tracing::info!(site, reason, "service link is down"),
+            Some(said) if said.elapsed() >= REMINDER => tracing::info!(site, reason, "service link is still down"),
+            Some(_) => {
+                tracing::debug!(site, reason, "service link: another attempt failed");
+                return;
+            }
+        }
+        self.said = Some(Instant::now());
+    }
+}
+
 type Asked = (Question, oneshot::Sender<Result<serde_json::Value, String>>);
 
 /// The site's end of the service link. Cheap to clone.
@@ -110,7 +135,8 @@ impl LinkClient {
 
     /// Keeps a session standing, for ever.
     pub async fn run(&self, connect: &dyn Connect, mut asks: Asks) {
-        let mut pause = Duration::from_millis(50);
+        let mut pause = FIRST_PAUSE;
+        let mut outage = Outage::default();
         loop {
             let reason = match timeout(self.timing.silence, connect.connect()).await {
                 Err(_) => format!("no connection within {:?}", self.timing.silence),
@@ -118,12 +144,12 @@ impl LinkClient {
                 Ok(Ok(stream)) => {
                     let (end, stood) = self.session(stream, &mut asks.0).await;
                     if stood {
-                        pause = Duration::from_millis(50);
+                        (pause, outage) = (FIRST_PAUSE, Outage::default());
                     }
                     end.to_string()
                 }
             };
-            tracing::info!(site = self.site, reason, "service link is down");
+            outage.tell(&self.site, &reason);
             self.state.send_replace(LinkState { connected: false, reason: Some(reason) });
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(self.timing.retry);

@@ -8,15 +8,25 @@ pub const MAX_FRAME: usize = 8 << 20;
 /// Why a frame could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
+    /// The other end is gone: it closed the stream, or its process ended.
+    #[error("the peer ended the connection")]
+    Ended,
     /// The stream failed.
     #[error("stream: {0}")]
-    Stream(#[from] std::io::Error),
+    Stream(std::io::Error),
     /// The other end announced more than [`MAX_FRAME`] bytes.
     #[error("frame of {0} bytes is longer than {MAX_FRAME}")]
     TooLong(usize),
     /// The bytes are not a message.
     #[error("not a message: {0}")]
     Malformed(#[from] serde_json::Error),
+}
+
+impl From<std::io::Error> for FrameError {
+    fn from(error: std::io::Error) -> Self {
+        // TLS tells an end without its farewell apart (a killed process says none), with advice for programmers.
+        if error.kind() == std::io::ErrorKind::UnexpectedEof { Self::Ended } else { Self::Stream(error) }
+    }
 }
 
 /// Reads one message: four bytes of length, big-endian, then JSON.

@@ -1,0 +1,131 @@
+//! What this program's processes log. Most of them share one file, so every line says whose it is:
+//! `TIME [PROCESS]  LEVEL MODULE: TEXT`.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    io::{self, BufRead, IsTerminal as _, Write},
+};
+
+use anyhow::{Context as _, Result};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{format::Writer, time::FormatTime},
+};
+
+/// What is logged, as `tracing_subscriber::EnvFilter` reads it: `debug`, or `info,eksile_kube=trace`. Without it, `info`.
+const VARIABLE: &str = "EKSILE_LOG";
+
+/// Begins to log on standard error, under the process's name.
+pub(crate) fn begin(process: &str) -> Result<()> {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var(VARIABLE);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.from_env().with_context(|| format!("reading {VARIABLE}"))?)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_timer(Stamp { process: process.to_owned() })
+        .init();
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(())
+}
+
+/// What every line begins with: when, and whose it is.
+struct Stamp {
+    process: String,
+}
+
+impl FormatTime for Stamp {
+    fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
+        write!(to, "{:.6} [{}]", jiff::Timestamp::now(), self.process)
+    }
+}
+
+/// The process that a line names; none of a line that goes on with the one before.
+fn process(line: &[u8]) -> Option<&str> {
+    let (time, rest) = std::str::from_utf8(line).ok()?.split_once(" [")?;
+    time.parse::<jiff::Timestamp>().ok()?;
+    Some(rest.split_once("] ")?.0)
+}
+
+/// All processes that a log names.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn processes(mut log: impl BufRead) -> io::Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    let mut line = Vec::new();
+    while log.read_until(b'\n', &mut line)? > 0 {
+        found.extend(process(&line).filter(|name| !found.contains(*name)).map(str::to_owned));
+        line.clear();
+    }
+    Ok(found)
+}
+
+/// Passes on the lines of one process.
+pub(crate) struct Only<'a, W> {
+    process: &'a str,
+    to: W,
+    /// A line that has not come whole.
+    begun: Vec<u8>,
+    /// Whether the last line was passed on.
+    passing: bool,
+}
+
+impl<'a, W: Write> Only<'a, W> {
+    pub(crate) fn new(process: &'a str, to: W) -> Self {
+        Self { process, to, begun: Vec::new(), passing: false }
+    }
+}
+
+impl<W: Write> Write for Only<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun.extend_from_slice(bytes);
+        let whole = self.begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        for line in self.begun.drain(..whole).as_slice().split_inclusive(|byte| *byte == b'\n') {
+            self.passing = process(line).map_or(self.passing, |name| name == self.process);
+            if self.passing {
+                self.to.write_all(line)?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(process: &str, text: &str) -> String {
+        let mut line = String::new();
+        Stamp { process: process.to_owned() }.format_time(&mut Writer::new(&mut line)).unwrap();
+        format!("{line}  INFO eksile: {text}\n")
+    }
+
+    #[test]
+    fn a_process_has_its_lines_and_what_follows_them() {
+        let log = format!(
+            "{}{}  and more\n{}nobody's: [x] y\n{}",
+            line("region", "a"),
+            line("site op-1", "b"),
+            line("site op-12", "c"),
+            line("site op-1", "d [region] e"),
+        );
+        assert_eq!(
+            processes(log.as_bytes()).unwrap().into_iter().collect::<Vec<_>>(),
+            ["region", "site op-1", "site op-12"]
+        );
+        let mut out = Vec::new();
+        let mut only = Only::new("site op-1", &mut out);
+        for piece in log.as_bytes().chunks(7) {
+            only.write_all(piece).unwrap();
+        }
+        let out = String::from_utf8(out).unwrap();
+        let texts: Vec<&str> = out.lines().map(|line| line.rsplit("eksile: ").next().unwrap()).collect();
+        assert_eq!(texts, ["b", "  and more", "d [region] e"]);
+    }
+}
