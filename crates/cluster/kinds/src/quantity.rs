@@ -1,5 +1,6 @@
 //! Quantities where kinds judge them. Texts have passed the schema, so they are canonical.
 
+use eksile_apimachinery::schema::Quantity;
 use eksile_kube::FieldErrors;
 use serde_json::Value;
 
@@ -17,42 +18,7 @@ pub(crate) fn nanos(value: &Value) -> Option<i128> {
         }
         _ => return None,
     };
-    let end = text.find(|c: char| !(c.is_ascii_digit() || "+-.".contains(c))).unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let unit = unit(suffix)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let negative = whole.starts_with('-');
-    let whole: i128 = whole.trim_start_matches(['+', '-']).parse().unwrap_or_default();
-    let mut amount = whole.checked_mul(unit)?;
-    let mut place = unit;
-    for digit in fraction.bytes() {
-        place /= 10;
-        amount = amount.checked_add(place * i128::from(digit.checked_sub(b'0')?))?;
-    }
-    Some(if negative { -amount } else { amount })
-}
-
-fn unit(suffix: &str) -> Option<i128> {
-    let power = |base: i128, exponent: u32| base.checked_pow(exponent)?.checked_mul(NANO);
-    match suffix {
-        "n" => Some(1),
-        "u" => Some(1_000),
-        "m" => Some(1_000_000),
-        "" => Some(NANO),
-        "k" => power(1000, 1),
-        "M" => power(1000, 2),
-        "G" => power(1000, 3),
-        "T" => power(1000, 4),
-        "P" => power(1000, 5),
-        "E" => power(1000, 6),
-        "Ki" => power(1024, 1),
-        "Mi" => power(1024, 2),
-        "Gi" => power(1024, 3),
-        "Ti" => power(1024, 4),
-        "Pi" => power(1024, 5),
-        "Ei" => power(1024, 6),
-        exponent => power(10, exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
-    }
+    text.parse::<Quantity>().ok()?.nanos()
 }
 
 /// A quantity that is not below zero.

@@ -51,6 +51,7 @@ pub fn kill_all(cgroup: &Path) {
 }
 
 fn processes(directory: &Path, pids: &mut Vec<i32>) {
+    // A group that cannot be read is gone, with its processes.
     let text = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 1));
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -82,6 +83,7 @@ pub fn remove(cgroup: &Path) -> io::Result<()> {
 }
 
 fn remove_tree(directory: &Path) -> io::Result<()> {
+    // What goes away while this looks needs no removing; what stays makes the removal below fail.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             remove_tree(&entry.path())?;

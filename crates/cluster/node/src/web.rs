@@ -67,7 +67,9 @@ pub fn tls(roots_pem: &[u8], identity_pem: Option<&[u8]>, alpn: &[&[u8]]) -> Res
     for certificate in rustls::pki_types::CertificateDer::pem_slice_iter(roots_pem) {
         let certificate = certificate.map_err(|error| bad("certificate authority")(error.to_string()))?;
         // A bundle may hold certificates that are no authorities; they are of no use, and no harm.
-        let _ = roots.add(certificate);
+        if let Err(error) = roots.add(certificate) {
+            tracing::debug!(%error, "a certificate of the bundle is not trusted");
+        }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
@@ -165,7 +167,9 @@ fn target(uri: &Uri) -> Result<Target, WebError> {
 async fn dial(target: &Target) -> Result<TcpStream, WebError> {
     let connect = TcpStream::connect((target.host.as_str(), target.port));
     let stream = within(connect).await.map_err(|source| WebError::Connect { host: target.to_string(), source })?;
-    let _ = stream.set_nodelay(true);
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
     Ok(stream)
 }
 

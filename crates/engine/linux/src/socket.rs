@@ -1,8 +1,9 @@
-//! Sockets made in a place and used from anywhere.
+//! Sockets made in a place and used from anywhere, and the end of a listener that accepts.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::time::Duration;
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use crate::{Error, Namespace};
 
@@ -45,4 +46,35 @@ pub async fn tcp_connect(place: &Namespace, address: SocketAddr) -> Result<TcpSt
         .enter(|| if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() })?
         .map_err(Error::at::<std::io::Error>(what.as_str()))?;
     socket.connect(address).await.map_err(Error::at(what))
+}
+
+/// Pause after a failed accept(2), which would fail again at once: most likely this process is out of descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The next caller. It fails never: what accept(2) refuses is logged, and tried again. Small writes go out at once
+/// (`TCP_NODELAY`).
+pub async fn accept(listener: &tokio::net::TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, caller)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, %caller, "TCP_NODELAY");
+                }
+                return (stream, caller);
+            }
+            Err(error) => tracing::warn!(%error, listener = ?listener.local_addr(), "accepting"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// As [`accept`], on a Unix socket.
+pub async fn accept_unix(listener: &UnixListener) -> UnixStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => tracing::warn!(%error, listener = ?listener.local_addr(), "accepting"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }

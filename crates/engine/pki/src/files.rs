@@ -1,11 +1,11 @@
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
     path::Path,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use eksile_base::files::{self, PRIVATE, PUBLIC};
 
 use crate::{KeyPair, PkiError};
 
@@ -37,8 +37,8 @@ pub fn read_key_pair(folder: &Path, name: &str) -> Result<KeyPair, PkiError> {
 /// # Errors
 /// When one cannot be written.
 pub fn write_key_pair(folder: &Path, name: &str, pair: &KeyPair) -> Result<(), PkiError> {
-    write(folder, &format!("{name}.key"), &pair.key_pem, 0o600)?;
-    write(folder, &format!("{name}.crt"), &pair.cert_pem, 0o644)
+    write(folder, &format!("{name}.key"), &pair.key_pem, PRIVATE)?;
+    write(folder, &format!("{name}.crt"), &pair.cert_pem, PUBLIC)
 }
 
 pub(crate) fn read(folder: &Path, name: &str) -> Result<String, PkiError> {
@@ -46,20 +46,10 @@ pub(crate) fn read(folder: &Path, name: &str) -> Result<String, PkiError> {
     fs::read_to_string(&path).map_err(|source| PkiError::File { path, source })
 }
 
-/// Whole or not at all: written beside, synced, then moved into place.
+/// Makes the folder, for its owner only, when it is missing.
 pub(crate) fn write(folder: &Path, name: &str, content: &str, mode: u32) -> Result<(), PkiError> {
     let path = folder.join(name);
-    let written = || -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let beside = folder.join(format!("{name}.new"));
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-        file.write_all(content.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)
-    };
-    written().map_err(|source| PkiError::File { path: path.clone(), source })
+    let written = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let written = written.and_then(|()| files::replace(&path, content.as_bytes(), mode));
+    written.map_err(|source| PkiError::File { path, source })
 }

@@ -10,6 +10,7 @@ use aws_lc_rs::{
     signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use eksile_base::files::{PRIVATE, PUBLIC};
 use jiff::Timestamp;
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -102,8 +103,8 @@ impl TokenSigner {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), PkiError> {
-        files::write(folder, "sa.key", &self.key_pem, 0o600)?;
-        files::write(folder, "sa.pub", &self.public_pem(), 0o644)
+        files::write(folder, "sa.key", &self.key_pem, PRIVATE)?;
+        files::write(folder, "sa.pub", &self.public_pem(), PUBLIC)
     }
 
     fn new(key: KeyPair, key_pem: String) -> Result<TokenSigner, PkiError> {

@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use eksile_base::files::{PRIVATE, replace};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,16 @@ impl Images {
     }
 
     pub(super) fn by_digest(&self, digest: &str) -> Option<Image> {
-        let image: Image = serde_json::from_slice(&fs::read(self.file(digest)).ok()?).ok()?;
+        let read = fs::read(self.file(digest)).and_then(|bytes| Ok(serde_json::from_slice::<Image>(&bytes)?));
+        let image = match read {
+            Ok(image) => image,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(%error, digest, "a kept image cannot be read, and is pulled again");
+                }
+                return None;
+            }
+        };
         image.layers.iter().all(|layer| self.layer(layer).is_dir()).then_some(image)
     }
 
@@ -112,19 +122,10 @@ impl Images {
 
     /// Records a complete image under a name.
     pub(super) fn keep(&self, reference: &str, image: &Image) -> io::Result<()> {
-        self.replace(&self.file(&image.digest), &serde_json::to_vec(image)?)?;
+        replace(&self.file(&image.digest), &serde_json::to_vec(image)?, PRIVATE)?;
         let mut names = self.names.lock();
         names.insert(reference.to_owned(), image.digest.clone());
-        self.replace(&self.root.join("names.json"), &serde_json::to_vec(&*names)?)
-    }
-
-    /// Whole or not at all.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let temporary = path.with_extension("new");
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(temporary, path)
+        replace(&self.root.join("names.json"), &serde_json::to_vec(&*names)?, PRIVATE)
     }
 }
 

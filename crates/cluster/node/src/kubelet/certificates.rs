@@ -1,20 +1,19 @@
 //! The node's two certificates: asked for, kept in one file each, renewed before they expire.
 
 use std::fs;
-use std::io::Write;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use eksile_base::files;
 use serde_json::{Value, json};
 use x509_cert::Certificate;
 use x509_cert::der::DecodePem;
 
-use super::api::{Api, ApiError};
 use super::csr::{self, CsrError};
+use crate::api::{Api, ApiError};
 
 const BASE: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 /// How long a request may stay unanswered before a new one is made (as upstream).
@@ -88,8 +87,12 @@ impl Wanted {
 
     /// The kept certificate and key, if they are still good for a while.
     pub(crate) fn kept(&self) -> Option<Kept> {
-        let pem = fs::read(&self.file).ok()?;
-        let kept = Kept::read(pem).ok()?;
+        let disk = |source| CertificateError::Disk { path: self.file.clone(), source };
+        let kept = match fs::read(&self.file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            read => read.map_err(disk).and_then(Kept::read),
+        };
+        let kept = kept.inspect_err(|error| tracing::warn!(%error, "a kept certificate is of no use")).ok()?;
         (kept.expires > jiff::Timestamp::now() && self.covers(&kept)).then_some(kept)
     }
 
@@ -127,13 +130,7 @@ impl Wanted {
         if let Some(parent) = self.file.parent() {
             fs::create_dir_all(parent)?;
         }
-        let temporary = self.file.with_extension("new");
-        // Left over from a crash, perhaps; its mode must be ours.
-        let _ = fs::remove_file(&temporary);
-        let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
-        file.write_all(pem)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &self.file)
+        files::replace(&self.file, pem, files::PRIVATE)
     }
 }
 

@@ -1,11 +1,7 @@
 //! The kubelet: joins the cluster, keeps the node's word, runs the pods bound to it.
 
-mod api;
 mod certificates;
-mod config;
 mod csr;
-pub(crate) mod identity;
-pub(crate) mod quantity;
 mod register;
 
 use std::collections::HashMap;
@@ -16,16 +12,16 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-pub use api::{Api, ApiError, Patch, Watch, WatchEvent};
 pub use certificates::CertificateError;
-pub use config::{Bootstrap, BootstrapCredential, Config, ConfigError, KubeletConfiguration};
 pub use csr::CsrError;
-pub use identity::{Identity, MACHINE, Machine};
-pub(crate) use register::room;
 
+use crate::api::Api;
 use crate::aws::{Metadata, cluster_token};
+use crate::config::{Bootstrap, BootstrapCredential, Config, ConfigError};
+use crate::context::Context;
+use crate::identity::{Identity, Machine};
 use crate::images::{Images, Puller};
-use crate::pod::{self, Events, Network, NetworkError, View};
+use crate::pod::{self, Events, Network, NetworkError};
 use crate::server;
 use crate::web::{self, WebError};
 use certificates::{Kept, Wanted};
@@ -56,23 +52,6 @@ pub enum KubeletError {
     },
 }
 
-/// What every part of the kubelet needs.
-pub(crate) struct Context {
-    pub(crate) config: Config,
-    pub(crate) kubelet: KubeletConfiguration,
-    pub(crate) identity: Identity,
-    pub(crate) machine: Machine,
-    pub(crate) api: Arc<Api>,
-    pub(crate) images: Arc<Images>,
-    pub(crate) puller: Puller,
-    pub(crate) cluster_ca: Vec<u8>,
-    pub(crate) network: Network,
-    pub(crate) events: Events,
-    /// By uid.
-    pub(crate) pods: RwLock<HashMap<String, View>>,
-    pub(crate) since: jiff::Timestamp,
-}
-
 /// Runs the kubelet until its process is ended. Containers do not end with it.
 ///
 /// # Errors
@@ -84,7 +63,7 @@ pub async fn run(config: Config) -> Result<(), KubeletError> {
     for directory in [&config.root, &config.state, &config.run, &config.logs] {
         fs::create_dir_all(directory).map_err(io("make a directory"))?;
     }
-    let trust = fs::read(&config.trust).unwrap_or_default();
+    let trust = fs::read(&config.trust).map_err(io("read the trusted authorities"))?;
     let tls = web::tls(&trust, None, &[b"http/1.1"])?;
     let metadata = Arc::new(Metadata::new(&config.metadata, tls.clone()));
     let identity = patiently("metadata", || Identity::discover(&config, &metadata)).await;
@@ -159,8 +138,10 @@ async fn renew(context: &Context, mut client: Kept) {
 /// Gets the serving certificate, serves with it, and exchanges it before it expires.
 async fn serve(context: &Arc<Context>) {
     let wanted = Wanted::serving(&context.identity.name, context.identity.address, &context.config.root);
-    let authority = context.kubelet.authentication.x509.client_ca_file.as_ref().and_then(|path| fs::read(path).ok());
-    let authority = authority.unwrap_or_else(|| context.cluster_ca.clone());
+    let authority = match &context.kubelet.authentication.x509.client_ca_file {
+        Some(path) => patiently("client authority", async || fs::read(path)).await,
+        None => context.cluster_ca.clone(),
+    };
     let obtain = async || wanted.obtain(&context.api).await;
     let mut kept = match wanted.kept() {
         Some(kept) => kept,

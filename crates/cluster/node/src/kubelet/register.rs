@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Context;
-use super::api::{ApiError, Patch};
-use super::quantity;
-use crate::pod::Room;
+use crate::api::{ApiError, Patch};
+use crate::context::Context;
 
 /// How often the lease is renewed (a quarter of its duration, as upstream).
 const RENEW: Duration = Duration::from_secs(10);
@@ -118,42 +116,19 @@ fn status(context: &Context) -> Value {
     })
 }
 
-/// What pods may have together: what there is, less what is kept for the node's own programs.
-pub(crate) fn room(context: &Context) -> Room {
-    let machine = context.machine;
-    let reserved = |name: &str| context.kubelet.kube_reserved.get(name).map_or("0", String::as_str);
-    let evicted = context.kubelet.eviction_hard.get("memory.available").and_then(|text| quantity::units(text));
-    let free = memory(context) - quantity::units(reserved("memory")).unwrap_or(0) - evicted.unwrap_or(0);
-    let stored = disk_bytes(&context.config.state) / 10 * 9;
-    Room {
-        cpu: (i64::from(machine.vcpus) * 1000 - quantity::milli(reserved("cpu")).unwrap_or(0)).max(0),
-        memory: free.max(0),
-        storage: (stored - quantity::units(reserved("ephemeral-storage")).unwrap_or(0)).max(0),
-        pods: context.kubelet.max_pods.into(),
-    }
-}
-
-fn memory(context: &Context) -> i64 {
-    context.machine.memory_mib.cast_signed() * 1024 * 1024
-}
-
 fn resources(context: &Context) -> (Value, Value) {
-    let room = room(context);
+    let room = context.room();
     let table = |cpu: String, memory: i64, storage: String| {
         json!({
             "cpu": cpu, "memory": format!("{}Ki", memory / 1024), "ephemeral-storage": storage,
             "hugepages-1Gi": "0", "hugepages-2Mi": "0", "pods": room.pods.to_string(),
         })
     };
-    let disk = format!("{}Ki", disk_bytes(&context.config.state) / 1024);
+    let disk = format!("{}Ki", context.disk() / 1024);
     (
-        table(context.machine.vcpus.to_string(), memory(context), disk),
+        table(context.machine.vcpus.to_string(), context.memory(), disk),
         table(format!("{}m", room.cpu), room.memory, room.storage.to_string()),
     )
-}
-
-fn disk_bytes(path: &std::path::Path) -> i64 {
-    rustix::fs::statvfs(path).map_or(0, |stat| (stat.f_blocks.saturating_mul(stat.f_frsize)) as i64)
 }
 
 fn info() -> Value {

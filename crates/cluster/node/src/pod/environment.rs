@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVarSource, Pod, ResourceFieldSele
 
 use super::admit::Room;
 use super::source::Sources;
-use crate::kubelet::quantity;
+use crate::quantity;
 
 /// A container cannot be configured: `CreateContainerConfigError` and its text.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +166,7 @@ pub(crate) fn resource_value(
     let value = table.and_then(|table| table.get(name)).and_then(|value| quantity::milli(&value.0)).unwrap_or(default);
     let divisor = field.divisor.as_ref().and_then(|divisor| quantity::milli(&divisor.0)).filter(|d| *d > 0);
     let divisor = divisor.unwrap_or(1000);
-    Ok(((value + divisor - 1) / divisor).to_string())
+    Ok((value / divisor + i64::from(value % divisor > 0)).to_string())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::kubelet::{Api, Patch};
+use crate::api::{Api, Patch};
 
 /// Most events remembered for counting repetitions.
 const REMEMBERED: usize = 1000;

@@ -8,7 +8,7 @@ use std::path::Path;
 use k8s_openapi::api::core::v1::Pod;
 
 use super::environment::Facts;
-use crate::kubelet::Context;
+use crate::context::Context;
 
 /// Writes them into the pod's directory.
 pub(crate) fn write(context: &Context, pod: &Pod, facts: &Facts, directory: &Path) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use eksile_base::files::write_private;
 use k8s_openapi::api::core::v1::{Container as Wanted, Pod};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use super::environment::{ConfigError, Facts, expand, variables};
 use super::oci::{self, Plan};
 use super::source::Sources;
 use super::volumes::Volumes;
+use crate::context::Context;
 use crate::images::{Image, PullError, Reference};
-use crate::kubelet::Context;
 use crate::runtime::{Container, RuntimeError};
 use crate::shim::protocol::{ShimConfig, files};
 
@@ -231,9 +232,10 @@ impl Launch<'_> {
             cgroup: record.cgroup.clone(),
             seccomp: oci::seccomp(self.pod, self.wanted),
         };
-        write(&directory.join(files::SPEC), oci::build(&plan)?.to_string().as_bytes())?;
-        write(&directory.join(files::SHIM), &serde_json::to_vec(&config).map_err(io::Error::from)?)?;
-        write(&directory.join("record.json"), &serde_json::to_vec(record).map_err(io::Error::from)?)?;
+        // Only root reads them: variables may be secrets.
+        write_private(&directory.join(files::SPEC), oci::build(&plan)?.to_string().as_bytes())?;
+        write_private(&directory.join(files::SHIM), &serde_json::to_vec(&config).map_err(io::Error::from)?)?;
+        write_private(&directory.join("record.json"), &serde_json::to_vec(record).map_err(io::Error::from)?)?;
         Ok(())
     }
 
@@ -318,13 +320,6 @@ pub(crate) fn discard(container: &Container) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-/// Only root reads it: variables may be secrets.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 fn new_id() -> io::Result<String> {

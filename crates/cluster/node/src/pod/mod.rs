@@ -42,7 +42,8 @@ pub(crate) use slot::Run;
 use verdict::Verdict;
 use worker::{Wanted, Worker};
 
-use crate::kubelet::{ApiError, Context, WatchEvent, room};
+use crate::api::{ApiError, WatchEvent};
+use crate::context::Context;
 use crate::runtime::Container;
 use crate::shim::protocol::files as names;
 
@@ -163,7 +164,7 @@ impl Pods {
         }
         let labels = if admit::asks_for_labels(pod) { Some(self.labels().await) } else { None };
         let name = &self.context.identity.name;
-        let node = admit::Node { name, labels: labels.as_ref(), room: room(&self.context) };
+        let node = admit::Node { name, labels: labels.as_ref(), room: self.context.room() };
         let others: Vec<Arc<Pod>> = self
             .handles
             .values()

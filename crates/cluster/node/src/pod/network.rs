@@ -3,9 +3,11 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
+use eksile_base::files;
 use eksile_linux::netlink::{Cidr, Mac, Neighbour, Netlink, Route, RouteKind, Veth, VethEnd};
 use eksile_linux::{Error, Namespace};
 use parking_lot::Mutex;
@@ -50,11 +52,10 @@ impl Network {
             }
         }
         let mut taken = HashSet::new();
-        for entry in fs::read_dir(run).into_iter().flatten().flatten() {
-            if entry.path().extension().is_some_and(|extension| extension == "address") {
-                taken.extend(
-                    fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse::<Ipv4Addr>().ok()),
-                );
+        for entry in fs::read_dir(run).map_err(|error| NetworkError::File(run.to_owned(), error))? {
+            let path = entry.map_err(|error| NetworkError::File(run.to_owned(), error))?.path();
+            if path.extension().is_some_and(|extension| extension == "address") {
+                taken.extend(read(&path)?);
             }
         }
         let addresses = addresses.iter().filter_map(|address| match address {
@@ -78,7 +79,8 @@ impl Network {
         if !self.namespace(uid).exists() {
             return None;
         }
-        fs::read_to_string(self.record(uid)).ok()?.trim().parse().ok()
+        let found = read(&self.record(uid));
+        found.inspect_err(|error| tracing::warn!(%error, uid, "the pod's network is made anew")).ok()?
     }
 
     /// Makes the pod's network; one that is there stays.
@@ -94,13 +96,17 @@ impl Network {
             taken.insert(free);
             free
         };
-        self.wire(uid, address).inspect_err(|_| {
-            // The first failure is the one to tell.
-            let _ = self.remove(uid);
+        let record = self.record(uid);
+        let made = self.wire(uid, address).and_then(|()| {
+            files::replace(&record, address.to_string().as_bytes(), files::PRIVATE)
+                .map_err(|error| NetworkError::File(record, error))
+        });
+        made.inspect_err(|_| {
+            if let Err(error) = self.remove(uid) {
+                tracing::warn!(%error, uid, "half a pod's network stays until it is tried again");
+            }
             self.taken.lock().remove(&address);
         })?;
-        let record = self.record(uid);
-        fs::write(&record, address.to_string()).map_err(|error| NetworkError::File(record, error))?;
         Ok(address)
     }
 
@@ -133,11 +139,12 @@ impl Network {
     /// Removes the pod's network; none is no error.
     pub(crate) fn remove(&self, uid: &str) -> Result<(), NetworkError> {
         let record = self.record(uid);
-        if let Ok(text) = fs::read_to_string(&record) {
-            if let Ok(address) = text.trim().parse::<Ipv4Addr>() {
-                self.taken.lock().remove(&address);
-            }
-            fs::remove_file(&record).map_err(|error| NetworkError::File(record, error))?;
+        if let Some(address) = read(&record)? {
+            self.taken.lock().remove(&address);
+        }
+        match fs::remove_file(&record) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(NetworkError::File(record, error)),
+            _ => {}
         }
         let place = self.namespace(uid);
         if place.exists() {
@@ -147,6 +154,15 @@ impl Network {
             }
         }
         Ok(place.delete()?)
+    }
+}
+
+/// The address in a pod's record; none when there is no record, or half of one.
+fn read(record: &Path) -> Result<Option<Ipv4Addr>, NetworkError> {
+    match fs::read_to_string(record) {
+        Ok(text) => Ok(text.trim().parse().ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(NetworkError::File(record.to_owned(), error)),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::environment::{ConfigError, expand};
 use crate::images::ImageConfig;
-use crate::kubelet::quantity;
+use crate::quantity;
 use crate::shim::seccomp::Profile;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -341,11 +341,14 @@ pub(crate) fn qos(pod: &Pod) -> &'static str {
 fn oom_score(pod: &Pod, container: &Container) -> i64 {
     let request = container.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get("memory"));
     let request = request.and_then(|value| quantity::units(&value.0)).unwrap_or(0);
-    let memory = i64::try_from(crate::kubelet::Machine::discover().memory_mib << 20).unwrap_or(i64::MAX).max(1);
+    let memory = i64::try_from(crate::identity::Machine::discover().memory_mib)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1 << 20)
+        .max(1);
     let wanted = match qos(pod) {
         "Guaranteed" => -997,
         "BestEffort" => 1000,
-        _ => (1000 - (1000 * request) / memory).clamp(3, 999),
+        _ => 1000_i64.saturating_sub(request.saturating_mul(1000) / memory).clamp(3, 999),
     };
     let own = fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
     wanted.max(own.unwrap_or(0))
@@ -360,10 +363,10 @@ fn resources(container: &Container, privileged: bool) -> Value {
     let limit = get(&resources.limits, "cpu").and_then(|text| quantity::milli(&text));
     let request = get(&resources.requests, "cpu").and_then(|text| quantity::milli(&text)).or(limit).unwrap_or(0);
     // 1024 shares a processor; the kernel's least is 2.
-    let mut cpu = json!({"shares": (request * 1024 / 1000).max(2)});
+    let mut cpu = json!({"shares": (request.saturating_mul(1024) / 1000).max(2)});
     if let Some(limit) = limit {
         cpu["period"] = 100_000.into();
-        cpu["quota"] = (limit * 100).max(1000).into();
+        cpu["quota"] = limit.saturating_mul(100).max(1000).into();
     }
     let mut all = json!({"cpu": cpu, "devices": devices(privileged)});
     if let Some(bytes) = get(&resources.limits, "memory").and_then(|text| quantity::units(&text)) {

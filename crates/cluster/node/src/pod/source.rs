@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use serde_json::{Value, json};
 
 use super::environment::ConfigError;
-use crate::kubelet::{Api, ApiError};
+use crate::api::{Api, ApiError};
 
 /// Files or variables by key.
 pub(crate) type Data = BTreeMap<String, Vec<u8>>;

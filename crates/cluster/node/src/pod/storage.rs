@@ -9,7 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Container, Pod};
 
 use super::verdict::Verdict;
-use crate::kubelet::quantity;
+use crate::quantity;
 
 /// How often it is measured (`housekeepingInterval` of the eviction manager).
 pub(crate) const EVERY: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
 
 use super::environment::{ConfigError, Facts, field_value, resource_value};
 use super::source::{Data, Sources};
-use crate::kubelet::quantity;
+use crate::quantity;
 
 /// Shortest life of a token (TokenRequest API).
 const TOKEN_SECONDS: i64 = 3600;
@@ -311,6 +311,7 @@ fn publish(volume: &Path, files: &Files, group: Option<i64>) -> io::Result<()> {
     }
     fs::create_dir_all(&new)?;
     let next = volume.join("..data_tmp");
+    // Left by a crash, perhaps; if it stays, the next line says so.
     let _ = fs::remove_file(&next);
     symlink(&stamp, &next)?;
     fs::rename(&next, &data)?;

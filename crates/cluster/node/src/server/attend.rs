@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::cgroup;
-use crate::kubelet::Context;
+use crate::context::Context;
 use crate::pod::{Run, View};
 
 /// Namespace, pod, container.

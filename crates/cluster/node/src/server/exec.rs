@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use super::attend::{self, Names};
 use super::{Answer, Query, text};
-use crate::kubelet::Context;
+use crate::context::Context;
 use crate::pod::exec_process;
 use crate::runtime::{Container, Exec, ExecIo};
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::attend::{self, Names};
 use super::{Answer, Query, text};
-use crate::kubelet::Context;
+use crate::context::Context;
 use crate::runtime::Container;
 
 /// How often a followed file is looked at.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use eksile_linux::socket::accept;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -25,13 +26,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::kubelet::Context;
+use crate::context::Context;
 use crate::web::WebError;
 use who::User;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
@@ -86,19 +86,15 @@ pub(crate) async fn serve(
     let address = SocketAddr::from(([0, 0, 0, 0], context.config.port));
     let listener = TcpListener::bind(address).await?;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of descriptors, or a client that went away; both pass.
-                tracing::warn!(%error, "accept");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
+        let (stream, caller) = accept(&listener).await;
         let acceptor = acceptor.borrow().clone();
         let context = context.clone();
         tokio::spawn(async move {
-            let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
+            let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return tracing::debug!(%error, %caller, "no TLS"),
+                Err(_) => return tracing::debug!(%caller, "no TLS in time"),
+            };
             let user = stream.get_ref().1.peer_certificates().and_then(|chain| User::of(chain.first()?));
             let service = service_fn(move |request| {
                 let (context, user) = (context.clone(), user.clone());

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use eksile_base::files::write_private;
 use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::Spec;
@@ -107,7 +108,7 @@ pub(super) fn exec(
     stdio: Vec<OwnedFd>,
 ) -> Result<(i32, Option<OwnedFd>), ShimError> {
     let path = PathBuf::from(format!("exec-{number}.json"));
-    std::fs::write(&path, process.to_string()).map_err(ShimError::io("write the process"))?;
+    write_private(&path, process.to_string().as_bytes()).map_err(ShimError::io("write the process"))?;
     let result = exec_from(config, number, &path, process["terminal"] == true, stdio);
     // Only the start needs it; a file left behind goes with the directory.
     let _ = std::fs::remove_file(&path);
@@ -146,6 +147,7 @@ struct Console {
 impl Console {
     fn listen(name: &str) -> Result<Self, ShimError> {
         let path = PathBuf::from(name);
+        // Left by an earlier shim, perhaps; if it stays, the next line says so.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).map_err(ShimError::io("listen for a terminal"))?;
         let here = std::env::current_dir().map_err(ShimError::io("find the container's directory"))?;
@@ -157,6 +159,7 @@ impl Console {
         let (stream, _) = self.listener.accept().map_err(ShimError::io("accept a terminal"))?;
         let (_, fds) = eksile_linux::fdpass::receive(stream.as_fd(), &mut [0; 256])
             .map_err(ShimError::io("receive a terminal"))?;
+        // It goes with the directory if not now.
         let _ = std::fs::remove_file(&self.path);
         fds.into_iter().next().ok_or_else(|| ShimError::Runtime("no terminal came".to_owned()))
     }

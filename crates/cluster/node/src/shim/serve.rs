@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::time::Duration;
 
+use eksile_base::files::{PRIVATE, replace};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -124,7 +126,10 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        let Ok((mut stream, _)) = self.listener.accept() else { return };
+        let mut stream = match self.listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) => return tracing::warn!(%error, "accepting"),
+        };
         let request = read_request(&stream);
         let answered = match request {
             Ok((request, fds)) => self.answer(request, fds, stream),
@@ -180,6 +185,7 @@ impl Server {
                 Ok(_) => continue,
             };
             if let Some(mut stream) = self.execs.remove(&pid) {
+                // A client that has gone does not ask any more; so below.
                 let _ = say(&mut stream, &Reply::Exited { code });
             }
             if pid == self.started.pid {
@@ -204,6 +210,7 @@ impl Server {
         for stream in &mut self.waiting {
             let _ = say(stream, &Reply::Exited { code: exit.code });
         }
+        // Nobody listens any more, which a caller finds out either way.
         let _ = fs::remove_file(files::SOCKET);
         self.container.delete()
     }
@@ -253,13 +260,5 @@ fn refuse(reason: &dyn std::fmt::Display) -> Reply {
 /// Whole or not at all, and on disk when this returns.
 fn write_durably(name: &'static str, value: &impl serde::Serialize) -> Result<(), ShimError> {
     let bytes = serde_json::to_vec(value).map_err(|source| ShimError::Malformed { what: name, source })?;
-    let temporary = format!("{name}.new");
-    let write = || -> io::Result<()> {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, name)?;
-        fs::File::open(".")?.sync_all()
-    };
-    write().map_err(ShimError::io("write down the state"))
+    replace(Path::new(name), &bytes, PRIVATE).map_err(ShimError::io("write down the state"))
 }

@@ -77,6 +77,16 @@ impl FromStr for Quantity {
 }
 
 impl Quantity {
+    /// In billionths, the finest that is kept; `None` when it is too large for that.
+    #[must_use]
+    pub fn nanos(&self) -> Option<i128> {
+        let digits = std::str::from_utf8(&self.digits).ok()?;
+        let digits = if digits.is_empty() { 0 } else { digits.parse::<i128>().ok()? };
+        let power = u32::try_from(self.exponent.checked_sub(NANO)?).ok()?;
+        let amount = if digits == 0 { 0 } else { digits.checked_mul(10_i128.checked_pow(power)?)? };
+        Some(if self.negative { -amount } else { amount })
+    }
+
     /// Drops what is finer than a billionth, away from zero.
     fn round_up(&mut self) {
         if self.exponent >= NANO || self.digits.is_empty() {

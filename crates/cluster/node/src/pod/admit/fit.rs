@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use crate::kubelet::quantity;
 use crate::pod::verdict::Verdict;
+use crate::quantity;
 
 /// What the node's pods may have together (`status.allocatable`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) fn check(pod: &Pod, room: &Room, others: &[&Pod]) -> Result<(), Verdi
         let requested = requested(pod, name);
         // What asks for nothing fits even where nothing is left.
         if requested > 0 {
-            lacks(reason, name, requested, others.iter().map(|pod| self::requested(pod, name)).sum(), all)?;
+            lacks(reason, name, requested, total(others.iter().map(|pod| self::requested(pod, name))), all)?;
         }
     }
     let taken: Vec<Port<'_>> = others.iter().flat_map(|pod| ports(pod)).collect();
@@ -70,10 +70,15 @@ fn lacks(reason: &'static str, name: &str, requested: i64, used: i64, capacity: 
 fn requested(pod: &Pod, name: &str) -> i64 {
     let Some(spec) = &pod.spec else { return 0 };
     let of = |container: &Container| container.resources.as_ref().map_or(0, |resources| request(resources, name));
-    let together: i64 = spec.containers.iter().map(of).sum();
+    let together = total(spec.containers.iter().map(of));
     let largest = spec.init_containers.iter().flatten().map(of).max().unwrap_or(0);
     let overhead = spec.overhead.as_ref().map_or(0, |table| amount(table, name));
     together.max(largest).saturating_add(overhead)
+}
+
+/// Whoever asks for more than there can be asks for all there can be.
+fn total(amounts: impl Iterator<Item = i64>) -> i64 {
+    amounts.fold(0, i64::saturating_add)
 }
 
 fn request(resources: &ResourceRequirements, name: &str) -> i64 {
@@ -134,6 +139,16 @@ mod tests {
         assert_eq!(check(&pod(&json!({"memory": "2Gi"})), &ROOM, &[]).unwrap_err().reason, "OutOfmemory");
         let full = Room { cpu: 0, ..ROOM };
         assert_eq!(check(&pod(&json!({})), &full, &[&small]), Ok(()));
+    }
+
+    #[test]
+    fn more_than_can_be_counted_is_too_much() {
+        let greedy = pod(&json!({"cpu": "1e40", "memory": "9Ei"}));
+        assert_eq!(check(&greedy, &ROOM, &[]).unwrap_err().reason, "OutOfcpu");
+        let (memory, small) = (pod(&json!({"memory": "7Ei"})), pod(&json!({"memory": "1"})));
+        assert_eq!(check(&small, &ROOM, &[&memory, &memory]).unwrap_err().reason, "OutOfpods");
+        let room = Room { pods: 3, ..ROOM };
+        assert_eq!(check(&small, &room, &[&memory, &memory]).unwrap_err().reason, "OutOfmemory");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{RETRY, Worker, forget, path};
+use crate::api::{ApiError, Patch};
 use crate::cgroup;
-use crate::kubelet::{ApiError, Patch};
 use crate::pod::launch::{log_directory, pod_cgroup};
 use crate::pod::stop::{Farewell, Stopping, signal};
 use crate::pod::verdict::Verdict;

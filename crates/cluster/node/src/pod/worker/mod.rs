@@ -23,7 +23,7 @@ use super::slot::{Run, Slot};
 use super::status::Memory;
 use super::verdict::{Verdict, is_over};
 use super::volumes::Volumes;
-use crate::kubelet::Context;
+use crate::context::Context;
 use crate::runtime::Container;
 use crate::shim::protocol::Exit;
 

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::{REFRESH, RETRY, Worker, forget, wait_for};
-use crate::kubelet::room;
 use crate::pod::environment::Facts;
 use crate::pod::files;
 use crate::pod::hook;
@@ -92,7 +91,7 @@ impl Worker {
             } else {
                 self.context.network.add(&self.uid).map_err(|error| sandbox(error.to_string()))?.to_string()
             };
-            let facts = Facts { pod, host, room: room(&self.context) };
+            let facts = Facts { pod, host, room: self.context.room() };
             files::write(&self.context, &self.pod, &facts, &self.directory())
                 .map_err(|error| sandbox(error.to_string()))?;
             self.facts = Some(facts);

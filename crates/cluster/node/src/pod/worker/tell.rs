@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{RETRY, Worker, path};
-use crate::kubelet::{Context, Patch};
+use crate::api::Patch;
+use crate::context::Context;
 use crate::pod::View;
 use crate::pod::slot::Slot;
 use crate::pod::status::Report;

@@ -140,14 +140,6 @@ impl Api {
         self.ask(Method::POST, path, Some(body), "application/json").await
     }
 
-    /// Replaces an object.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
-        self.ask(Method::PUT, path, Some(body), "application/json").await
-    }
-
     /// Changes parts of an object.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! Who this node is: what the metadata service says of the instance, and what the machine offers.
 
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::config::Config;
 use crate::aws::{Metadata, MetadataError};
+use crate::config::Config;
 
 /// Written by the instance's first process: the size its type promises.
 pub const MACHINE: &str = "/run/eksile/machine.json";
@@ -75,13 +76,26 @@ impl Machine {
     /// What the instance type promises, or what the kernel shows where nothing was promised.
     #[must_use]
     pub fn discover() -> Self {
-        let promised = fs::read(MACHINE).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        promised.unwrap_or_else(|| {
-            let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-            let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
-            let kib: u64 = total.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0);
-            let vcpus = std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
-            Self { vcpus, memory_mib: kib / 1024 }
-        })
+        let promised = fs::read(MACHINE).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        match promised {
+            Ok(machine) => machine,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(%error, "{MACHINE}: the kernel's view is shown instead");
+                }
+                Self::of_kernel()
+            }
+        }
+    }
+
+    fn of_kernel() -> Self {
+        let text = fs::read_to_string("/proc/meminfo").unwrap_or_else(|error| {
+            tracing::warn!(%error, "/proc/meminfo: memory is shown as none");
+            String::new()
+        });
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
+        let kib: u64 = total.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { vcpus: u32::try_from(count).unwrap_or(u32::MAX), memory_mib: kib / 1024 }
     }
 }
