@@ -23,6 +23,7 @@ lint:
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	$(CARGO) xtask lists --check
 	$(CARGO) xtask arrows
+	$(CARGO) xtask recipes
 	$(CARGO) xtask sizes --check
 	scripts/deny.sh
 

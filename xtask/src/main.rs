@@ -1,10 +1,12 @@
-//! Tasks of the house: `cargo xtask lists | arrows | sizes`.
+//! Tasks of the house: `cargo xtask lists | arrows | recipes | sizes`.
 //!
 //! `lists` writes the operation tables from the folders (`--check` only compares), `arrows` checks that crates
-//! depend downwards only, `sizes` prints functions and files over the bounds of `ARCHITECTURE.md`.
+//! depend downwards only, `recipes` that docs/recipes show the code as it is, `sizes` prints functions and files over
+//! the bounds of `ARCHITECTURE.md`.
 
 mod arrows;
 mod lists;
+mod recipes;
 mod sizes;
 mod tree;
 
@@ -16,8 +18,9 @@ fn main() -> ExitCode {
     let done = match arguments.first().map(String::as_str) {
         Some("lists") => lists::run(check),
         Some("arrows") => arrows::run(),
+        Some("recipes") => recipes::run(),
         Some("sizes") => sizes::run(check),
-        _ => Err(anyhow::anyhow!("usage: cargo xtask lists [--check] | arrows | sizes [--check]")),
+        _ => Err(anyhow::anyhow!("usage: cargo xtask lists [--check] | arrows | recipes | sizes [--check]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

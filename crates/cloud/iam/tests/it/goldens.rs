@@ -1,6 +1,6 @@
 //! Every operation of IAM and STS, its request and its answer, as text.
 //!
-//! `goldens.txt` holds requests (`> SERVICE FORM`) and the answers to them. `UPDATE_GOLDENS=1` writes the answers anew.
+//! `goldens.txt` holds requests (`> SERVICE FORM`) and the answers to them. `EKSILE_UPDATE_GOLDENS=1` writes the answers anew.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -35,11 +35,11 @@ async fn goldens() {
         let answer = std::str::from_utf8(response.body()).unwrap().replace("><", ">\n<");
         writeln!(told, "> {request}\n{}\n{answer}\n", response.status().as_u16()).unwrap();
     }
-    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+    if std::env::var_os("EKSILE_UPDATE_GOLDENS").is_some() {
         std::fs::write(&path, told).unwrap();
         return;
     }
-    assert_eq!(told, kept, "run again with UPDATE_GOLDENS=1 if the change is meant");
+    assert_eq!(told, kept, "run again with EKSILE_UPDATE_GOLDENS=1 if the change is meant");
 }
 
 /// The list of goldens is complete.
