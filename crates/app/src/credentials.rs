@@ -7,8 +7,8 @@ use eksile_base::{entropy, ids};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    layout::Layout,
-    world_config::{WorldConfig, write_atomically},
+    layout::{self, Layout},
+    world_config::WorldConfig,
 };
 
 /// An access key of an account's user `admin`.
@@ -55,7 +55,7 @@ pub(crate) fn remember(layout: &Layout, config: &WorldConfig, given: &[String]) 
         known.retain(|other| other.access_key_id != credential.access_key_id);
         known.push(credential);
     }
-    write_atomically(&layout.admin_credentials(), &serde_json::to_vec_pretty(&known)?)
+    layout::write(&layout.admin_credentials(), &serde_json::to_vec_pretty(&known)?)
 }
 
 fn parse(text: &str, account: &str) -> Result<Credential> {

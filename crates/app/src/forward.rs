@@ -88,25 +88,17 @@ impl Forwards {
 
 async fn accept(name: String, listener: TcpListener, place: Namespace, targets: Vec<SocketAddr>) {
     loop {
-        match listener.accept().await {
-            Ok((caller, _)) => {
-                let (name, place, targets) = (name.clone(), place.clone(), targets.clone());
-                tokio::spawn(async move {
-                    if let Err(error) = carry(caller, &place, &targets).await {
-                        tracing::debug!(%error, name, "a forwarded connection ended");
-                    }
-                });
+        let (caller, _) = socket::accept(&listener).await;
+        let (name, place, targets) = (name.clone(), place.clone(), targets.clone());
+        tokio::spawn(async move {
+            if let Err(error) = carry(caller, &place, &targets).await {
+                tracing::debug!(%error, name, "a forwarded connection ended");
             }
-            Err(error) => {
-                tracing::warn!(%error, name, "accepting");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+        });
     }
 }
 
 async fn carry(mut caller: TcpStream, place: &Namespace, targets: &[SocketAddr]) -> Result<()> {
-    caller.set_nodelay(true)?;
     for target in targets {
         match timeout(PATIENCE, socket::tcp_connect(place, *target)).await {
             Ok(Ok(mut stream)) => {

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result};
+use eksile_base::files;
+
 /// The data folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -97,4 +100,9 @@ impl Layout {
             self.world_config(),
         ]
     }
+}
+
+/// Writes one of the installation's own files whole or not at all, readable by its owner only.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    files::replace(path, content, files::PRIVATE).with_context(|| format!("writing {}", path.display()))
 }

@@ -42,7 +42,11 @@ pub(crate) fn remove(layout: &Layout) -> Result<()> {
 fn hierarchies() -> Result<Vec<PathBuf>> {
     let mut roots = vec![PathBuf::from(CGROUPS)];
     match fs::read_dir(CGROUPS) {
-        Ok(entries) => roots.extend(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir())),
+        Ok(entries) => {
+            for entry in entries {
+                roots.push(entry.context("reading the control groups")?.path());
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).context("reading the control groups"),
     }

@@ -90,6 +90,7 @@ impl Supervisor {
         self.stopping.send_replace(true);
         let pids: Vec<u32> = lock(&self.lives).values().filter_map(|life| life.pid).collect();
         let ending = pids.into_iter().filter_map(|pid| {
+            // One that has ended meanwhile is what is wanted.
             let identity = Identity::of(i32::try_from(pid).ok()?).ok()?;
             if let Err(error) = identity.signal(Signal::TERM) {
                 tracing::debug!(%error, pid, "already gone");

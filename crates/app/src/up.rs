@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
+    fs::{File, TryLockError},
     io::Write as _,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use eksile_linux::{
     fdpass,
+    socket::accept_unix,
     world::{Order, World},
 };
 use nix::sys::signal::Signal;
@@ -28,9 +29,9 @@ use tokio::{
 use crate::{
     cli::UpArgs,
     credentials,
-    layout::Layout,
+    layout::{self, Layout},
     leftovers,
-    world_config::{Wishes, WorldConfig, write_atomically},
+    world_config::{Wishes, WorldConfig},
 };
 
 /// How long the world may take to stop.
@@ -55,8 +56,10 @@ impl Running {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context("opening the lock"),
         };
-        if lock.try_lock_shared().is_ok() {
-            return Ok(None);
+        match lock.try_lock_shared() {
+            Ok(()) => return Ok(None),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error).context("looking at the lock"),
         }
         match std::fs::read(layout.up_pid()) {
             Ok(text) => Ok(Some(serde_json::from_slice(&text).context("reading up.json")?)),
@@ -106,7 +109,7 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut world = start_world(layout)?;
     let running = Running { pid: std::process::id(), world: world.pid(), listen: config.listen };
-    write_atomically(&layout.up_pid(), &serde_json::to_vec(&running)?)?;
+    layout::write(&layout.up_pid(), &serde_json::to_vec(&running)?)?;
     let mut ready = desk.ready.subscribe();
     let mut announced = false;
     let stopped = loop {
@@ -167,10 +170,13 @@ fn forget_pids(layout: &Layout) -> Result<()> {
 /// Held while an installation runs, or is removed.
 pub(crate) fn take_lock(layout: &Layout) -> Result<File> {
     let lock = File::create(layout.lock()).context("making the lock")?;
-    if lock.try_lock().is_err() {
-        bail!("an installation runs in {} already (stop it with `eksile down`)", layout.root().display());
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!("an installation runs in {} already (stop it with `eksile down`)", layout.root().display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).context("taking the lock"),
     }
-    Ok(lock)
 }
 
 fn start_world(layout: &Layout) -> Result<World> {
@@ -210,17 +216,13 @@ impl Desk {
         let listeners = Listeners::default();
         tokio::spawn(async move {
             loop {
-                match socket.accept().await {
-                    Ok((stream, _)) => {
-                        let (door, listeners, ready) = (Arc::clone(&door), Arc::clone(&listeners), announce.clone());
-                        tokio::spawn(async move {
-                            if let Err(error) = serve(&stream, &door, &listeners, &ready).await {
-                                tracing::warn!(%error, "a request to up failed");
-                            }
-                        });
+                let stream = accept_unix(&socket).await;
+                let (door, listeners, ready) = (Arc::clone(&door), Arc::clone(&listeners), announce.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = serve(&stream, &door, &listeners, &ready).await {
+                        tracing::warn!(%error, "a request to up failed");
                     }
-                    Err(error) => tracing::warn!(%error, "accepting on up.sock"),
-                }
+                });
             }
         });
         Ok(Self { ready })
@@ -263,10 +265,11 @@ fn listen(kept: &Listeners, port: Option<u16>) -> Result<TcpListener> {
     if let Some(known) = port.and_then(|port| kept.get(&port)) {
         return Ok(known.try_clone()?);
     }
-    let wanted = port.and_then(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    let wanted = port.map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
     let listener = match wanted {
-        Some(listener) => listener,
-        None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening on loopback")?,
+        Some(Ok(listener)) => listener,
+        // Somebody else's by now: the caller learns which port it is instead.
+        Some(Err(_)) | None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening on loopback")?,
     };
     listener.set_nonblocking(true)?;
     kept.insert(listener.local_addr()?.port(), listener.try_clone()?);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use eksile_linux::Namespace;
+use eksile_linux::{Namespace, socket::accept_unix};
 use eksile_site::fabric;
 use serde_json::Value;
 use tokio::{
@@ -53,16 +53,13 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
                 world.supervisor.stop().await;
                 return Ok(());
             }
-            accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let world = Arc::clone(&world);
-                    tokio::spawn(async move {
-                        if let Err(error) = world.serve(stream).await {
-                            tracing::warn!(%error, "a request to the world failed");
-                        }
-                    });
-                }
-                Err(error) => tracing::warn!(%error, "accepting on the world's socket"),
+            stream = accept_unix(&socket) => {
+                let world = Arc::clone(&world);
+                tokio::spawn(async move {
+                    if let Err(error) = world.serve(stream).await {
+                        tracing::warn!(%error, "a request to the world failed");
+                    }
+                });
             }
         }
     }

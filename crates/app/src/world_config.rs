@@ -1,12 +1,12 @@
 //! What an installation is, decided at its first start.
 
-use std::{io::ErrorKind, net::SocketAddr, path::Path};
+use std::{io::ErrorKind, net::SocketAddr};
 
 use anyhow::{Context, Result, bail};
 use eksile_base::ids;
 use serde::{Deserialize, Serialize};
 
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 
 /// `DATA/world.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl WorldConfig {
             Some(known) => known.with(wishes)?,
             None => Self::first(wishes)?,
         };
-        write_atomically(&path, &serde_json::to_vec_pretty(&settled)?)?;
+        layout::write(&path, &serde_json::to_vec_pretty(&settled)?)?;
         Ok(settled)
     }
 
@@ -78,18 +78,4 @@ impl WorldConfig {
         }
         Ok(self)
     }
-}
-
-/// Writes a file whole or not at all, readable by its owner only.
-pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    let temporary = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("writing {}", path.display()))
 }

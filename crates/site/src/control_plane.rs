@@ -5,11 +5,13 @@ mod plan;
 
 use std::{
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     pin::Pin,
     process::Command,
 };
 
+use eksile_base::files;
 use eksile_ec2::records::Instance;
 use eksile_eks::records::{AccessEntry, Cluster, ObservedCluster, WantedCluster};
 use eksile_linux::{Error as LinuxError, process};
@@ -59,6 +61,9 @@ pub enum ControlPlaneError {
     /// A configuration that cannot be written down.
     #[error("configuration: {0}")]
     Json(#[from] serde_json::Error),
+    /// A member's address.
+    #[error("{0:?} is no address")]
+    Address(String),
     /// The loopback listener.
     #[error("loopback listener: {0}")]
     Loopback(String),
@@ -165,7 +170,7 @@ impl ControlPlanes<'_> {
             return Err(ControlPlaneError::File(ready, error));
         }
         let file = folder.join("config.json");
-        let config = config::config(scope, cluster, folder, self.public_ca, self.sts);
+        let config = config::config(scope, cluster, folder, self.public_ca, self.sts)?;
         write(&file, &serde_json::to_vec_pretty(&config)?)?;
         let mut command = Command::new(self.program);
         command.arg("control-plane").arg("--config").arg(&file);
@@ -183,11 +188,7 @@ impl ControlPlanes<'_> {
 
     async fn forward_and_report(&self, cluster: &Cluster, seen: &Seen) -> Result<(), ControlPlaneError> {
         let known = self.outbox.observed::<ObservedCluster>(&cluster.id)?;
-        let targets: Vec<SocketAddr> = cluster
-            .members
-            .iter()
-            .filter_map(|member| Some(SocketAddr::new(member.private_ip.parse().ok()?, API_PORT)))
-            .collect();
+        let targets = config::addresses(cluster)?;
         let port = known.and_then(|known| known.loopback_port);
         let forwarded = self.loopback.forward(&listener(cluster), port, "onprem", targets).await;
         let port = forwarded.map_err(ControlPlaneError::Loopback)?;
@@ -232,19 +233,11 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, ControlPlaneError> {
 
 /// Writes a file whole or not at all, for its owner only; leaves one with the same content alone.
 fn write(path: &Path, content: &[u8]) -> Result<(), ControlPlaneError> {
-    use std::{io::Write as _, os::unix::fs::DirBuilderExt as _, os::unix::fs::OpenOptionsExt as _};
     if read(path)?.as_deref() == Some(content) {
         return Ok(());
     }
-    let write = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        let temporary = path.with_extension("new");
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(content)?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|error| ControlPlaneError::File(path.to_owned(), error))
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.and_then(|()| files::replace(path, content, files::PRIVATE))
+        .map_err(|error| ControlPlaneError::File(path.to_owned(), error))
 }

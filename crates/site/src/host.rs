@@ -92,8 +92,14 @@ impl Host {
                 () = sleep(pause) => {}
                 () = self.changed(seen) => {}
                 Some(ended) = ends.join_next() => {
-                    if let Ok((identity, _)) = ended {
-                        watched.retain(|other| *other != identity);
+                    match ended {
+                        Ok((identity, end)) => {
+                            if let Err(error) = end {
+                                tracing::warn!(%error, pid = identity.pid, "a process cannot be watched");
+                            }
+                            watched.retain(|other| *other != identity);
+                        }
+                        Err(error) => tracing::error!(%error, "the watch over a process ended"),
                     }
                 }
             }
@@ -102,7 +108,13 @@ impl Host {
 
     /// Until a record of the replica is other than at `seen`.
     async fn changed(&self, seen: eksile_store::Revision) {
-        let Ok(mut watch) = self.store.watch("/", seen) else { return };
+        let mut watch = match self.store.watch("/", seen) {
+            Ok(watch) => watch,
+            Err(error) => {
+                tracing::warn!(site = self.site, %error, "changes cannot be followed: the next look is the regular one");
+                return std::future::pending().await;
+            }
+        };
         loop {
             match watch.next().await {
                 Ok(WatchItem::Change(change))
@@ -111,6 +123,7 @@ impl Host {
                     return;
                 }
                 Ok(_) => {}
+                // Too many at once, or the store is closing: there is something to look at.
                 Err(_) => return,
             }
         }

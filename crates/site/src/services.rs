@@ -40,7 +40,7 @@ pub struct Services {
     endpoints: Ipv4Addr,
     credentials: Arc<dyn Credentials>,
     /// Dropping a set ends its services.
-    running: HashMap<String, JoinSet<std::io::Result<()>>>,
+    running: HashMap<String, JoinSet<()>>,
 }
 
 impl Services {
@@ -57,9 +57,12 @@ impl Services {
     pub fn reconcile(&mut self, router: impl Fn(&str) -> String) -> Result<(), ServiceError> {
         let vpcs = self.store.view().all_records::<Vpc>()?;
         self.running.retain(|vpc_id, tasks| {
-            // One that has ended is started again below.
-            let ended = tasks.try_join_next().is_some();
-            !ended && vpcs.iter().any(|(_, vpc)| vpc.vpc_id == *vpc_id)
+            // One that has ended is started again below, with the others of its VPC.
+            let ended = tasks.try_join_next();
+            if let Some(Err(error)) = &ended {
+                tracing::error!(%error, vpc_id, "a service of a VPC ended");
+            }
+            ended.is_none() && vpcs.iter().any(|(_, vpc)| vpc.vpc_id == *vpc_id)
         });
         for (_, vpc) in vpcs {
             let place = Namespace::named(&router(&vpc.vpc_id));
@@ -72,7 +75,7 @@ impl Services {
         Ok(())
     }
 
-    fn start(&self, vpc: &Vpc, place: &Namespace) -> Result<JoinSet<std::io::Result<()>>, ServiceError> {
+    fn start(&self, vpc: &Vpc, place: &Namespace) -> Result<JoinSet<()>, ServiceError> {
         let zone = Zone {
             store: self.store.clone(),
             vpc_id: vpc.vpc_id.clone(),
@@ -84,7 +87,13 @@ impl Services {
             let address = SocketAddr::new(IpAddr::V4(resolver), 53);
             let udp = UdpSocket::from_std(socket::udp_socket(place, address)?)?;
             let tcp = TcpListener::from_std(socket::tcp_listener(place, address)?)?;
-            tasks.spawn(names::serve_udp(zone.clone(), udp));
+            let datagrams = names::serve_udp(zone.clone(), udp);
+            let vpc_id = vpc.vpc_id.clone();
+            tasks.spawn(async move {
+                if let Err(error) = datagrams.await {
+                    tracing::warn!(%error, vpc_id, "a VPC's resolver ended");
+                }
+            });
             tasks.spawn(names::serve_tcp(zone, tcp));
         }
         let listener = TcpListener::from_std(socket::tcp_listener(place, metadata::ADDRESS)?)?;

@@ -1,6 +1,6 @@
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, io};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{outpost::on_host, running};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 pub(crate) async fn status(layout: &Layout, output: Output) -> Result<()> {
     let running = running(layout)?;
     let mut status: WorldStatus = control::ask(&layout.world_socket(), &Request::Status).await?;
-    let pids = host_pids(running.world);
+    let pids = host_pids(running.world).context("looking for the installation's processes")?;
     for process in &mut status.processes {
         process.pid = process.pid.and_then(|pid| pids.get(&pid).copied());
     }
@@ -39,16 +39,18 @@ pub(crate) async fn status(layout: &Layout, output: Output) -> Result<()> {
 }
 
 /// Pids inside the world's PID namespace, and what the host calls them: `NSpid` of `/proc/PID/status`, proc(5).
-fn host_pids(world: i32) -> HashMap<u32, u32> {
-    let Ok(namespace) = fs::read_link(format!("/proc/{world}/ns/pid")) else { return HashMap::new() };
-    let Ok(processes) = fs::read_dir("/proc") else { return HashMap::new() };
+fn host_pids(world: i32) -> io::Result<HashMap<u32, u32>> {
+    let namespace = fs::read_link(format!("/proc/{world}/ns/pid"))?;
+    let processes = fs::read_dir("/proc")?;
     let named = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    named
+    // Others come and go while this looks: what cannot be read has gone.
+    let found = named
         .filter(|pid| fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|link| link == namespace))
         .filter_map(|pid| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
             let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
             Some((line.split_whitespace().last()?.parse().ok()?, pid))
         })
-        .collect()
+        .collect();
+    Ok(found)
 }

@@ -3,7 +3,11 @@ use std::{path::Path, time::Duration};
 use anyhow::{Result, bail};
 
 use super::{cluster::Cluster, network::Network, roles::Roles, shell::Shell};
-use crate::{cli::PushArgs, image, layout::Layout};
+use crate::{
+    cli::PushArgs,
+    image,
+    layout::{self, Layout},
+};
 
 const REPOSITORY: &str = "busybox";
 /// Where Debian's busybox-static has it, and where others do.
@@ -29,7 +33,7 @@ pub(super) fn push_image(shell: &Shell, layout: &Layout) -> Result<String> {
         entrypoint: vec!["/bin/sh".to_owned()],
         password_file: layout.run().join("registry-password"),
     };
-    crate::world_config::write_atomically(&arguments.password_file, password.as_bytes())?;
+    layout::write(&arguments.password_file, password.as_bytes())?;
     println!("$ eksile image push {reference} --file {busybox}:/bin/busybox …");
     let digest = image::push(&arguments, endpoint.starts_with("http://"))?;
     println!("{digest}");

@@ -1,5 +1,7 @@
 //! The Region's ends of the service links, and of its own Zones' site.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use eksile_linux::{Namespace, socket};
 use eksile_site::{fabric, link::LinkServer};
@@ -11,6 +13,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{layout::Layout, trust, up, world_config::WorldConfig};
 
+/// Longest wait for a site's certificate.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// Listens for every site.
 pub(super) fn listen(layout: &Layout, config: &WorldConfig, server: &LinkServer) -> Result<()> {
     let tls = trust::link_server(layout)?;
@@ -20,15 +25,8 @@ pub(super) fn listen(layout: &Layout, config: &WorldConfig, server: &LinkServer)
         let (server, tls) = (server.clone(), tls.clone());
         tokio::spawn(async move {
             loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        if let Err(error) = stream.set_nodelay(true) {
-                            tracing::debug!(%error, "TCP_NODELAY");
-                        }
-                        tokio::spawn(session(server.clone(), tls.clone(), stream));
-                    }
-                    Err(error) => tracing::warn!(%error, "accepting a service link"),
-                }
+                let (stream, _) = socket::accept(&listener).await;
+                tokio::spawn(session(server.clone(), tls.clone(), stream));
             }
         });
     }
@@ -38,22 +36,18 @@ pub(super) fn listen(layout: &Layout, config: &WorldConfig, server: &LinkServer)
     let server = server.clone();
     tokio::spawn(async move {
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(session(server.clone(), tls.clone(), stream))),
-                Err(error) => tracing::warn!(%error, "accepting the Zones' site"),
-            }
+            let stream = socket::accept_unix(&listener).await;
+            tokio::spawn(session(server.clone(), tls.clone(), stream));
         }
     });
     Ok(())
 }
 
 async fn session(server: LinkServer, tls: TlsAcceptor, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let stream = match tls.accept(stream).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::warn!(%error, "a service link without a good certificate");
-            return;
-        }
+    let stream = match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::warn!(%error, "a service link without a good certificate"),
+        Err(_) => return tracing::warn!("a service link that does not say whose it is"),
     };
     let Some(site) = trust::peer_name(stream.get_ref().1) else {
         tracing::warn!("a service link whose certificate names no site");

@@ -1,11 +1,12 @@
 //! HTTP in front of the AWS door and the registry.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use eksile_aws::{BODY_LIMIT, Door, Place, Vantage};
+use eksile_linux::socket::accept;
 use eksile_registry::Registry;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited, combinators::BoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -31,7 +32,7 @@ impl Endpoints {
     /// Serves plain connections for ever.
     pub(super) async fn plain(self, listener: TcpListener, place: Place) {
         loop {
-            let Some((stream, peer)) = accept(&listener).await else { continue };
+            let (stream, peer) = accept(&listener).await;
             let vantage = Vantage { place, address: Some(peer.ip()), tls: false };
             tokio::spawn(self.clone().converse(stream, vantage));
         }
@@ -40,7 +41,7 @@ impl Endpoints {
     /// Serves TLS connections from the fabric for ever.
     pub(super) async fn encrypted(self, listener: TcpListener, tls: TlsAcceptor) {
         loop {
-            let Some((stream, peer)) = accept(&listener).await else { continue };
+            let (stream, peer) = accept(&listener).await;
             let (endpoints, tls) = (self.clone(), tls.clone());
             tokio::spawn(async move {
                 let vantage = Vantage { place: Place::Fabric, address: Some(peer.ip()), tls: true };
@@ -75,27 +76,15 @@ impl Endpoints {
             // One byte over the limit: the door refuses it in the service's own words.
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Bytes::from(vec![0; BODY_LIMIT + 1]),
             Err(error) => {
+                // Part of a request is none. Its sender, if it is still there, may send it again.
                 tracing::debug!(%error, "a body did not come whole");
-                Bytes::new()
+                let nothing = Full::default().map_err(|never: Infallible| match never {}).boxed();
+                let mut refusal = Response::new(nothing);
+                *refusal.status_mut() = StatusCode::BAD_REQUEST;
+                return refusal;
             }
         };
         let response = self.door.handle(Request::from_parts(parts, body), vantage).await;
         response.map(|body| Full::new(body).map_err(|never: Infallible| match never {}).boxed())
-    }
-}
-
-async fn accept(listener: &TcpListener) -> Option<(tokio::net::TcpStream, SocketAddr)> {
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY");
-            }
-            Some((stream, peer))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "accepting");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
     }
 }

@@ -179,7 +179,7 @@ async fn reconcile(client: &Client, authority: &Authority, request: Value) -> Re
     let now = client.clock().now_wall();
     let node = match text(&request, "/spec/username").strip_prefix("system:node:") {
         Some(node) if text(&request, "/spec/signerName") == SERVING => {
-            client.get(&format!("/api/v1/nodes/{node}")).await.ok()
+            feed::found(client.get(&format!("/api/v1/nodes/{node}")).await)?
         }
         _ => None,
     };

@@ -105,6 +105,14 @@ pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// What was asked for, none when it is not there.
+pub(crate) fn found<T>(result: Result<T, StatusError>) -> Result<Option<T>, StatusError> {
+    match result {
+        Err(error) if error.code() == 404 => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// Success, also when the thing is there already.
 pub(crate) fn unless_exists<T>(result: Result<T, StatusError>) -> Result<(), StatusError> {
     match result {

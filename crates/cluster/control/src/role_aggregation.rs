@@ -87,9 +87,13 @@ async fn apply(client: &Client) -> Result<(), StatusError> {
 /// Runs until the store closes. Every change of a role may concern every other, so each is a reason to look at all.
 pub(crate) async fn run(client: Client) {
     loop {
-        let Ok(mut changes) = client.follow("rbac.authorization.k8s.io", "v1", "clusterroles") else {
-            tokio::time::sleep(PAUSES.0).await;
-            continue;
+        let mut changes = match client.follow("rbac.authorization.k8s.io", "v1", "clusterroles") {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::warn!(%error, "role aggregation: cannot follow");
+                tokio::time::sleep(PAUSES.0).await;
+                continue;
+            }
         };
         let mut failed: Option<Duration> = None;
         loop {

@@ -35,12 +35,11 @@ fn wanted(ca: &str) -> Value {
 }
 
 async fn reconcile(client: &Client, namespace: &str, ca: &str) -> Result<(), StatusError> {
-    let object = match client.get(&format!("/api/v1/namespaces/{namespace}")).await {
-        Ok(object) => object,
-        Err(error) => return feed::unless_gone::<()>(Err(error)),
+    let Some(object) = feed::found(client.get(&format!("/api/v1/namespaces/{namespace}")).await)? else {
+        return Ok(());
     };
     let path = format!("/api/v1/namespaces/{namespace}/configmaps");
-    let map = client.get(&format!("{path}/{NAME}")).await.ok();
+    let map = feed::found(client.get(&format!("{path}/{NAME}")).await)?;
     match plan(&object, map.as_ref(), ca) {
         Plan::Nothing => Ok(()),
         Plan::Create => feed::unless_exists(client.create(&path, &wanted(ca)).await),

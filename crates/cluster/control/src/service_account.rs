@@ -25,7 +25,7 @@ fn plan(namespace: &Value, exists: bool) -> Plan {
 async fn apply(client: &Client, plan: Plan) -> Result<(), StatusError> {
     let Plan::Create { namespace } = plan else { return Ok(()) };
     let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
-    if client.get(&format!("{path}/default")).await.is_ok() {
+    if feed::found(client.get(&format!("{path}/default")).await)?.is_some() {
         return Ok(());
     }
     feed::unless_exists(client.create(&path, &json!({ "metadata": { "name": "default" } })).await)
@@ -45,9 +45,9 @@ pub(crate) async fn run(client: Client) {
             }
             // It was deleted: its namespace says whether it should come back.
             let path = format!("/api/v1/namespaces/{}", text(&event.object, "/metadata/namespace"));
-            match client.get(&path).await {
-                Ok(namespace) => apply(&client, plan(&namespace, true)).await,
-                Err(error) => feed::unless_gone::<()>(Err(error)),
+            match feed::found(client.get(&path).await)? {
+                Some(namespace) => apply(&client, plan(&namespace, true)).await,
+                None => Ok(()),
             }
         }
     });

@@ -7,12 +7,11 @@ mod kubelets;
 mod material;
 mod place;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eksile_base::Clock;
+use eksile_base::{Clock, files};
 use eksile_kube::authenticate::Authenticator;
 use eksile_kube::authenticate::static_tokens::StaticTokens;
 use eksile_kube::listen::{Front, serve};
@@ -98,7 +97,9 @@ pub async fn run_with(config: Config, ready: impl FnOnce(&Ready)) -> Result<std:
         serving.push(tokio::spawn(serve(door.clone(), socket, front.clone())));
     }
     if let Some(path) = &config.ready_file {
-        write_whole(path, &serde_json::to_vec(&said).unwrap_or_default())?;
+        let failed = |error| PlaneError::File(path.display().to_string(), error);
+        let said = serde_json::to_vec(&said).map_err(|error| failed(error.into()))?;
+        files::replace(path, &said, files::PRIVATE).map_err(failed)?;
     }
     ready(&said);
     futures::future::join_all(serving).await;
@@ -156,12 +157,4 @@ fn parts(
         kubelets: Some(Arc::new(kubelets)),
         issuer: Some(material.signer.clone()),
     })
-}
-
-/// Whole or not at all: written beside, then moved into place.
-fn write_whole(path: &Path, text: &[u8]) -> Result<(), PlaneError> {
-    let failed = |error| PlaneError::File(path.display().to_string(), error);
-    let beside = path.with_extension("new");
-    std::fs::write(&beside, text).map_err(failed)?;
-    std::fs::rename(&beside, path).map_err(failed)
 }

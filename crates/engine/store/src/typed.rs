@@ -142,6 +142,7 @@ fn scopes(source: &impl Source) -> Vec<Scope> {
                 // '0' follows '/': past every key of this scope.
                 format!("/{}/{}0", key.account, key.region)
             }
+            // Not a record's: the next key.
             Err(_) => entry.key.to_string(),
         });
     }

@@ -9,7 +9,7 @@ use eksile_linux::Namespace;
 use eksile_store::Scope;
 use serde::Serialize;
 
-use super::API_PORT;
+use super::{API_PORT, ControlPlaneError};
 
 /// The control plane's configuration file, as `eksile control-plane --config` reads it.
 #[derive(Debug, Serialize)]
@@ -57,16 +57,21 @@ pub(super) struct Access {
     instances: std::collections::BTreeMap<String, String>,
 }
 
-pub(super) fn config(scope: &Scope, cluster: &Cluster, folder: &Path, public_ca: &Path, sts: SocketAddr) -> Config {
+pub(super) fn config(
+    scope: &Scope,
+    cluster: &Cluster,
+    folder: &Path,
+    public_ca: &Path,
+    sts: SocketAddr,
+) -> Result<Config, ControlPlaneError> {
     let places = cluster.members.iter().map(|member| Namespace::named(&member.instance_id).path().to_owned());
-    let listeners = cluster.members.iter().zip(places.clone()).filter_map(|(member, netns)| {
-        Some(Listener { address: SocketAddr::new(member.private_ip.parse().ok()?, API_PORT), netns })
-    });
+    let listeners = addresses(cluster)?.into_iter().zip(places.clone());
+    let listeners = listeners.map(|(address, netns)| Listener { address, netns });
     let mut serving_names = vec![cluster.endpoint_name.clone(), "127.0.0.1".to_owned()];
     serving_names.extend(cluster.members.iter().map(|member| member.private_ip.clone()));
     // Callers of a local cluster are bound to its id; those of others to its name.
     let identifier = if cluster.outpost_config.is_some() { &cluster.id } else { &cluster.name };
-    Config {
+    Ok(Config {
         cluster: ClusterName {
             name: cluster.name.clone(),
             id: cluster.id.clone(),
@@ -87,7 +92,16 @@ pub(super) fn config(scope: &Scope, cluster: &Cluster, folder: &Path, public_ca:
         },
         kubelet_netns: places.clone().next(),
         ready_file: folder.join("ready.json"),
-    }
+    })
+}
+
+/// Where the members answer.
+pub(super) fn addresses(cluster: &Cluster) -> Result<Vec<SocketAddr>, ControlPlaneError> {
+    let address = |text: &String| match text.parse() {
+        Ok(address) => Ok(SocketAddr::new(address, API_PORT)),
+        Err(_) => Err(ControlPlaneError::Address(text.clone())),
+    };
+    cluster.members.iter().map(|member| address(&member.private_ip)).collect()
 }
 
 pub(super) fn access(cluster: &Cluster, entries: Vec<AccessEntry>, instances: &[Instance]) -> Access {

@@ -155,6 +155,7 @@ impl<'a> Filter<'a> {
         let here = self.records.interfaces.iter().filter(|i| i.vpc_id == self.network.vpc.vpc_id);
         here.filter(move |i| wanted(i))
             .flat_map(|i| std::iter::once(&i.private_ip).chain(&i.secondary_private_ips))
+            // One that is no address is told of where its interface is made.
             .filter_map(|text| text.parse().ok())
     }
 }

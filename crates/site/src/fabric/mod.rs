@@ -23,6 +23,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use eksile_base::files;
 use eksile_linux::netlink::Cidr;
 use eksile_linux::{Effects, Host, Namespace};
 
@@ -132,13 +133,9 @@ impl Fabric {
         };
         let lines: BTreeSet<String> = known.places.iter().chain(&wanted.places).map(line).collect();
         let text: String = lines.into_iter().collect();
-        let new = self.places.with_extension("new");
-        let write = || {
-            self.places.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::write(&new, text)?;
-            fs::rename(&new, &self.places)
-        };
-        write().map_err(|source| self.state(source))
+        let made = self.places.parent().map_or(Ok(()), fs::create_dir_all);
+        made.and_then(|()| files::replace(&self.places, text.as_bytes(), files::PRIVATE))
+            .map_err(|source| self.state(source))
     }
 
     fn state(&self, source: std::io::Error) -> FabricError {

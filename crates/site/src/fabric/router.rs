@@ -38,7 +38,8 @@ pub(super) fn plan(plan: &mut Plan, network: &Network<'_>, records: &Records, (s
     }
     local_routes(plan.place(&name), network, site, region, &ways);
     for table in used_tables(network, site, site == region) {
-        route_table(plan.place(&name), table, network, &ways);
+        let misread = route_table(plan.place(&name), table, network, &ways);
+        plan.pending.extend(misread);
     }
     plan.place(&name).rule(200, Selector::All, Some(LOCAL_TABLE));
     // Silent, as a VPC is: `unreachable` would answer.
@@ -166,15 +167,20 @@ fn used_tables<'a>(network: &Network<'a>, site: &str, zone: bool) -> Vec<&'a Rou
     tables
 }
 
-fn route_table(place: &mut Place, table: &RouteTable, network: &Network<'_>, ways: &Ways) {
+/// Returns the routes that are not understood.
+fn route_table(place: &mut Place, table: &RouteTable, network: &Network<'_>, ways: &Ways) -> Vec<String> {
     let number = names::number(&table.route_table_id);
     place.rule(100, Selector::Mark(number), Some(number));
     // Longest prefix decides inside this table first, so a route more specific than the VPC wins.
     place.route(number, network.block, RouteKind::Throw);
+    let mut misread = Vec::new();
     for route in table.routes.iter().filter(|r| r.target != RouteTarget::Local) {
-        let Ok(to) = route.destination_cidr_block.parse::<Cidr>() else { continue };
-        target(place, number, to, route, (network, ways));
+        match route.destination_cidr_block.parse::<Cidr>() {
+            Ok(to) => target(place, number, to, route, (network, ways)),
+            Err(error) => misread.push(format!("{}: {error}", table.route_table_id)),
+        }
     }
+    misread
 }
 
 /// A route whose target is not there is a black hole (VPC user guide, "Route table concepts").

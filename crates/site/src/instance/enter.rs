@@ -52,7 +52,7 @@ fn write_pid_file(spec: &Spec, pid: u32) -> Result<(), InstanceError> {
 
 /// The instance's control group in each hierarchy; a cpuset must be filled before it can hold anything.
 fn make_cgroups(spec: &Spec) -> Result<(), InstanceError> {
-    for hierarchy in root::hierarchies() {
+    for hierarchy in root::hierarchies()? {
         let mut directory = hierarchy.clone();
         for part in spec.cgroup_parent.split('/').filter(|part| !part.is_empty()) {
             let above = directory.clone();
@@ -83,7 +83,7 @@ pub(super) fn become_first(spec: &Spec) -> Result<(), InstanceError> {
     }
     // Fails only for the leader of a session, which has what is wanted.
     let _ = nix::unistd::setsid();
-    for hierarchy in root::hierarchies() {
+    for hierarchy in root::hierarchies()? {
         let procs = root::cgroup(&hierarchy, spec).join("cgroup.procs");
         fs::write(&procs, "0").map_err(InstanceError::at(procs.display().to_string()))?;
     }

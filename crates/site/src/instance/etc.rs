@@ -1,6 +1,7 @@
 //! The synthesized `/etc` of an instance. It is on the instance's disk: what the user data changes stays.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -37,8 +38,9 @@ pub(super) fn write(spec: &Spec, root: &Path) -> Result<(), InstanceError> {
         put(&etc, bundle, &trusted, 0o644)?;
     }
     for name in COPIED {
-        if let Ok(bytes) = fs::read(Path::new("/etc").join(name)) {
-            fs::write(etc.join(name), bytes).map_err(InstanceError::at(name))?;
+        match fs::read(Path::new("/etc").join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            read => read.and_then(|bytes| fs::write(etc.join(name), bytes)).map_err(InstanceError::at(name))?,
         }
     }
     copy_alternatives(&etc)?;
@@ -81,7 +83,13 @@ fn resolv_conf(spec: &Spec) -> String {
 fn copy_alternatives(etc: &Path) -> Result<(), InstanceError> {
     let target = etc.join("alternatives");
     fs::create_dir_all(&target).map_err(InstanceError::at("alternatives"))?;
-    for entry in fs::read_dir("/etc/alternatives").into_iter().flatten().flatten() {
+    let listed = match fs::read_dir("/etc/alternatives") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        listed => listed.map_err(InstanceError::at("/etc/alternatives"))?,
+    };
+    for entry in listed {
+        let entry = entry.map_err(InstanceError::at("/etc/alternatives"))?;
+        // The folder's own files are no links.
         let (Ok(to), new) = (fs::read_link(entry.path()), target.join(entry.file_name())) else { continue };
         if fs::symlink_metadata(&new).is_err() {
             symlink(to, &new).map_err(InstanceError::at(new.display().to_string()))?;

@@ -163,8 +163,8 @@ impl First {
     }
 
     fn accept(&mut self) {
-        let Ok((stream, _)) = self.listener.accept() else { return };
-        if let Err(error) = self.answer(&stream) {
+        let answered = self.listener.accept().and_then(|(stream, _)| self.answer(&stream));
+        if let Err(error) = answered {
             eprintln!("systemctl: {error}");
         }
     }

@@ -16,10 +16,11 @@ mod user_data;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use eksile_base::files::write_private;
 use eksile_linux::process::Identity;
 use serde::{Deserialize, Serialize};
 
@@ -129,11 +130,7 @@ pub fn start(spec: &Spec) -> Result<Identity, InstanceError> {
 
 /// Only root may read it: user data is often made of secrets.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
-    use io::Write as _;
-    let what = || InstanceError::at(path.display().to_string());
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path).map_err(what())?;
-    file.write_all(bytes).map_err(what())
+    write_private(path, bytes).map_err(InstanceError::at(path.display().to_string()))
 }
 
 /// `eksile instance …`: `enter SPEC` and `first SPEC` are its two steps into life; `systemctl …` and `journalctl …` are

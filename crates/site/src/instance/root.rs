@@ -1,6 +1,7 @@
 //! What an instance sees: its mounts.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -29,15 +30,20 @@ const DIRECTORIES: [(&str, u32); 12] = [
 ];
 
 /// The mounted hierarchies of control groups: version 1's controllers and the version 2 one beside them, or version 2.
-pub(super) fn hierarchies() -> Vec<PathBuf> {
+pub(super) fn hierarchies() -> Result<Vec<PathBuf>, InstanceError> {
     if Path::new(CGROUPS).join("cgroup.controllers").exists() {
-        return vec![PathBuf::from(CGROUPS)];
+        return Ok(vec![PathBuf::from(CGROUPS)]);
     }
-    let entries = fs::read_dir(CGROUPS).into_iter().flatten().flatten();
-    let mut found: Vec<_> = entries.filter(|entry| entry.path().join("cgroup.procs").exists()).collect();
-    // `cpu -> cpu,cpuacct` and its like are the same hierarchy again.
-    found.retain(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    found.into_iter().map(|entry| entry.path()).collect()
+    let mut found = Vec::new();
+    for entry in fs::read_dir(CGROUPS).map_err(InstanceError::at(CGROUPS))? {
+        let entry = entry.map_err(InstanceError::at(CGROUPS))?;
+        // `cpu -> cpu,cpuacct` and its like are the same hierarchy again.
+        let own = entry.file_type().map_err(InstanceError::at(CGROUPS))?.is_dir();
+        if own && entry.path().join("cgroup.procs").exists() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
 }
 
 /// The instance's own control group in a hierarchy.
@@ -112,7 +118,9 @@ fn share_host(root: &Path) -> Result<(), InstanceError> {
                 make(&target, 0o755)?;
                 bind(&host, &target, true)?;
             }
-            Err(_) => {}
+            // Not every distribution has all of them.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(InstanceError::at(host.display().to_string())(error)),
         }
     }
     Ok(())
@@ -160,7 +168,7 @@ fn mount_sys(spec: &Spec, root: &Path) -> Result<(), InstanceError> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     fresh("sysfs", &root.join("sys"), flags | MsFlags::MS_RDONLY, None)?;
     let groups = root.join("sys/fs/cgroup");
-    let hierarchies = hierarchies();
+    let hierarchies = hierarchies()?;
     if let [only] = hierarchies.as_slice()
         && only == Path::new(CGROUPS)
     {

@@ -104,7 +104,11 @@ impl Unit {
     }
 
     fn spawn(&mut self) -> io::Result<u32> {
-        let arguments = fs::read_to_string(ARGUMENTS).unwrap_or_default();
+        // Without a bootstrap there are none.
+        let arguments = match fs::read_to_string(ARGUMENTS) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read?,
+        };
         let (reader, writer) = io::pipe()?;
         let child = Command::new("/opt/eksile/bin/eksile")
             .arg("node")

@@ -21,8 +21,15 @@ pub(super) enum Part {
 pub(super) fn parts(data: &[u8]) -> Vec<Part> {
     let mut plain = Vec::new();
     if data.starts_with(&[0x1f, 0x8b]) {
-        // What does not decompress stays empty, and is then reported.
-        let _ = flate2::read::MultiGzDecoder::new(data).take(MOST).read_to_end(&mut plain);
+        let read = flate2::read::MultiGzDecoder::new(data).take(MOST + 1).read_to_end(&mut plain);
+        // Half a script is none.
+        match read {
+            Err(error) => return vec![Part::Unsupported(format!("gzip: {error}"))],
+            Ok(length) if length as u64 > MOST => {
+                return vec![Part::Unsupported(format!("gzip: more than {MOST} bytes"))];
+            }
+            Ok(_) => {}
+        }
     } else {
         plain.extend_from_slice(data);
     }
@@ -109,7 +116,12 @@ fn part(text: &str) -> Part {
     let encoded = header(&headers, "content-transfer-encoding").is_some_and(|how| how.eq_ignore_ascii_case("base64"));
     let content = if encoded {
         let packed: Vec<u8> = content.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        STANDARD.decode(packed).unwrap_or_default()
+        match STANDARD.decode(packed) {
+            Ok(content) => content,
+            Err(error) => {
+                return Part::Unsupported(format!("{}: base64: {error}", kind.as_deref().unwrap_or_default()));
+            }
+        }
     } else {
         content.to_vec()
     };
@@ -128,7 +140,9 @@ mod tests {
         assert_eq!(parts(&script), [Part::Script(script.clone())]);
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(&script).unwrap();
-        assert_eq!(parts(&packer.finish().unwrap()), [Part::Script(script)]);
+        let packed = packer.finish().unwrap();
+        assert_eq!(parts(&packed), [Part::Script(script)]);
+        assert!(matches!(&parts(&packed[..packed.len() - 9])[..], [Part::Unsupported(why)] if why.starts_with("gzip")));
         assert_eq!(parts(b""), []);
         assert_eq!(parts(b"#cloud-config\nx: y\n"), [Part::Unsupported("#cloud-config".to_owned())]);
     }
@@ -146,6 +160,13 @@ mod tests {
         ];
         assert_eq!(parts(archive.as_bytes()), expected);
         assert_eq!(parts(archive.replace('\n', "\r\n").as_bytes()).len(), 3);
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_read_is_told() {
+        let part = "Content-Type: text/x-shellscript\nContent-Transfer-Encoding: base64\n\nIyEv!\n";
+        let archive = format!("Content-Type: multipart/mixed; boundary=x\n\n--x\n{part}--x--\n");
+        assert!(matches!(&parts(archive.as_bytes())[..], [Part::Unsupported(why)] if why.contains("base64")));
     }
 
     proptest! {

@@ -32,6 +32,11 @@ pub fn concerns(site: &str, key: &str, value: &[u8], view: &View) -> bool {
 
 /// One text field of a record's stored form, without decoding the rest.
 fn field(stored: &[u8], name: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(stored).ok()?;
-    value.get("r")?.get(name)?.as_str().map(str::to_owned)
+    match serde_json::from_slice::<serde_json::Value>(stored) {
+        Ok(value) => value.get("r")?.get(name)?.as_str().map(str::to_owned),
+        Err(error) => {
+            tracing::error!(%error, "a record that cannot be read is not sent");
+            None
+        }
+    }
 }

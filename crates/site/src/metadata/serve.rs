@@ -1,7 +1,8 @@
-use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use eksile_ec2::records::Instance;
+use eksile_linux::socket::accept;
 use eksile_store::{RecordError, Scope, Store};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -23,19 +24,11 @@ struct Service {
     tokens: Tokens,
 }
 
-/// Serves the instances of one VPC until the listener fails.
-///
-/// # Errors
-/// When it does.
-pub async fn serve(
-    store: Store,
-    vpc_id: String,
-    credentials: Arc<dyn Credentials>,
-    listener: TcpListener,
-) -> io::Result<()> {
+/// Serves the instances of one VPC, for ever.
+pub async fn serve(store: Store, vpc_id: String, credentials: Arc<dyn Credentials>, listener: TcpListener) {
     let service = Arc::new(Service { store, vpc_id, credentials, tokens: Tokens::default() });
     loop {
-        let (stream, caller) = listener.accept().await?;
+        let (stream, caller) = accept(&listener).await;
         let service = Arc::clone(&service);
         tokio::spawn(async move {
             let answer = service_fn(|request| service.answer(request, caller.ip()));

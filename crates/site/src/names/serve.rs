@@ -1,5 +1,6 @@
 use std::io;
 
+use eksile_linux::socket::accept;
 use hickory_proto::{
     op::{Message, MessageType, OpCode, ResponseCode},
     rr::{RData, Record, RecordType, rdata::A},
@@ -75,13 +76,10 @@ fn truncated(reply: &[u8]) -> Option<Vec<u8>> {
     message.to_vec().ok()
 }
 
-/// Answers streams until the listener fails.
-///
-/// # Errors
-/// When it does.
-pub async fn serve_tcp(zone: Zone, listener: TcpListener) -> io::Result<()> {
+/// Answers streams, for ever.
+pub async fn serve_tcp(zone: Zone, listener: TcpListener) {
     loop {
-        let (stream, caller) = listener.accept().await?;
+        let (stream, caller) = accept(&listener).await;
         let zone = zone.clone();
         tokio::spawn(async move {
             if let Err(error) = converse(&zone, stream).await {
