@@ -1,4 +1,4 @@
-//! Seed document 000: a client certificate, and life without the Region.
+//! The EKS user guide's "Prepare for network disconnects": a client certificate, and life without the Region.
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 

@@ -12,7 +12,7 @@ pub(crate) fn quickstart(at: &Installation) {
 }
 
 pub(crate) fn clients_see_it(at: &Installation) {
-    // Seed document 001, step 2.
+    // As the EKS user guide's "Create a local cluster on an Outpost" looks at the control plane's instances.
     let names = at.client(
         "aws",
         &["ec2", "describe-instances", "--query", "Reservations[*].Instances[*].{Name:Tags[?Key==`Name`]|[0].Value}"],

@@ -36,7 +36,8 @@ pub(super) fn make(shell: &Shell, name: &str, network: &Network, roles: &Roles, 
     let mut facts = facts.split('\t').map(str::to_owned);
     let mut next = || facts.next().context("describe-cluster left out a fact of an ACTIVE cluster");
     let cluster = Cluster { id: next()?, endpoint: next()?, authority: next()?, security_group: next()? };
-    // Seed document 001: hosts on the premises must be let in by the cluster's security group.
+    // Hosts on the premises must be let in by the cluster's security group (EKS user guide, "Create a local cluster on an
+    // Outpost").
     let rule = ["--group-id", &cluster.security_group, "--protocol", "tcp", "--port", "443", "--cidr", PREMISES];
     shell.text("ec2 authorize-security-group-ingress", &[&rule[..], &["--query", "Return"]].concat())?;
     shell.aws("eks update-kubeconfig", &["--name", name, "--kubeconfig", &shell.kubeconfig()])?;

@@ -72,7 +72,7 @@ fn try_next(layout: &Layout, arguments: &QuickstartArgs, config: &WorldConfig, i
   kubectl get pods                                   # Unauthorized: the token cannot be checked
   {program} --data {data} outpost reconnect {outpost}
 
-  # a client certificate that works while cut off: seed document 000, or docs/disconnected.md
+  # a client certificate that works while cut off: docs/disconnected.md
 
   aws ec2 terminate-instances --instance-ids {instance}
   aws eks delete-cluster --name {name}

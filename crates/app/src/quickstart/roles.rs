@@ -16,7 +16,7 @@ const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","P
 const CLUSTER_ROLE: &str = "myAmazonEKSLocalClusterRole";
 const NODE_ROLE: &str = "myAmazonEKSNodeRole";
 
-/// The roles of seed documents 001 and 002.
+/// The roles of the EKS user guide's "Create a local cluster on an Outpost", and of its nodes.
 pub(super) fn make(shell: &Shell, account: &str) -> Result<Roles> {
     shell.heading("Roles for the cluster and for its nodes");
     let roles = [

@@ -107,6 +107,7 @@ pub(crate) fn arn<R: Record>(
     arn: impl Fn(&R, &str) -> String,
 ) -> Vec<String> {
     let account = &call.scope.account;
+    // The operation itself says what cannot be read.
     let found = state.record::<R>(&call.scope, name).ok().flatten();
     vec![found.map_or_else(|| format!("arn:aws:iam::{account}:{}/{name}", R::KIND), |record| arn(&record, account))]
 }

@@ -216,7 +216,7 @@ impl AttachedPolicy {
     pub(crate) fn all(grants: &records::Grants, prefix: Option<&str>) -> Vec<Self> {
         let attached = grants.attached.iter().map(|arn| {
             let name = arn.rsplit('/').next().unwrap_or(arn);
-            (arn, name, arn.split_once(":policy").map_or("", |(_, rest)| &rest[..rest.len() - name.len()]))
+            (arn, name, arn.split_once(":policy").and_then(|(_, rest)| rest.strip_suffix(name)).unwrap_or_default())
         });
         attached
             .filter(|(_, _, path)| prefix.is_none_or(|prefix| path.starts_with(prefix)))

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, interval, timeout},
 };
 
-use super::{FrameError, Message, Question, SessionError, Timing, read_frame, write_frame};
+use super::{Frames, Message, Question, SessionError, Timing, write_frame};
 use crate::{
     outbox::{self, Outbox},
     replica::{Progress, Replica},
@@ -157,28 +157,18 @@ impl LinkClient {
     }
 
     async fn session(&self, stream: Box<dyn Connection>, asks: &mut mpsc::Receiver<Asked>) -> (SessionError, bool) {
-        let (mut reader, writer) = tokio::io::split(stream);
-        let (sender, incoming) = mpsc::channel(64);
-        let reading = tokio::spawn(async move {
-            loop {
-                let frame = read_frame(&mut reader).await;
-                let failed = frame.is_err();
-                if sender.send(frame).await.is_err() || failed {
-                    return;
-                }
-            }
-        });
+        let (reader, writer) = tokio::io::split(stream);
         let mut session = Session {
             client: self,
             writer,
-            incoming,
+            frames: Frames::of(reader),
             heard: Instant::now(),
             progress: Progress::default(),
             whole: None,
             pending: HashMap::new(),
             sent: 0,
         };
-        let end = match session.greet().await {
+        match session.greet().await {
             Err(error) => (error, false),
             Ok(()) => {
                 tracing::info!(site = self.site, "service link is up");
@@ -188,16 +178,14 @@ impl LinkClient {
                     Ok(()) => (SessionError::Protocol("the session ended".to_owned()), true),
                 }
             }
-        };
-        reading.abort();
-        end
+        }
     }
 }
 
 struct Session<'a> {
     client: &'a LinkClient,
     writer: WriteHalf<Box<dyn Connection>>,
-    incoming: mpsc::Receiver<Result<Message, FrameError>>,
+    frames: Frames,
     heard: Instant,
     progress: Progress,
     /// Records of a snapshot under way.
@@ -217,8 +205,7 @@ impl Session<'_> {
         };
         self.send(&hello).await?;
         let silence = self.client.timing.silence;
-        let first = timeout(silence, self.incoming.recv()).await.map_err(|_| SessionError::Silent(silence))?;
-        match first.ok_or_else(|| SessionError::Protocol("the Region hung up".to_owned()))?? {
+        match timeout(silence, self.frames.next()).await.map_err(|_| SessionError::Silent(silence))?? {
             Message::Welcome { store, reported, snapshot } => {
                 self.client.outbox.taken(reported).await.map_err(stored)?;
                 self.sent = reported;
@@ -238,8 +225,8 @@ impl Session<'_> {
         let mut ping = interval(self.client.timing.ping);
         loop {
             tokio::select! {
-                frame = self.incoming.recv() => {
-                    let frame = frame.ok_or_else(|| SessionError::Protocol("the stream ended".to_owned()))??;
+                frame = self.frames.next() => {
+                    let frame = frame?;
                     self.heard = Instant::now();
                     self.receive(frame).await?;
                 }

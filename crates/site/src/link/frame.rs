@@ -1,4 +1,8 @@
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::mpsc,
+    task::JoinHandle,
+};
 
 use super::Message;
 
@@ -41,6 +45,40 @@ pub async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> Result<Message
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
     Ok(serde_json::from_slice(&body)?)
+}
+
+/// What comes over a stream, up to and with the first failure. Reading a frame must not be given up in its midst, so a
+/// task of its own does it, which ends with this value.
+pub(super) struct Frames {
+    received: mpsc::Receiver<Result<Message, FrameError>>,
+    reading: JoinHandle<()>,
+}
+
+impl Frames {
+    pub(super) fn of(mut stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let (sender, received) = mpsc::channel(64);
+        let reading = tokio::spawn(async move {
+            loop {
+                let frame = read_frame(&mut stream).await;
+                let failed = frame.is_err();
+                if sender.send(frame).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Self { received, reading }
+    }
+
+    /// The next message. May be given up and called again.
+    pub(super) async fn next(&mut self) -> Result<Message, FrameError> {
+        self.received.recv().await.unwrap_or(Err(FrameError::Ended))
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
 }
 
 /// Writes one message and flushes it.

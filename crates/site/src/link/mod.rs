@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 pub use client::{Attempt, Connect, Connection, LinkClient, LinkState};
 pub use concern::concerns;
+use frame::Frames;
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use server::{Answerer, LinkServer, SessionError, SiteLink, site_links};
 

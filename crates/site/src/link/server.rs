@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, interval, timeout},
 };
 
-use super::{FrameError, Message, Question, Timing, concerns, read_frame, write_frame};
+use super::{FrameError, Frames, Message, Question, Timing, concerns, read_frame, write_frame};
 
 /// Answers what sites ask.
 pub trait Answerer: Send + Sync {
@@ -122,21 +122,11 @@ impl LinkServer {
         if site != peer {
             return Err(SessionError::Protocol(format!("{peer} calls itself {site}")));
         }
-        let (sender, incoming) = mpsc::channel(64);
-        let reading = tokio::spawn(async move {
-            loop {
-                let frame = read_frame(&mut reader).await;
-                let failed = frame.is_err();
-                if sender.send(frame).await.is_err() || failed {
-                    return;
-                }
-            }
-        });
+        let frames = Frames::of(reader);
         let reported = self.set_connected(&site, true).await?;
         let (heard, sent) = (Instant::now(), Revision(revision));
         let mut session = Session { server: self, site: site.clone(), writer, heard, sent, complete: sent };
-        let end = session.run(&store, Revision(revision), reported, incoming).await;
-        reading.abort();
+        let end = session.run(&store, Revision(revision), reported, frames).await;
         self.set_connected(&site, false).await?;
         end
     }
@@ -220,15 +210,13 @@ struct Session<'a, S> {
     complete: Revision,
 }
 
-type Incoming = mpsc::Receiver<Result<Message, FrameError>>;
-
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, S> {
     async fn run(
         &mut self,
         replica_of: &str,
         after: Revision,
         reported: u64,
-        mut incoming: Incoming,
+        mut frames: Frames,
     ) -> Result<(), SessionError> {
         let store = self.server.store.clone();
         let identity = self.server.identity().await?;
@@ -251,8 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<'_, S> {
                     WatchItem::Change(change) => self.send_change(&change).await?,
                     WatchItem::Progress(revision) => self.complete = self.complete.max(revision),
                 },
-                frame = incoming.recv() => {
-                    let frame = frame.ok_or_else(|| SessionError::Protocol("the stream ended".to_owned()))??;
+                frame = frames.next() => {
+                    let frame = frame?;
                     self.heard = Instant::now();
                     self.receive(frame, &answers).await?;
                 }

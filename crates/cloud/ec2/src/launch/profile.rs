@@ -47,8 +47,17 @@ impl ProfileSpecification {
 
     /// ARNs of the roles it hands to the instance: none when the profile has none, or is none (the call itself says so).
     pub(crate) fn roles(&self, call: &Call<'_>, reads: Reads<'_>) -> Vec<String> {
-        let name = self.record(call, reads).ok().flatten().and_then(|profile| profile.role);
-        let role = name.and_then(|name| reads.record::<Role>(&iam(call), &name).ok().flatten());
-        role.map(|role| role.arn(&call.scope.account)).into_iter().collect()
+        let Some(name) = self.record(call, reads).ok().flatten().and_then(|profile| profile.role) else {
+            return Vec::new();
+        };
+        let account = &call.scope.account;
+        match reads.record::<Role>(&iam(call), &name) {
+            Ok(role) => role.map(|role| role.arn(account)).into_iter().collect(),
+            // A role that cannot be read is passed all the same, so it is asked about.
+            Err(error) => {
+                tracing::error!(%error, name, "a role cannot be read");
+                vec![format!("arn:aws:iam::{account}:role/{name}")]
+            }
+        }
     }
 }
