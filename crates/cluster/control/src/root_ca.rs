@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eksile_kube::{Client, StatusError};
 use serde_json::{Value, json};
 
-use crate::feed::{self, core, text};
+use crate::feed::{self, Kind, core, text};
 
 const NAME: &str = "kube-root-ca.crt";
 
@@ -40,7 +40,10 @@ async fn reconcile(client: &Client, namespace: &str, ca: &str) -> Result<(), Sta
         Err(error) => return feed::unless_gone::<()>(Err(error)),
     };
     let path = format!("/api/v1/namespaces/{namespace}/configmaps");
-    let map = client.get(&format!("{path}/{NAME}")).await.ok();
+    let map = match client.get(&format!("{path}/{NAME}")).await {
+        Ok(map) => Some(map),
+        Err(error) => feed::unless_gone::<()>(Err(error)).map(|()| None)?,
+    };
     match plan(&object, map.as_ref(), ca) {
         Plan::Nothing => Ok(()),
         Plan::Create => feed::unless_exists(client.create(&path, &wanted(ca)).await),
@@ -58,14 +61,11 @@ pub(crate) async fn run(client: Client, ca: Arc<str>) {
             if event.exists { reconcile(&client, text(&event.object, "/metadata/name"), &ca).await } else { Ok(()) }
         }
     });
-    let maps = feed::each(&client, "root-ca", core("configmaps"), |event| {
+    // One map of each namespace, out of what may be very many.
+    let kind = Kind { fields: "metadata.name=kube-root-ca.crt", ..core("configmaps") };
+    let maps = feed::each(&client, "root-ca", kind, |event| {
         let (client, ca) = (client.clone(), ca.clone());
-        async move {
-            if text(&event.object, "/metadata/name") != NAME {
-                return Ok(());
-            }
-            reconcile(&client, text(&event.object, "/metadata/namespace"), &ca).await
-        }
+        async move { reconcile(&client, text(&event.object, "/metadata/namespace"), &ca).await }
     });
     tokio::join!(namespaces, maps);
 }
