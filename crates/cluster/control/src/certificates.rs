@@ -211,7 +211,7 @@ async fn reconcile(client: &Client, authority: &Authority, request: Value) -> Re
 
 /// Runs until the store closes.
 pub(crate) async fn run(client: Client, authority: Arc<Authority>) {
-    let kind = Kind { group: "certificates.k8s.io", version: "v1", plural: "certificatesigningrequests" };
+    let kind = Kind { group: "certificates.k8s.io", version: "v1", plural: "certificatesigningrequests", fields: "" };
     feed::each(&client, "certificates", kind, |event| {
         let (client, authority) = (client.clone(), authority.clone());
         async move { if event.exists { reconcile(&client, &authority, event.object).await } else { Ok(()) } }

@@ -14,17 +14,18 @@ const SHORTEST: Duration = Duration::from_millis(200);
 /// Longest pause.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// A collection.
+/// A collection, or what a field selector leaves of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,
     pub(crate) plural: &'static str,
+    pub(crate) fields: &'static str,
 }
 
 /// A collection of the core group.
 pub(crate) const fn core(plural: &'static str) -> Kind {
-    Kind { group: "", version: "v1", plural }
+    Kind { group: "", version: "v1", plural, fields: "" }
 }
 
 struct Retry {
@@ -41,7 +42,7 @@ where
     F: Future<Output = Result<(), StatusError>>,
 {
     loop {
-        let mut changes = match client.follow(kind.group, kind.version, kind.plural) {
+        let mut changes = match client.follow(kind.group, kind.version, kind.plural, kind.fields) {
             Ok(changes) => changes,
             Err(error) => {
                 tracing::warn!(controller, kind = kind.plural, %error, "cannot follow");

@@ -87,7 +87,7 @@ async fn apply(client: &Client) -> Result<(), StatusError> {
 /// Runs until the store closes. Every change of a role may concern every other, so each is a reason to look at all.
 pub(crate) async fn run(client: Client) {
     loop {
-        let mut changes = match client.follow("rbac.authorization.k8s.io", "v1", "clusterroles") {
+        let mut changes = match client.follow("rbac.authorization.k8s.io", "v1", "clusterroles", "") {
             Ok(changes) => changes,
             Err(error) => {
                 tracing::warn!(%error, "role aggregation: cannot follow");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eksile_kube::{Client, StatusError};
 use serde_json::{Value, json};
 
-use crate::feed::{self, core, text};
+use crate::feed::{self, Kind, core, text};
 
 const NAME: &str = "kube-root-ca.crt";
 
@@ -57,14 +57,11 @@ pub(crate) async fn run(client: Client, ca: Arc<str>) {
             if event.exists { reconcile(&client, text(&event.object, "/metadata/name"), &ca).await } else { Ok(()) }
         }
     });
-    let maps = feed::each(&client, "root-ca", core("configmaps"), |event| {
+    // One map of each namespace, out of what may be very many.
+    let kind = Kind { fields: "metadata.name=kube-root-ca.crt", ..core("configmaps") };
+    let maps = feed::each(&client, "root-ca", kind, |event| {
         let (client, ca) = (client.clone(), ca.clone());
-        async move {
-            if text(&event.object, "/metadata/name") != NAME {
-                return Ok(());
-            }
-            reconcile(&client, text(&event.object, "/metadata/namespace"), &ca).await
-        }
+        async move { reconcile(&client, text(&event.object, "/metadata/namespace"), &ca).await }
     });
     tokio::join!(namespaces, maps);
 }

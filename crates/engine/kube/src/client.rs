@@ -130,17 +130,20 @@ impl Client {
         paths
     }
 
-    /// Follows a collection: `group`, `version`, `plural`, in all namespaces.
+    /// Follows a collection: `group`, `version`, `plural`, in all namespaces; of it, what the field selector `fields`
+    /// selects.
     ///
     /// # Errors
-    /// 404 when there is no such resource, 403, 410 when the store has just moved on (try again).
-    pub fn follow(&self, group: &str, version: &str, plural: &str) -> Result<Changes, StatusError> {
+    /// 404 when there is no such resource, 400 for a selector that it does not have, 403, 410 when the store has just
+    /// moved on (try again).
+    pub fn follow(&self, group: &str, version: &str, plural: &str, fields: &str) -> Result<Changes, StatusError> {
         let path = if group.is_empty() {
             format!("/api/{version}/{plural}")
         } else {
             format!("/apis/{group}/{version}/{plural}")
         };
-        let query = Query::parse(Some("watch=1"));
+        let text = format!("watch=1&fieldSelector={fields}");
+        let query = Query::parse(Some(&text));
         let at = self.door.locate(&Method::GET, &path, &query);
         self.door.authorize(&self.caller, &at, &path, &query)?;
         let resource = self.door.resources.get(group, version, plural).cloned();
@@ -148,7 +151,8 @@ impl Client {
         let view = self.door.store.view();
         let initial = view.scan(&resource.prefix, None, usize::MAX);
         let prefix = resource.prefix.to_string();
-        let filter = Filter::default();
+        let filter = Filter::parse(&query)?;
+        filter.check(&resource)?;
         let events = Events::new(&self.door.store, resource, &prefix, filter, initial, view.revision().0)?;
         Ok(Changes { events })
     }

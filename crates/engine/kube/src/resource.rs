@@ -355,6 +355,13 @@ impl Resource {
         key.push_str(name);
         key
     }
+
+    /// Namespace and name of the object at a key of this collection.
+    #[must_use]
+    pub fn names<'a>(&self, key: &'a str) -> (&'a str, &'a str) {
+        let path = key.strip_prefix(&*self.prefix).unwrap_or(key);
+        if self.namespaced { path.split_once('/').unwrap_or(("", path)) } else { ("", path) }
+    }
 }
 
 fn collection_key(group: &str, plural: &str) -> String {

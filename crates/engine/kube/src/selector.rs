@@ -1,5 +1,6 @@
 //! Label and field selectors: parsing as upstream parses, matching.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::status::StatusError;
@@ -205,9 +206,9 @@ impl FieldSelector {
         self.terms.iter().find(|t| t.equal && t.field == field).map(|t| &*t.value)
     }
 
-    /// Whether an object matches whose fields `get` reads.
-    pub fn matches<'a>(&self, get: impl Fn(&str) -> std::borrow::Cow<'a, str>) -> bool {
-        self.terms.iter().all(|term| (get(&term.field) == term.value) == term.equal)
+    /// Whether an object matches whose fields `get` reads; what it cannot read is left open.
+    pub fn matches<'a>(&self, get: impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
+        self.terms.iter().all(|term| get(&term.field).is_none_or(|value| (value == term.value) == term.equal))
     }
 }
 
@@ -301,7 +302,8 @@ mod tests {
     fn fields_unescape() {
         let selector = FieldSelector::parse("a=b\\,c,d!=e").unwrap();
         assert_eq!(selector.exact("a"), Some("b,c"));
-        assert!(selector.matches(|f| if f == "a" { "b,c".into() } else { "x".into() }));
+        assert!(selector.matches(|f| Some(if f == "a" { "b,c".into() } else { "x".into() })));
+        assert!(selector.matches(|_| None));
         assert!(FieldSelector::parse("a").is_err() && FieldSelector::parse("a=\\x").is_err());
     }
 

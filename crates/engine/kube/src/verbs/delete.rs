@@ -51,7 +51,7 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     let entries = view.scan(&prefix(call), None, usize::MAX);
     drop(view);
     let mut deleted = Vec::new();
-    for entry in entries.into_iter().filter(|e| filter.matches(call.resource, &e.value)) {
+    for entry in entries.into_iter().filter(|e| filter.matches(call.resource, &e.key, &e.value)) {
         deleted.push(shown(call.resource, &entry.value));
         let current = Current::of(call.resource, entry)?;
         let at = ResourceRequest {

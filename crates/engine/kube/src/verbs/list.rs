@@ -13,7 +13,7 @@ use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
 use crate::field::{FieldErrors, quote};
 use crate::negotiate::{Form, Wanted};
-use crate::object::{item, labels, meta, shown};
+use crate::object::{item, labels, shown};
 use crate::query::Query;
 use crate::resource::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
@@ -43,7 +43,7 @@ impl Filter {
     }
 
     /// Reads the selectors of a query.
-    pub(super) fn parse(query: &Query<'_>) -> Result<Self, StatusError> {
+    pub(crate) fn parse(query: &Query<'_>) -> Result<Self, StatusError> {
         Ok(Self {
             labels: LabelSelector::parse(query.get("labelSelector"))?,
             fields: FieldSelector::parse(query.get("fieldSelector"))?,
@@ -51,7 +51,7 @@ impl Filter {
     }
 
     /// Refuses fields by which the kind is not selected.
-    pub(super) fn check(&self, resource: &Resource) -> Result<(), StatusError> {
+    pub(crate) fn check(&self, resource: &Resource) -> Result<(), StatusError> {
         let known = resource.strategy.selectable();
         for term in self.fields.terms() {
             let field = term.field.as_str();
@@ -70,19 +70,28 @@ impl Filter {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    /// Whether a stored object is selected.
-    pub(crate) fn matches(&self, resource: &Resource, stored: &[u8]) -> bool {
+    /// Whether the object stored at a key is selected.
+    pub(crate) fn matches(&self, resource: &Resource, key: &str, stored: &[u8]) -> bool {
         if self.is_empty() {
+            return true;
+        }
+        let (namespace, name) = resource.names(key);
+        let named = |field: &str| match field {
+            "metadata.name" => Some(Cow::Borrowed(name)),
+            "metadata.namespace" => Some(Cow::Borrowed(namespace)),
+            _ => None,
+        };
+        // What the key decides costs no reading: who follows one object does not pay for its neighbours.
+        if !self.fields.matches(named) {
+            return false;
+        }
+        if self.labels.is_empty() && self.fields.terms().iter().all(|term| named(&term.field).is_some()) {
             return true;
         }
         let Ok(mut object) = serde_json::from_slice::<Value>(stored) else { return false };
         resource.strategy.decode_stored(&mut object);
         (self.labels.is_empty() || self.labels.matches(&labels(&object)))
-            && self.fields.matches(|field| match field {
-                "metadata.name" => Cow::Borrowed(meta(&object, "name")),
-                "metadata.namespace" => Cow::Borrowed(meta(&object, "namespace")),
-                other => resource.strategy.field(&object, other),
-            })
+            && self.fields.matches(|field| named(field).or_else(|| Some(resource.strategy.field(&object, field))))
     }
 }
 
@@ -156,7 +165,7 @@ fn page(view: &View, resource: &Resource, prefix: &str, after: Option<String>, l
         let found = view.scan(prefix, after.as_deref(), PAGE);
         let last = found.last().map(|e| e.key.to_string());
         let full = found.len() == PAGE;
-        entries.extend(found.into_iter().filter(|e| filter.matches(resource, &e.value)));
+        entries.extend(found.into_iter().filter(|e| filter.matches(resource, &e.key, &e.value)));
         if entries.len() > limit || !full {
             let more = entries.len() > limit;
             entries.truncate(limit);

@@ -78,7 +78,7 @@ impl Events {
     /// The next one; an error ends the watch.
     pub(crate) async fn next(&mut self) -> Result<Item, StatusError> {
         while let Some(entry) = self.initial.pop_front() {
-            if self.filter.matches(&self.resource, &entry.value) {
+            if self.filter.matches(&self.resource, &entry.key, &entry.value) {
                 return Ok(Item::Event(Kind::Added, shown(&self.resource, &entry.value)));
             }
         }
@@ -98,8 +98,9 @@ impl Events {
     }
 
     fn event(&self, change: &Change) -> Option<(Kind, Bytes)> {
-        let was = change.previous.as_ref().filter(|e| self.filter.matches(&self.resource, &e.value));
-        let is = change.value.as_ref().filter(|v| self.filter.matches(&self.resource, v));
+        let selected = |stored: &Bytes| self.filter.matches(&self.resource, &change.key, stored);
+        let was = change.previous.as_ref().filter(|e| selected(&e.value));
+        let is = change.value.as_ref().filter(|v| selected(v));
         match (was, is) {
             (None, None) => None,
             (None, Some(now)) => Some((Kind::Added, now.clone())),
