@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::environment::{ConfigError, Facts, expand, variables};
 use super::oci::{self, Plan};
+use super::share;
 use super::source::Sources;
 use super::volumes::Volumes;
 use crate::context::Context;
@@ -91,7 +92,7 @@ pub(crate) struct Launch<'a> {
 
 /// The pod's control group.
 pub(crate) fn pod_cgroup(context: &Context, pod: &Pod) -> PathBuf {
-    let class = match oci::qos(pod) {
+    let class = match share::qos(pod) {
         "Guaranteed" => "",
         "Burstable" => "burstable",
         _ => "besteffort",

@@ -14,6 +14,7 @@ mod oci;
 mod probe;
 #[cfg(test)]
 mod recorder;
+mod share;
 mod slot;
 mod source;
 mod status;

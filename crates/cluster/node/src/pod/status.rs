@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use super::environment::Facts;
-use super::oci;
+use super::share;
 use super::slot::{Slot, seconds};
 use super::verdict::Verdict;
 
@@ -84,7 +84,7 @@ impl Report<'_> {
             "phase": format!("{phase:?}"),
             "hostIP": self.host, "hostIPs": [{"ip": self.host}],
             "startTime": seconds(self.since),
-            "qosClass": oci::qos(self.pod),
+            "qosClass": share::qos(self.pod),
             "conditions": self.conditions(phase, memory),
         });
         let ephemeral: Vec<Value> = super::late::ephemeral(self.pod).map(super::late::status).collect();
