@@ -108,13 +108,8 @@ impl Host {
 
     /// Until a record of the replica is other than at `seen`.
     async fn changed(&self, seen: eksile_store::Revision) {
-        let mut watch = match self.store.watch("/", seen) {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::warn!(site = self.site, %error, "changes cannot be followed: the next look is the regular one");
-                return std::future::pending().await;
-            }
-        };
+        // So much has changed since that it is not kept: a reason to look.
+        let Ok(mut watch) = self.store.watch("/", seen) else { return };
         loop {
             match watch.next().await {
                 Ok(WatchItem::Change(change))
@@ -123,7 +118,7 @@ impl Host {
                     return;
                 }
                 Ok(_) => {}
-                // Too many at once, or the store is closing: there is something to look at.
+                // As above, or the store is closing.
                 Err(_) => return,
             }
         }

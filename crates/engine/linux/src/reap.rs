@@ -66,6 +66,7 @@ impl Children {
 
     fn collect_ended(&self) {
         let mut waiting = self.lock();
+        // An error says that there is no child any more.
         while let Some((pid, status)) = waitpid(None, Some(WaitPidFlag::WNOHANG)).ok().and_then(exit_status) {
             if let Some(sender) = waiting.remove(&pid) {
                 // Nobody waiting is allowed.

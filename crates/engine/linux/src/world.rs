@@ -135,6 +135,7 @@ fn wait_for(pid: Pid) -> ExitStatus {
                 }
             }
             Err(nix::Error::EINTR) => {}
+            // Somebody else collected it, so that how it ended is not known.
             Err(_) => return ExitStatus::default(),
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn write(context: &Context, pod: &Pod, facts: &Facts, directory: &Pat
     let on_node = spec.host_network == Some(true);
     let name = spec.hostname.clone().or_else(|| pod.metadata.name.clone()).unwrap_or_default();
     let mut hosts = if on_node {
-        fs::read_to_string("/etc/hosts").unwrap_or_default()
+        of_node("/etc/hosts")?
     } else {
         "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned()
     };
@@ -36,15 +36,24 @@ pub(crate) fn write(context: &Context, pod: &Pod, facts: &Facts, directory: &Pat
     fs::write(directory.join("etc-hosts"), hosts)?;
     let own = if on_node { context.identity.name.clone() } else { name };
     fs::write(directory.join("hostname"), format!("{own}\n"))?;
-    fs::write(directory.join("resolv.conf"), resolver(context, pod))
+    fs::write(directory.join("resolv.conf"), resolver(context, pod)?)
 }
 
-fn resolver(context: &Context, pod: &Pod) -> String {
+/// A file of the node; empty where it has none.
+fn of_node(path: &str) -> io::Result<String> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    }
+}
+
+fn resolver(context: &Context, pod: &Pod) -> io::Result<String> {
     let spec = pod.spec.clone().unwrap_or_default();
-    let node = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let node = of_node("/etc/resolv.conf")?;
     let policy = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
     let on_node = spec.host_network == Some(true);
     let in_cluster = policy == "ClusterFirstWithHostNet" || policy == "ClusterFirst" && !on_node;
+    // Writing to it cannot fail.
     let mut text = String::new();
     if policy == "None" {
     } else if in_cluster && !context.kubelet.cluster_dns.is_empty() {
@@ -70,5 +79,5 @@ fn resolver(context: &Context, pod: &Pod) -> String {
         let value = option.value.as_ref().map_or_else(String::new, |value| format!(":{value}"));
         let _ = writeln!(text, "options {}{value}", option.name.as_deref().unwrap_or_default());
     }
-    text
+    Ok(text)
 }

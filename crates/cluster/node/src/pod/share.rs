@@ -45,6 +45,7 @@ pub(super) fn oom_score(pod: &Pod, container: &Container) -> i64 {
         "BestEffort" => 1000,
         _ => 1000_i64.saturating_sub(request.saturating_mul(1000) / memory).clamp(3, 999),
     };
+    // Where it cannot be read it is the kernel's ordinary one.
     let own = fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
     wanted.max(own.unwrap_or(0))
 }

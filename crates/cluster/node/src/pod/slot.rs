@@ -198,6 +198,7 @@ fn terminated(wanted: &Wanted, run: &Run, exit: &Exit) -> Value {
 
 /// What it left for its status (Kubernetes documentation, "Customizing the termination message").
 fn last_word(wanted: &Wanted, run: &Run, exit: &Exit) -> String {
+    // A container may remove its file; then it has said nothing, as when the log below is gone.
     let text = fs::read(&run.record.termination).unwrap_or_default();
     let fall_back = wanted.termination_message_policy.as_deref() == Some("FallbackToLogsOnError");
     let text = if text.is_empty() && fall_back && exit.code != 0 { tail(&run.record.log) } else { text };

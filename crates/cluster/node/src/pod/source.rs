@@ -1,6 +1,7 @@
 //! What pods take from the API: config maps, secrets, tokens, the address of the API itself.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -91,12 +92,21 @@ impl Sources<'_> {
     pub(crate) async fn pull_secret(&self, pod: &Pod, registry: &str) -> Option<String> {
         let spec = pod.spec.as_ref()?;
         for reference in spec.image_pull_secrets.iter().flatten() {
-            let Ok(Some(mut data)) = self.secret(&reference.name, Some(true)).await else { continue };
+            let unusable =
+                |error: &dyn fmt::Display| tracing::warn!(%error, secret = reference.name, "no use for pulling images");
+            let found = self.secret(&reference.name, Some(true)).await.inspect_err(|error| unusable(error));
+            let Ok(Some(mut data)) = found else { continue };
             let Some(text) = data.remove(".dockerconfigjson") else { continue };
-            let config: Value = serde_json::from_slice(&text).unwrap_or_default();
+            let read = serde_json::from_slice::<Value>(&text).inspect_err(|error| unusable(error));
+            let Ok(config) = read else { continue };
             let entry = &config["auths"][registry];
             if let Some(auth) = entry["auth"].as_str() {
-                return STANDARD.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                match STANDARD.decode(auth).map(String::from_utf8) {
+                    Ok(Ok(pair)) => return Some(pair),
+                    Ok(Err(error)) => unusable(&error),
+                    Err(error) => unusable(&error),
+                }
+                continue;
             }
             if let (Some(user), Some(password)) = (entry["username"].as_str(), entry["password"].as_str()) {
                 return Some(format!("{user}:{password}"));

@@ -6,6 +6,7 @@ mod tell;
 
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use super::status::Memory;
 use super::verdict::{Verdict, is_over};
 use super::volumes::Volumes;
 use crate::context::Context;
-use crate::runtime::Container;
+use crate::runtime::{Container, RuntimeError};
 use crate::shim::protocol::Exit;
 
 /// Volumes are looked at again this often (`syncFrequency`).
@@ -160,17 +161,16 @@ impl Worker {
     /// Finds the containers that an earlier kubelet started.
     fn adopt(&mut self) {
         let root = self.context.config.state.join("containers");
-        let mut runs: Vec<Run> = Vec::new();
-        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-            let Ok(bytes) = fs::read(entry.path().join("record.json")) else { continue };
-            let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { continue };
-            if record.pod == self.uid {
-                let container = Container::at(entry.path());
-                let started = container.started().ok().flatten();
-                let exit = container.exit().ok().flatten();
-                runs.push(Run { container, record, started, exit });
+        let mut runs: Vec<Run> = match fs::read_dir(&root) {
+            Ok(entries) => entries.flatten().filter_map(|entry| earlier(entry.path(), &self.uid)).collect(),
+            Err(error) => {
+                // Before the first container there is no directory.
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::error!(%error, "{}: no container is adopted", root.display());
+                }
+                Vec::new()
             }
-        }
+        };
         runs.sort_by_key(|run| run.record.attempt);
         for run in runs {
             let Some(slot) = self.slots.iter_mut().find(|slot| slot.wanted.name == run.record.name) else { continue };
@@ -312,4 +312,28 @@ fn wait_for(container: Container, id: String, sender: mpsc::Sender<Happened>) {
 fn path(pod: &Pod) -> String {
     let part = |text: &Option<String>| text.clone().unwrap_or_default();
     format!("/api/v1/namespaces/{}/pods/{}", part(&pod.metadata.namespace), part(&pod.metadata.name))
+}
+
+/// A container of the pod that an earlier kubelet started.
+fn earlier(directory: PathBuf, pod: &str) -> Option<Run> {
+    let path = directory.join("record.json");
+    let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Record>(&bytes)?));
+    let record = match read {
+        Ok(record) => record,
+        Err(error) => {
+            // Without a record it never started.
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::error!(%error, "{}: its container is not adopted", path.display());
+            }
+            return None;
+        }
+    };
+    if record.pod != pod {
+        return None;
+    }
+    let container = Container::at(directory);
+    let told = |error: &RuntimeError| tracing::warn!(%error, id = record.id, "part of a container's state is unknown");
+    let started = container.started().inspect_err(told).ok().flatten();
+    let exit = container.exit().inspect_err(told).ok().flatten();
+    Some(Run { container, record, started, exit })
 }

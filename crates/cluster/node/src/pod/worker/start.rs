@@ -179,7 +179,8 @@ impl Worker {
         let slot = &mut self.slots[index];
         match launched {
             Ok((container, record)) => {
-                let started = container.started().ok().flatten();
+                let unread = |error: &_| tracing::warn!(%error, id = record.id, "the start of a container is unknown");
+                let started = container.started().inspect_err(unread).ok().flatten();
                 wait_for(container.clone(), record.id.clone(), self.sender.clone());
                 let forgotten = slot.last.take();
                 slot.began(Run { container, record, started, exit: None });
