@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::{File, TryLockError},
-    io::Write as _,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
     path::Path,
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use eksile_linux::{
     fdpass,
     socket::accept_unix,
@@ -84,7 +84,7 @@ pub(crate) enum HostRequest {
     Ready,
 }
 
-/// Runs until told to stop, or until the world ends by itself.
+/// Runs until told to stop, or until a world ends before it serves.
 pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     if arguments.detach {
         return detach(layout, arguments);
@@ -102,35 +102,48 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     credentials::remember(layout, &config, &arguments.credentials)?;
     leftovers::remove(layout)?;
     forget_pids(layout)?;
-    let door = TcpListener::bind(config.listen).with_context(|| format!("listening on {}", config.listen))?;
+    let door = TcpListener::bind(config.listen)
+        .with_context(|| format!("listening on {} (--listen names another address)", config.listen))?;
     config.listen = door.local_addr()?;
     let desk = Desk::open(layout, door)?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut world = start_world(layout)?;
-    let running = Running { pid: std::process::id(), world: world.pid(), listen: config.listen };
-    layout::write(&layout.up_pid(), &serde_json::to_vec(&running)?)?;
-    let mut ready = desk.ready.subscribe();
-    let mut announced = false;
-    let stopped = loop {
-        tokio::select! {
-            status = world.ended() => break Err(anyhow!("the world ended by itself: {status}")),
-            _ = interrupt.recv() => break Ok(()),
-            _ = terminate.recv() => break Ok(()),
-            changed = ready.changed(), if !announced => {
-                changed.context("waiting for the world")?;
-                announced = true;
-                announce(layout, &config)?;
-            }
-        }
-    };
-    if stopped.is_ok() {
-        stop(&mut world).await?;
-    }
-    std::fs::remove_file(layout.up_pid()).context("removing up.json")?;
+    let stopped = keep_world(layout, &config, &desk).await;
+    remove_stale(&layout.up_pid())?;
     leftovers::remove(layout)?;
     drop(lock);
     stopped
+}
+
+/// Keeps a world, until told to stop. One that served and ended is started again: its processes find their state as they
+/// do after `up` itself was killed.
+async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut ready = desk.ready.subscribe();
+    let mut announced = false;
+    loop {
+        let mut world = start_world(layout)?;
+        let running = Running { pid: std::process::id(), world: world.pid(), listen: config.listen };
+        layout::write(&layout.up_pid(), &serde_json::to_vec(&running)?)?;
+        let status = loop {
+            tokio::select! {
+                status = world.ended() => break status,
+                _ = interrupt.recv() => return stop(&mut world).await,
+                _ = terminate.recv() => return stop(&mut world).await,
+                changed = ready.changed(), if !announced => {
+                    changed.context("waiting for the world")?;
+                    announced = true;
+                    announce(layout, config)?;
+                }
+            }
+        };
+        // What ends before it serves would do so again.
+        if !desk.ready.send_replace(false) {
+            bail!("the world ended by itself: {status}");
+        }
+        tracing::warn!(%status, "the world ended; starting it again");
+        leftovers::remove(layout)?;
+        forget_pids(layout)?;
+    }
 }
 
 fn announce(layout: &Layout, config: &WorldConfig) -> Result<()> {
@@ -229,7 +242,7 @@ impl Desk {
     }
 }
 
-/// A socket file of an earlier run.
+/// A file of an earlier run.
 pub(crate) fn remove_stale(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -314,6 +327,7 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         command.arg("--credential").arg(credential);
     }
     let file = File::options().create(true).append(true).open(&log).context("opening the log")?;
+    let before = file.metadata().context("reading the log's length")?.len();
     let mut child = command
         .process_group(0)
         .stdin(Stdio::null())
@@ -330,5 +344,15 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         return Ok(());
     }
     let status = child.wait()?;
-    bail!("up ended before it was ready ({status}); its log is {}", log.display())
+    let said = since(&log, before).with_context(|| format!("reading {}", log.display()))?;
+    bail!("up ended before it was ready ({status}):\n{}\nits log is {}", said.trim_end(), log.display())
+}
+
+/// What a file holds after its first `before` bytes.
+fn since(path: &Path, before: u64) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(before))?;
+    let mut said = Vec::new();
+    file.read_to_end(&mut said)?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }

@@ -42,6 +42,9 @@ fn the_slice() {
     disconnected::cut_by_our_own_rule(&at, &admin);
     restarts::the_region_is_killed(&at, &admin);
     restarts::everything_else_is_killed(&at, &admin);
+    restarts::a_shim_is_killed(&at);
+    restarts::an_instance_is_killed(&at, &admin);
+    restarts::the_world_is_killed(&at, &admin);
     bad_input::every_listener(&at);
     restarts::up_is_killed(&mut at, &admin);
     reset::refused_while_running(&at);

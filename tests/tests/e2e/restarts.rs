@@ -47,6 +47,48 @@ pub(crate) fn everything_else_is_killed(at: &Installation, admin: &Path) {
     assert!(at.pid_of(&site).is_some());
 }
 
+/// The container is started again, as its pod's restart policy says.
+pub(crate) fn a_shim_is_killed(at: &Installation) {
+    let restarts = || at.kubectl("get pod hello -o jsonpath={.status.containerStatuses[0].restartCount}").good();
+    let (before, pids) = (restarts(), at.pids(&["shim"]));
+    assert_eq!(pids.len(), 1, "one container runs: {pids:?}");
+    kill(pids[0], "-KILL");
+    until("the container was started again", SOON, || {
+        let (count, said) = (restarts(), at.kubectl("exec hello -- hostname"));
+        if count != before && said.ok { Ok(()) } else { Err(format!("{count} after {before}: {}", said.err)) }
+    });
+    let last = "get pod hello -o jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}";
+    assert_eq!(at.kubectl(last).good(), "137");
+}
+
+/// As if the instance had lost its power: it boots again.
+pub(crate) fn an_instance_is_killed(at: &Installation, admin: &Path) {
+    let query = "ec2 describe-instances --filters Name=tag:Name,Values=my-cluster-node --output text --query";
+    let node = at.aws(&format!("{query} Reservations[].Instances[].InstanceId")).good();
+    let words = ["eksile instance", &node];
+    let pid = *at.pids(&words).first().expect("the instance's first process");
+    kill(pid, "-KILL");
+    until("it was started again", SOON, || {
+        let pids = at.pids(&words);
+        if pids.first().is_some_and(|new| *new != pid) { Ok(()) } else { Err(format!("{pids:?}")) }
+    });
+    stands_again(at, admin);
+    let told = at.aws(&format!("{query} Reservations[].Instances[].[State.Name,StateReason.Message]")).good();
+    assert!(told.starts_with("running") && told.contains("was started again"), "{told}");
+}
+
+pub(crate) fn the_world_is_killed(at: &Installation, admin: &Path) {
+    let world = at.world();
+    let keeper = at.pids(&[" world "]);
+    assert_eq!(keeper.len(), 1, "{keeper:?}");
+    kill(keeper[0], "-KILL");
+    until("another world", SOON, || {
+        let new = at.world();
+        if new == world { Err(format!("{new} still")) } else { Ok(()) }
+    });
+    stands_again(at, admin);
+}
+
 pub(crate) fn up_is_killed(at: &mut Installation, admin: &Path) {
     let world = at.world();
     at.kill_up();
@@ -54,6 +96,10 @@ pub(crate) fn up_is_killed(at: &mut Installation, admin: &Path) {
         if Path::new(&format!("/proc/{world}")).exists() { Err("still there".to_owned()) } else { Ok(()) }
     });
     at.up();
+    stands_again(at, admin);
+}
+
+fn stands_again(at: &Installation, admin: &Path) {
     until("the cluster serves again", SOON, || {
         let nodes = with(at, admin, "get nodes");
         if nodes.ok && nodes.out.contains(" Ready") { Ok(()) } else { Err(nodes.out + &nodes.err) }
