@@ -57,17 +57,30 @@ struct Outage {
     said: Option<Instant>,
 }
 
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Begins,
+    Lasts,
+    None,
+}
+
 impl Outage {
+    fn news(&mut self, now: Instant) -> News {
+        let news = match self.said {
+            None => News::Begins,
+            Some(said) if now - said >= REMINDER => News::Lasts,
+            Some(_) => return News::None,
+        };
+        self.said = Some(now);
+        news
+    }
+
     fn tell(&mut self, site: &str, reason: &str) {
-        match self.said {
-            None => tracing::info!(site, reason, "service link is down"),
-            Some(said) if said.elapsed() >= REMINDER => tracing::info!(site, reason, "service link is still down"),
-            Some(_) => {
-                tracing::debug!(site, reason, "service link: another attempt failed");
-                return;
-            }
+        match self.news(Instant::now()) {
+            News::Begins => tracing::info!(site, reason, "service link is down"),
+            News::Lasts => tracing::info!(site, reason, "service link is still down"),
+            News::None => tracing::debug!(site, reason, "service link: another attempt failed"),
         }
-        self.said = Some(Instant::now());
     }
 }
 
@@ -305,4 +318,18 @@ impl Session<'_> {
 
 fn stored(error: impl std::fmt::Display) -> SessionError {
     SessionError::Store(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_news_once_and_a_reminder_a_minute() {
+        let mut outage = Outage::default();
+        let begun = Instant::now();
+        let news: Vec<_> = (0..62).map(|attempt| outage.news(begun + Duration::from_secs(2 * attempt))).collect();
+        let told: Vec<_> = (0..).zip(&news).filter(|(_, news)| **news != News::None).collect();
+        assert_eq!(told, [(0, &News::Begins), (30, &News::Lasts), (60, &News::Lasts)]);
+    }
 }
