@@ -4,9 +4,15 @@ use serde_json::{Map, Value};
 
 static NULL: Value = Value::Null;
 
-/// The value at a JSON pointer; null where there is none.
+/// The value at a JSON pointer without escapes; null where there is none.
 pub(crate) fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
-    value.pointer(path).unwrap_or(&NULL)
+    // `Value::pointer` makes two strings of every step to unescape it: a tenth of what creating a pod costs.
+    let step = |value: &'a Value, name: &str| match value {
+        Value::Object(fields) => fields.get(name),
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
+    };
+    path.split('/').skip(1).try_fold(value, step).unwrap_or(&NULL)
 }
 
 /// The string at a JSON pointer; empty where there is none.

@@ -1,5 +1,7 @@
 //! `metadata.managedFields`: who manages what, read and written.
 
+use std::mem;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -124,13 +126,8 @@ fn encode_entry(entry: Entry) -> Value {
 
 /// Merges the oldest updaters of each version into one entry while there are too many.
 pub(super) fn cap(entries: &mut Vec<Entry>) {
-    let mut updaters: Vec<Entry> = Vec::new();
-    entries.retain(|e| {
-        if !e.applied {
-            updaters.push(e.clone());
-        }
-        e.applied
-    });
+    let (applied, mut updaters): (Vec<Entry>, Vec<Entry>) = mem::take(entries).into_iter().partition(|e| e.applied);
+    *entries = applied;
     updaters.sort_by(|a, b| a.seconds().cmp(&b.seconds()).then_with(|| a.manager.cmp(&b.manager)));
     let mut count = updaters.len();
     let mut kept: Vec<Entry> = Vec::new();
