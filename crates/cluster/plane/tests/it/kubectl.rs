@@ -149,3 +149,14 @@ fn a_list_is_checked_and_applied() {
         kubectl.run(&["apply", "-f", "-"], "apiVersion: none/v1\nkind: None\nmetadata: {name: a}\n").unwrap_err();
     assert!(unknown.contains("no matches for kind \"None\" in version \"none/v1\""), "{unknown}");
 }
+
+#[test]
+fn what_is_too_large_is_refused_in_upstreams_words() {
+    let plane = Plane::start();
+    let kubectl = Kubectl::new(&plane, "admin-token");
+    let file = plane.folder.path().join("large");
+    std::fs::write(&file, vec![b'x'; 1_100_000]).unwrap();
+    let source = format!("--from-file={}", file.display());
+    let refused = kubectl.run(&["create", "configmap", "large", &source], "").unwrap_err();
+    assert!(refused.contains("\"large\" is invalid: []: Too long: may not be more than 1048576 bytes"), "{refused}");
+}
