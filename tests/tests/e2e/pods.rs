@@ -77,6 +77,7 @@ pub(crate) fn wishes(at: &Installation, admin: &Path) {
     let of_hello = |path: &str| with(at, admin, &format!("get pod hello -o jsonpath={{.{path}}}")).good();
     let pods = Pods { at, admin, node: of_hello("spec.nodeName"), image: of_hello("spec.containers[0].image") };
     the_node_is_as_large_as_its_type(&pods);
+    pods.event(&pods.node, "NodeReady");
     refused_by_name(&pods);
     ended_at_the_deadline(&pods);
     addresses_come_back(&pods);
