@@ -77,8 +77,11 @@ pub(crate) fn wishes(at: &Installation, admin: &Path) {
     let of_hello = |path: &str| with(at, admin, &format!("get pod hello -o jsonpath={{.{path}}}")).good();
     let pods = Pods { at, admin, node: of_hello("spec.nodeName"), image: of_hello("spec.containers[0].image") };
     the_node_is_as_large_as_its_type(&pods);
+    pods.event(&pods.node, "NodeReady");
     refused_by_name(&pods);
     ended_at_the_deadline(&pods);
+    addresses_come_back(&pods);
+    told_what_is_wrong(&pods);
     hooks_have_their_turn(&pods);
     confined(&pods);
     changed_while_it_runs(&pods, &of_hello("status.containerStatuses[0].imageID"));
@@ -126,6 +129,36 @@ fn ended_at_the_deadline(pods: &Pods<'_>) {
     assert_eq!(pods.field("late", "status.containerStatuses[0].restartCount"), "0");
     pods.event("late", "DeadlineExceeded");
     pods.delete("late");
+}
+
+/// A pod that has ended needs no address: the next one gets it.
+fn addresses_come_back(pods: &Pods<'_>) {
+    pods.make("brief", "exit 0", "restartPolicy: Never,", "");
+    pods.phase("brief", "Succeeded");
+    pods.make("heir", "exit 0", "restartPolicy: Never,", "");
+    pods.phase("heir", "Succeeded");
+    assert_eq!(pods.field("heir", "status.podIP"), pods.field("brief", "status.podIP"));
+    pods.delete("brief heir");
+}
+
+/// What cannot be done is told in the container's terms, also to a client that is still sending.
+fn told_what_is_wrong(pods: &Pods<'_>) {
+    let init = format!("initContainers: [{{name: first, image: '{}', command: [/bin/sh, -c, 'exit 0']}}],", pods.image);
+    pods.make("helpful", "while true; do sleep 1; done", &init, "");
+    pods.phase("helpful", "Running");
+    for (words, expected) in [
+        ("exec helpful -c first -- /bin/sh", "unable to upgrade connection: container not found (\"first\")"),
+        ("attach helpful -c c", "unable to upgrade connection: attach is not built in this kubelet"),
+        ("port-forward helpful 0:80", "unable to upgrade connection: port-forward is not built in this kubelet"),
+    ] {
+        let complaint = with(pods.at, pods.admin, words).bad();
+        assert!(complaint.contains(expected), "{words}: {complaint}");
+    }
+    let admin = pods.admin.display();
+    let sending = format!("head -c 20000000 /dev/zero | kubectl --kubeconfig {admin} exec -i helpful -c c -- /nope");
+    let complaint = pods.at.client("sh", &["-c", &sending]).bad();
+    assert!(complaint.contains("executable '/nope' not found"), "{complaint}");
+    pods.delete("helpful");
 }
 
 fn hooks_have_their_turn(pods: &Pods<'_>) {

@@ -29,8 +29,9 @@ pub(crate) fn everything_else_is_killed(at: &Installation, admin: &Path) {
     let started = at.kubectl("get pod hello -o jsonpath={.status.containerStatuses[0].containerID}").good();
     let outpost = at.status()["links"][0]["outpost"].as_str().unwrap().to_owned();
     let site = format!("site {outpost}");
-    for words in [vec!["site", outpost.as_str()], vec!["site", "us-west-2"], vec!["control-plane"], vec!["eksile node"]]
-    {
+    // Whole phrases: the Outpost's name is also in the arguments of its instances and containers, and theirs may be the
+    // lower pid.
+    for words in [vec![site.as_str()], vec!["site us-west-2"], vec!["control-plane"], vec!["eksile node"]] {
         let pid = *at.pids(&words).first().unwrap_or_else(|| panic!("no process {words:?}"));
         kill(pid, "-KILL");
         until("started again", SOON, || {

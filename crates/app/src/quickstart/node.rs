@@ -55,7 +55,7 @@ pub(super) fn launch(shell: &Shell, name: &str, network: &Network, roles: &Roles
     let tags = format!("ResourceType=instance,Tags=[{{Key=Name,Value={name}-node}}]");
     let machine = ["--image-id", &image, "--instance-type", "m5.large", "--iam-instance-profile", &profile];
     let placed = ["--subnet-id", &network.outpost_subnet, "--security-group-ids", &cluster.security_group];
-    let rest = ["--secondary-private-ip-address-count", "4", "--user-data", &user_data, "--tag-specifications", &tags];
+    let rest = ["--secondary-private-ip-address-count", "9", "--user-data", &user_data, "--tag-specifications", &tags];
     let query = ["--query", "Instances[0].InstanceId"];
     shell.text("ec2 run-instances", &[&machine[..], &placed, &rest, &query].concat())
 }

@@ -37,7 +37,7 @@ impl Strategy for ConfigMap {
             size += value.as_str().map_or(0, decoded_length);
         }
         if size > LARGEST {
-            errors.too_long("", LARGEST);
+            errors.too_long("[]", LARGEST);
         }
     }
 

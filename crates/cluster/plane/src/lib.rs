@@ -78,11 +78,12 @@ pub async fn run_with(config: Config, ready: impl FnOnce(&Ready)) -> Result<std:
     let service = config.service_address()?;
     let material = Material::load_or_create(&config, service)?;
     let store = Store::open(&config.data.join("store.db"), Options::default())?;
-    let door = open(&config, &material, store)?;
+    let (door, iam) = open(&config, &material, store)?;
     let system = Client::new(door.clone(), Caller::system("system:apiserver"), "kube-apiserver");
     bootstrap::bootstrap(&system, service).await?;
     if config.controllers {
-        eksile_control::start(&door, &material.authority);
+        let cloud = iam.map(|iam| iam as Arc<dyn eksile_control::Instances>);
+        eksile_control::start(&door, &material.authority, cloud);
     }
     let ca = material.authority.pem();
     let front = Front::new(&material.front, ca)?;
@@ -106,7 +107,7 @@ pub async fn run_with(config: Config, ready: impl FnOnce(&Ready)) -> Result<std:
     std::future::pending().await
 }
 
-fn open(config: &Config, material: &Material, store: Store) -> Result<Arc<Door>, PlaneError> {
+fn open(config: &Config, material: &Material, store: Store) -> Result<(Arc<Door>, Option<Arc<Iam>>), PlaneError> {
     let clock = Clock::system();
     let accounts = ServiceAccounts::new(material.signer.clone(), ISSUER.to_owned());
     let mut authenticators: Vec<Box<dyn Authenticator>> = Vec::new();
@@ -124,10 +125,10 @@ fn open(config: &Config, material: &Material, store: Store) -> Result<Arc<Door>,
     }
     let door = Door::open(parts(config, material, store, clock, authenticators)?);
     accounts.attach(&door);
-    if let Some(iam) = iam {
+    if let Some(iam) = &iam {
         iam.attach(&door);
     }
-    Ok(door)
+    Ok((door, iam))
 }
 
 fn parts(

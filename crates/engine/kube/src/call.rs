@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::caller::Caller;
 use crate::door::Door;
@@ -25,6 +26,28 @@ pub struct Head<'a> {
     pub user_agent: &'a str,
 }
 
+/// What is said of a request in `Warning` headers, whatever becomes of it: each text once, in the order of saying.
+#[derive(Debug, Default)]
+pub struct Warnings(Mutex<Vec<String>>);
+
+impl Warnings {
+    /// Says something.
+    pub fn say(&self, texts: impl IntoIterator<Item = String>) {
+        let mut said = self.0.lock();
+        for text in texts {
+            if !said.contains(&text) {
+                said.push(text);
+            }
+        }
+    }
+
+    /// What was said so far.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
 /// A request for a verb.
 pub struct Call<'a> {
     /// The door.
@@ -41,6 +64,8 @@ pub struct Call<'a> {
     pub head: Head<'a>,
     /// And body.
     pub body: Bytes,
+    /// What is said of it beside the answer.
+    pub warnings: &'a Warnings,
     /// When.
     pub now: jiff::Timestamp,
 }

@@ -36,7 +36,7 @@ pub trait KubeletDialer: Send + Sync {
 /// Upstream's words about a pod without a node.
 const UNASSIGNED: &str = "does not have a host assigned";
 
-/// Where a pod runs, and in which container.
+/// Where a pod runs, and in which container; none where ports are asked for.
 struct Place {
     node: Value,
     container: String,
@@ -46,7 +46,11 @@ fn place(door: &Door, at: &ResourceRequest, query: &Query<'_>) -> Result<Place, 
     let pod = door
         .stored("/registry/pods/", &format!("{}/{}", at.namespace, at.name))
         .ok_or_else(|| StatusError::not_found("", "pods", &at.name))?;
-    let container = container(&pod, &at.name, query.get("container"))?;
+    // A port belongs to the pod.
+    let container = match at.sub.as_str() {
+        "portforward" => String::new(),
+        _ => container(&pod, &at.name, query.get("container"))?,
+    };
     let name = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
     if name.is_empty() {
         return Err(StatusError::bad_request(format!("pod {} {UNASSIGNED}", at.name)));
@@ -201,10 +205,11 @@ pub fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(UPGRADE)
 }
 
-/// `pods/exec` and `pods/attach` over WebSocket: upgrades both sides and passes bytes.
+/// `pods/exec`, `attach` and `portforward`: upgrades both sides and passes bytes. Which protocols there are is the
+/// kubelet's affair; its refusal is passed on as it is, since kubectl tries the next protocol and shows the last refusal.
 ///
 /// # Errors
-/// 400 for SPDY, which is not built; else as [`log`].
+/// As [`log`], but for the kubelet's own refusal.
 pub async fn upgrade(
     door: &Arc<Door>,
     at: &ResourceRequest,
@@ -212,30 +217,18 @@ pub async fn upgrade(
     mut client: Request<Incoming>,
 ) -> Result<Response<Body>, StatusError> {
     let place = place(door, at, query)?;
-    let protocol = client.headers().get(UPGRADE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-    if protocol != "websocket" {
-        return Err(StatusError::bad_request(format!(
-            "upgrade to {protocol:?} is not built, use a WebSocket (kubectl 1.30 and later do)"
-        )));
-    }
     let io = dial(door, &place.node).await?;
     let path = kubelet_path(at, &place.container, query);
     let mut headers = HeaderMap::new();
-    let version = HeaderName::from_static("sec-websocket-version");
-    for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, version] {
+    let [version, spdy] = ["sec-websocket-version", "x-stream-protocol-version"].map(HeaderName::from_static);
+    for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, version, spdy] {
         for value in client.headers().get_all(&name) {
             headers.append(name.clone(), value.clone());
         }
     }
     let mut answer = send(io, request(&path, headers)?).await?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let code = answer.status().as_u16();
-        let body = answer.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-        return Err(StatusError::new(
-            code.max(400),
-            "InternalError",
-            String::from_utf8_lossy(&body).trim_end().to_owned(),
-        ));
+        return Ok(answer.map(Body::Passed));
     }
     let mut response = Response::new(Body::Full(Bytes::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -90,11 +90,11 @@ struct Claimed {
 }
 
 /// Decodes the body of a call as one of its resource, defaults filled in, and reports what a strict reader has against
-/// it: refused under [`FieldValidation::Strict`], else warnings.
+/// it: refused under [`FieldValidation::Strict`], else said beside the answer.
 ///
 /// # Errors
 /// 400 as upstream words it, 415.
-pub(crate) fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Value, Vec<String>), StatusError> {
+pub(crate) fn object(call: &Call<'_>, validation: FieldValidation) -> Result<Value, StatusError> {
     let (resource, schema) = (call.resource.as_ref(), call.schema()?);
     let media = negotiate::media(call.head.content_type);
     let (mut value, strict, yaml) = if media == PROTOBUF {
@@ -111,20 +111,19 @@ pub(crate) fn object(call: &Call<'_>, validation: FieldValidation) -> Result<(Va
         (decoded.value, decoded.strict, yaml)
     };
     check_kind(call, &mut value)?;
-    let warnings = match validation {
-        FieldValidation::Ignore => Vec::new(),
-        FieldValidation::Warn => yaml.into_iter().flat_map(|read| read.repeated).chain(strict).collect(),
+    match validation {
+        FieldValidation::Ignore => {}
+        FieldValidation::Warn => call.warnings.say(yaml.into_iter().flat_map(|read| read.repeated).chain(strict)),
         FieldValidation::Strict => {
             let told: Vec<String> = yaml.iter().filter_map(Read::strict_error).chain(strict).collect();
             if !told.is_empty() {
                 return Err(cannot_be_handled(resource, &format!("strict decoding error: {}", told.join(", "))));
             }
-            told
         }
-    };
+    }
     schema.default(&mut value);
     resource.strategy.defaults(&mut value);
-    Ok((value, warnings))
+    Ok(value)
 }
 
 fn cannot_be_handled(resource: &Resource, why: &str) -> StatusError {

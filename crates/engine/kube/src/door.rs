@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::authenticate::{Authenticator, Tokens};
 use crate::authorize::{self, Attributes, rbac::Rbac};
-use crate::call::{Call, Head};
+use crate::call::{Call, Head, Warnings};
 use crate::caller::Caller;
 use crate::connect::KubeletDialer;
 use crate::discovery::Discovery;
@@ -165,6 +165,7 @@ impl Door {
         if !at.sub.is_empty() && resource.sub(&at.sub).is_none() {
             return plain::no_such_resource(&self.resources, &at.group);
         }
+        let warnings = Warnings::default();
         let call = Call {
             door: self,
             caller: request.caller,
@@ -173,9 +174,15 @@ impl Door {
             query: request.query,
             head: request.head,
             body: request.body,
+            warnings: &warnings,
             now: self.clock.now_wall(),
         };
-        verbs::run(request.at.verb, &call).await
+        let answer = verbs::run(request.at.verb, &call).await;
+        match (answer, warnings.take()) {
+            (answer, said) if said.is_empty() => answer,
+            (Ok(answer), said) => Ok(answer.warned(said)),
+            (Err(error), said) => Ok(Answer::failure(&error).warned(said)),
+        }
     }
 
     /// The object of this key, parsed; `None` also when it cannot be read.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::call::Warnings;
 use crate::field::{FieldErrors, quote};
 use crate::names;
 use crate::object::{meta, metadata, time};
@@ -58,7 +59,7 @@ const OF_SERVER: [&str; 3] = ["deletionTimestamp", "deletionGracePeriodSeconds",
 
 /// Drops what the server alone may say, before anybody is noted for having said it; merges repeated owners, with a
 /// warning.
-pub(crate) fn clean(object: &mut Value, warnings: &mut Vec<String>) {
+pub(crate) fn clean(object: &mut Value, warnings: &Warnings) {
     let fields = metadata(object);
     for name in OF_SERVER {
         fields.remove(name);
@@ -76,11 +77,11 @@ pub(crate) fn clean(object: &mut Value, warnings: &mut Vec<String>) {
     }
     *owners = kept;
     if !repeated.is_empty() {
-        warnings.push(format!(
+        warnings.say([format!(
             ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such \
              requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
             repeated.join(", ")
-        ));
+        )]);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::answer::Answer;
 use crate::discovery::{one_group, one_version};
 use crate::door::{Door, Run};
 use crate::negotiate;
+use crate::openapi::Form;
 use crate::status::StatusError;
 
 /// What upstream's mux says about a path that it does not know.
@@ -50,6 +51,7 @@ pub(crate) async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer
             return no_such_resource(&door.resources, group);
         }
         ["apis", group, version] => one_version(&door.resources, group, version),
+        ["openapi", "v2"] => Some(document_v2(door, request.head.accept)),
         ["openapi", "v3"] => Some(Answer::json(200, door.openapi_index())),
         ["openapi", "v3", ..] => document(door, path),
         ["openid", "v1", "jwks"] => keys(door)?,
@@ -72,6 +74,30 @@ fn document(door: &Door, path: &str) -> Option<Answer> {
     let mut answer = Answer::json(200, document.body);
     answer.etag = Some(document.hash);
     Some(answer)
+}
+
+/// The media type by which client-go asks for protobuf, and the one that answers it.
+const GNOSTIC: (&str, &str) = (
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+);
+
+/// All of it in OpenAPI v2; 406 without a body where neither form is wanted.
+fn document_v2(door: &Door, accept: Option<&str>) -> Answer {
+    let media = accept.unwrap_or("*/*").split(',').map(|one| one.split(';').next().unwrap_or_default().trim());
+    let mut form = media.filter_map(|one| match one {
+        "application/json" | "application/*" | "*/*" => Some(Form::Json),
+        one if one == GNOSTIC.0 || one == GNOSTIC.1 => Some(Form::Protobuf),
+        _ => None,
+    });
+    let Some(form) = form.next() else { return Answer::nothing(406) };
+    let document = door.openapi(|source| source.v2(form));
+    let mut answer = Answer::json(200, document.body);
+    if form == Form::Protobuf {
+        answer.content = GNOSTIC.1;
+    }
+    answer.etag = Some(document.hash);
+    answer
 }
 
 /// The keys that sign service-account tokens.
@@ -116,7 +142,10 @@ fn paths(door: &Door) -> Answer {
             list.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
         }
     }
-    list.extend(["/healthz", "/livez", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"].map(str::to_owned));
+    list.extend(
+        ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"]
+            .map(str::to_owned),
+    );
     list.sort();
     Answer::value(200, &json!({ "paths": list }))
 }

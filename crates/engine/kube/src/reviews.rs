@@ -20,7 +20,7 @@ use crate::strategy::{Cluster, PolicyRule, User};
 /// What is wrong with it; 501 for one that is not built.
 pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "CreateOptions")?;
-    let (mut review, warnings) = decode::object(call, options.validation)?;
+    let mut review = decode::object(call, options.validation)?;
     if !matches!(&*call.resource.kind, "SelfSubjectReview" | "SelfSubjectRulesReview") {
         crate::metadata::place(&mut review, call.namespace())?;
         let name = crate::write::manager_name(call, &options);
@@ -49,7 +49,7 @@ pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     if &*call.resource.kind == "SelfSubjectReview" {
         review["metadata"] = json!({ "creationTimestamp": time(call.now) });
     }
-    Ok(Answer::value(201, &review).warned(warnings))
+    Ok(Answer::value(201, &review))
 }
 
 fn user_info(user: &User) -> Value {

@@ -334,12 +334,12 @@ pub(crate) async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) ->
 ///
 /// # Errors
 /// 406, or 500 when it cannot be encoded.
-pub(crate) fn answer(call: &Call<'_>, code: u16, done: &Done, warnings: Vec<String>) -> Result<Answer, StatusError> {
+pub(crate) fn answer(call: &Call<'_>, code: u16, done: &Done) -> Result<Answer, StatusError> {
     let wanted = negotiate::wanted(call.head.accept)?;
     if wanted == negotiate::Wanted::PLAIN {
-        return Ok(Answer::json(code, done.bytes.clone()).warned(warnings));
+        return Ok(Answer::json(code, done.bytes.clone()));
     }
     let include = table::Include::read(call.query)?;
     let bytes = table::one(call.resource, &done.bytes, wanted, include, call.now)?;
-    Ok(Answer::json(code, bytes).warned(warnings))
+    Ok(Answer::json(code, bytes))
 }

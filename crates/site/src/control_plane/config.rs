@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eksile_ec2::records::Instance;
+use eksile_ec2::records::{Instance, WantedInstanceState};
 use eksile_eks::records::{AccessEntry, AuthenticationMode, Cluster, Creator};
 use eksile_linux::Namespace;
 use eksile_store::Scope;
@@ -105,7 +105,8 @@ pub(super) fn addresses(cluster: &Cluster) -> Result<Vec<SocketAddr>, ControlPla
 }
 
 pub(super) fn access(cluster: &Cluster, entries: Vec<AccessEntry>, instances: &[Instance]) -> Access {
-    let names = instances.iter().map(|instance| (instance.instance_id.clone(), instance.private_dns_name.clone()));
+    let there = instances.iter().filter(|instance| instance.wanted != WantedInstanceState::Terminated);
+    let names = there.map(|instance| (instance.instance_id.clone(), instance.private_dns_name.clone()));
     Access {
         mode: cluster.authentication_mode,
         creator: cluster.bootstrap_cluster_creator_admin_permissions.then(|| cluster.creator.clone()),

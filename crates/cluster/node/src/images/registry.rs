@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -276,12 +276,11 @@ impl Session<'_> {
             return Err(self.content("layers compressed with zstd are not supported"));
         }
         let unique = format!("{name}-{}", hex::encode(random()?));
-        let blob = images.partial(&format!("{unique}.blob"));
-        self.download(layer, &blob).await?;
+        let blob = Blob(images.partial(&format!("{unique}.blob")));
+        self.download(layer, &blob.0).await?;
         let partial = images.partial(&unique);
-        let (source, expected) = (blob.clone(), diff_id.to_owned());
-        let unpacked = tokio::task::spawn_blocking(move || extract(&source, &partial, &target, &expected)).await;
-        fs::remove_file(&blob)?;
+        let expected = diff_id.to_owned();
+        let unpacked = tokio::task::spawn_blocking(move || extract(&blob.0, &partial, &target, &expected)).await;
         match unpacked.map_err(io::Error::other)?? {
             true => Ok(()),
             false => Err(self.content(&format!("wrong diff id calculated on extraction, expected {diff_id}"))),
@@ -307,6 +306,20 @@ impl Session<'_> {
             return Err(self.content(&format!("unexpected digest {digest}, expected {}", layer.digest)));
         }
         Ok(())
+    }
+}
+
+/// A layer as it came, removed when it is done with: also when the pull fails or is called off.
+struct Blob(PathBuf);
+
+impl Drop for Blob {
+    fn drop(&mut self) {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, path = %self.0.display(), "left behind");
+            }
+            _ => {}
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) async fn run(context: Arc<Context>) {
         tokio::time::sleep(RETRY).await;
     }
     tracing::info!(node = context.identity.name, "successfully registered node");
+    announce(&context);
     tokio::join!(leases(&context), statuses(&context));
 }
 
@@ -40,6 +41,15 @@ async fn register(context: &Context) -> Result<(), ApiError> {
         Err(error) => return Err(error),
     }
     report(context, &mut String::new()).await
+}
+
+/// What `kubectl describe node` shows of a node that has come up.
+fn announce(context: &Context) {
+    let name = &context.identity.name;
+    context.events.of_node(name, "Starting", "Starting kubelet.".to_owned());
+    for reason in ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID", "NodeReady"] {
+        context.events.of_node(name, reason, format!("Node {name} status is now: {reason}"));
+    }
 }
 
 fn path(context: &Context) -> String {

@@ -1,4 +1,4 @@
-//! Events about pods, as the kubelet words them. Best effort: a lost event loses nothing else.
+//! Events about pods and their node, as the kubelet words them. Best effort: a lost event loses nothing else.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,6 +43,12 @@ impl Events {
         self.put(pod, container, "Warning", reason, message);
     }
 
+    /// Something about the node itself; its uid is its name, as far as a kubelet knows.
+    pub(crate) fn of_node(&self, node: &str, reason: &'static str, message: String) {
+        let involved = json!({"kind": "Node", "name": node, "uid": node});
+        self.send(Event { involved, namespace: "default".to_owned(), kind: "Normal", reason, message });
+    }
+
     fn put(&self, pod: &Pod, container: Option<&str>, kind: &'static str, reason: &'static str, message: String) {
         let meta = &pod.metadata;
         let mut involved = json!({
@@ -53,7 +59,11 @@ impl Events {
             involved["fieldPath"] = format!("spec.containers{{{container}}}").into();
         }
         let namespace = meta.namespace.clone().unwrap_or_default();
-        if self.0.try_send(Event { involved, namespace, kind, reason, message }).is_err() {
+        self.send(Event { involved, namespace, kind, reason, message });
+    }
+
+    fn send(&self, event: Event) {
+        if self.0.try_send(event).is_err() {
             tracing::warn!("an event was dropped: too many are waiting");
         }
     }
@@ -80,8 +90,8 @@ async fn send_all(api: Arc<Api>, node: String, mut events: mpsc::Receiver<Event>
                 continue;
             }
         }
-        let pod = event.involved["name"].as_str().unwrap_or_default();
-        let name = format!("{pod}.{:x}", jiff::Timestamp::now().as_nanosecond());
+        let whose = event.involved["name"].as_str().unwrap_or_default();
+        let name = format!("{whose}.{:x}", jiff::Timestamp::now().as_nanosecond());
         let body = json!({
             "apiVersion": "v1", "kind": "Event",
             "metadata": {"name": name, "namespace": event.namespace},

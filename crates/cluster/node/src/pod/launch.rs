@@ -5,15 +5,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use eksile_base::files::write_private;
-use k8s_openapi::api::core::v1::{Container as Wanted, Pod};
+use k8s_openapi::api::core::v1::{Container as Template, Pod};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::environment::{ConfigError, Facts, expand, variables};
 use super::oci::{self, Plan};
 use super::share;
 use super::source::Sources;
 use super::volumes::Volumes;
+use super::worker::{Wanted, unless_it_goes};
 use crate::context::Context;
 use crate::images::{Image, PullError, Reference};
 use crate::runtime::{Container, RuntimeError};
@@ -64,6 +66,9 @@ pub(crate) enum LaunchError {
     Run(#[from] RuntimeError),
     #[error("{0}")]
     Create(#[from] io::Error),
+    /// The pod is to go: nobody is told.
+    #[error("called off")]
+    CalledOff,
 }
 
 impl LaunchError {
@@ -75,7 +80,7 @@ impl LaunchError {
             Self::Never(_) => "ErrImageNeverPull",
             Self::Config(_) => "CreateContainerConfigError",
             Self::Run(_) => "RunContainerError",
-            Self::Create(_) => "CreateContainerError",
+            Self::Create(_) | Self::CalledOff => "CreateContainerError",
         }
     }
 }
@@ -84,10 +89,12 @@ impl LaunchError {
 pub(crate) struct Launch<'a> {
     pub(crate) context: &'a Context,
     pub(crate) pod: &'a Pod,
-    pub(crate) wanted: &'a Wanted,
+    pub(crate) wanted: &'a Template,
     pub(crate) attempt: u32,
     pub(crate) facts: &'a Facts,
     pub(crate) volumes: &'a Volumes,
+    /// A pod that is to go does not wait for its image.
+    pub(crate) wishes: watch::Receiver<Wanted>,
 }
 
 /// The pod's control group.
@@ -167,9 +174,12 @@ impl Launch<'_> {
             _ => {
                 events.normal(self.pod, container, "Pulling", format!("Pulling image \"{name}\""));
                 let begin = std::time::Instant::now();
-                let secret = self.sources().pull_secret(self.pod, &reference.registry).await;
-                let image = self.context.puller.pull(&name, secret.as_deref()).await;
-                let image = image.map_err(|error| pull_failed(&name, &error))?;
+                let pull = async {
+                    let secret = self.sources().pull_secret(self.pod, &reference.registry).await;
+                    self.context.puller.pull(&name, secret.as_deref()).await
+                };
+                let pulled = unless_it_goes(self.wishes.clone(), pull).await;
+                let image = pulled.ok_or(LaunchError::CalledOff)?.map_err(|error| pull_failed(&name, &error))?;
                 let took = begin.elapsed().as_millis();
                 let text = format!(
                     "Successfully pulled image \"{name}\" in {took}ms ({took}ms including waiting). Image size: {} bytes.",

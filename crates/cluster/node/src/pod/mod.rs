@@ -58,6 +58,8 @@ pub(crate) struct View {
     pub(crate) pod: Arc<Pod>,
     /// By name: the start that runs (or ran last), and the one before.
     pub(crate) containers: HashMap<String, (Option<Run>, Option<Run>)>,
+    /// Why a container has not run yet, by name; none of a pod that was turned away.
+    pub(crate) waiting: HashMap<String, String>,
 }
 
 /// An OCI process for a further program in a container: as its first one, with another command.

@@ -47,6 +47,8 @@ pub(crate) struct Slot {
     pub(crate) hook_failed: Option<String>,
     /// It starts again however it ends: what it should run has changed.
     pub(crate) renewed: bool,
+    /// Why it has not run yet, if nothing is wrong.
+    pub(crate) unborn: &'static str,
     pause: Option<Duration>,
 }
 
@@ -63,6 +65,7 @@ impl Slot {
             stopping: None,
             hook_failed: None,
             renewed: false,
+            unborn: "ContainerCreating",
             pause: None,
         }
     }
@@ -87,6 +90,12 @@ impl Slot {
 
     pub(crate) fn succeeded(&self) -> bool {
         self.exit().is_some_and(|exit| exit.code == 0)
+    }
+
+    /// Why it does not run, if it has not run yet.
+    pub(crate) fn waits(&self) -> Option<String> {
+        let reason = self.waiting.as_ref().map_or(self.unborn, |(reason, _)| reason);
+        (self.current.is_none() && self.last.is_none()).then(|| reason.to_owned())
     }
 
     /// The number of the next start.
@@ -165,10 +174,7 @@ impl Slot {
                     (json!({"running": {"startedAt": seconds(at)}}), before.unwrap_or_else(|| json!({})))
                 }
             },
-            (None, None) => {
-                let reason = if self.init { "PodInitializing" } else { "ContainerCreating" };
-                (json!({"waiting": {"reason": reason}}), json!({}))
-            }
+            (None, None) => (json!({"waiting": {"reason": self.unborn}}), json!({})),
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::pod::{Run, View};
 /// Namespace, pod, container.
 pub(crate) type Names<'a> = (&'a str, &'a str, &'a str);
 
-fn view(context: &Context, (namespace, name, _): Names<'_>) -> Result<View, String> {
+/// A pod of the node.
+pub(crate) fn pod(context: &Context, namespace: &str, name: &str) -> Result<View, String> {
     let pods = context.pods.read();
     let mut found = pods.values().filter(|view| {
         let meta = &view.pod.metadata;
@@ -22,8 +23,20 @@ fn view(context: &Context, (namespace, name, _): Names<'_>) -> Result<View, Stri
 
 /// The start of a container that runs or ran last, and the one before.
 pub(crate) fn runs(context: &Context, names: Names<'_>) -> Result<(Option<Run>, Option<Run>), String> {
-    let mut view = view(context, names)?;
+    let mut view = pod(context, names.0, names.1)?;
     view.containers.remove(names.2).ok_or_else(|| format!("container {} not found in pod {}", names.2, names.1))
+}
+
+/// Why there is no log of a container that has not run, in upstream's words.
+pub(crate) fn without_log(context: &Context, (namespace, pod, container): Names<'_>) -> String {
+    let whom = format!("container \"{container}\" in pod \"{pod}\"");
+    let view = self::pod(context, namespace, pod).ok();
+    match view.as_ref().and_then(|view| view.waiting.get(container)).map(String::as_str) {
+        None => format!("{whom} is not available"),
+        Some("ErrImagePull") => format!("{whom} is waiting to start: image can't be pulled"),
+        Some("ImagePullBackOff") => format!("{whom} is waiting to start: trying and failing to pull image"),
+        Some(reason) => format!("{whom} is waiting to start: {reason}"),
+    }
 }
 
 /// A small `/stats/summary`: processor and memory of each container.

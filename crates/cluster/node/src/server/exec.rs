@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
@@ -33,6 +34,8 @@ const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
+/// How long a client may take to go once it was told how the program ended.
+const LINGER: Duration = Duration::from_secs(5);
 /// v5: the client closes the channel whose number follows.
 const CLOSE: u8 = 255;
 
@@ -55,7 +58,8 @@ impl Wanted {
     }
 }
 
-fn container(context: &Context, names: Names<'_>) -> Result<Container, (StatusCode, String)> {
+/// A container that runs.
+pub(crate) fn container(context: &Context, names: Names<'_>) -> Result<Container, (StatusCode, String)> {
     let (run, _) = attend::runs(context, names).map_err(|reason| (StatusCode::NOT_FOUND, reason))?;
     let run = run.filter(|run| run.exit.is_none());
     run.map(|run| run.container)
@@ -153,6 +157,7 @@ async fn converse(upgrade: OnUpgrade, container: &Container, wanted: Wanted) -> 
     let socket: Socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
     let (mut sink, stream) = socket.split();
     let (sender, mut messages) = mpsc::channel::<Message>(16);
+    let mut listener;
     let outcome = match start(container, wanted).await {
         Ok((exec, ends)) => {
             let Ends { stdin, outputs, terminal } = ends;
@@ -161,7 +166,7 @@ async fn converse(upgrade: OnUpgrade, container: &Container, wanted: Wanted) -> 
                 readers.spawn(read_out(channel, output, sender.clone()));
             }
             drop(sender);
-            let listener = tokio::spawn(listen(stream, stdin, terminal));
+            listener = tokio::spawn(listen(stream, stdin, terminal));
             let writing = async {
                 while let Some(message) = messages.recv().await {
                     // A client that is gone: what is left is read and thrown away, so that the program can end.
@@ -169,15 +174,22 @@ async fn converse(upgrade: OnUpgrade, container: &Container, wanted: Wanted) -> 
                 }
             };
             let (code, ()) = tokio::join!(exec.wait(), writing);
-            listener.abort();
             code.map(status).unwrap_or_else(|error| failure(&error.to_string()))
         }
-        Err(error) => failure(&error.to_string()),
+        Err(error) => {
+            listener = tokio::spawn(listen(stream, None, None));
+            failure(&error.to_string())
+        }
     };
     sink.send(message(ERROR, outcome.to_string().as_bytes())).await.map_err(io::Error::other)?;
     // A client takes a close without a code for a broken connection.
     let done = CloseFrame { code: CloseCode::Normal, reason: "".into() };
     sink.send(Message::Close(Some(done))).await.map_err(io::Error::other)?;
+    // A client may still be writing. Were the connection closed on it, it would find that broken before it has read how
+    // the program ended; so its words are read, to no purpose, until it has gone.
+    if tokio::time::timeout(LINGER, &mut listener).await.is_err() {
+        listener.abort();
+    }
     sink.close().await.map_err(io::Error::other)
 }
 

@@ -83,7 +83,7 @@ pub(crate) async fn answer(context: &Context, names: Names<'_>, query: Option<&s
         let reason = if previous {
             format!("previous terminated container \"{name}\" in pod \"{pod}\" not found")
         } else {
-            format!("container \"{name}\" in pod \"{pod}\" is waiting to start: ContainerCreating")
+            attend::without_log(context, names)
         };
         return text(StatusCode::BAD_REQUEST, reason);
     };

@@ -129,11 +129,22 @@ async fn answer(context: &Arc<Context>, user: Option<&User>, request: Request<In
         ["run", namespace, pod, container] => {
             exec::run(context, (namespace, pod, container), request.uri().query()).await
         }
-        ["attach" | "portForward", ..] => {
-            text(StatusCode::NOT_IMPLEMENTED, format!("{} is not supported by this kubelet yet", parts[0]))
+        ["attach", namespace, pod, container] | ["attach", namespace, pod, _, container] => {
+            let why = exec::container(context, (namespace, pod, container)).err();
+            let (status, reason) = why.unwrap_or_else(|| not_built("attach"));
+            text(status, reason)
+        }
+        ["portForward", namespace, pod, ..] => {
+            let why = attend::pod(context, namespace, pod).err().map(|reason| (StatusCode::NOT_FOUND, reason));
+            let (status, reason) = why.unwrap_or_else(|| not_built("port-forward"));
+            text(status, reason)
         }
         _ => text(StatusCode::NOT_FOUND, "404 page not found"),
     }
+}
+
+fn not_built(what: &str) -> (StatusCode, String) {
+    (StatusCode::NOT_IMPLEMENTED, format!("{what} is not built in this kubelet"))
 }
 
 fn json_answer(value: &Value) -> Answer {

@@ -17,7 +17,7 @@ pub(super) struct Access {
     pub(super) creator: Option<Creator>,
     #[serde(default)]
     pub(super) entries: Vec<AccessEntry>,
-    /// Instance id to private DNS name.
+    /// Instance id to private DNS name, of all that are not terminated.
     #[serde(default)]
     pub(super) instances: BTreeMap<String, String>,
 }

@@ -109,6 +109,13 @@ impl Iam {
     }
 }
 
+/// The site writes the cloud's instances into the access file, too.
+impl eksile_control::Instances for Iam {
+    fn exists(&self, instance: &str) -> Result<bool, String> {
+        Ok(self.access()?.instances.contains_key(instance))
+    }
+}
+
 /// The authenticator as the door holds it.
 pub(crate) struct Shared(pub(crate) Arc<Iam>);
 

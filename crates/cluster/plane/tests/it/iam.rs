@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::http::send;
+use crate::kubectl::Kubectl;
 use crate::plane::Plane;
 
 const CLUSTER: &str = "11111111-2222-4333-8444-555555555555";
@@ -81,4 +82,32 @@ fn the_creator_comes_in_with_an_iam_token() {
     assert!(body.contains("\"username\":\"kubernetes-admin\"") && body.contains("system:masters"), "{body}");
     assert_eq!(send(&plane, "POST", path, Some(&token("bad")), b"{}", None).0, 401);
     assert_eq!(send(&plane, "POST", path, Some("k8s-aws-v1.garbage"), b"{}", None).0, 401);
+}
+
+#[test]
+fn a_node_whose_instance_is_no_more_is_removed() {
+    let authority = Authority::create("web", 1).unwrap();
+    let plane = Plane::with(|folder, config| {
+        std::fs::write(folder.join("sts-ca.pem"), authority.pem()).unwrap();
+        let access = json!({"mode": "API", "creator": null, "instances": {"i-0000000000000000a": "kept"}});
+        std::fs::write(folder.join("access.json"), access.to_string()).unwrap();
+        config["iam"] = json!({
+            "sts_address": "127.0.0.1:9", "sts_ca": folder.join("sts-ca.pem"), "cluster_identifier": CLUSTER,
+            "access_file": folder.join("access.json")
+        });
+    });
+    let kubectl = Kubectl::new(&plane, "admin-token");
+    let node = |name: &str, instance: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: {name}}}, spec: {{providerID: 'aws:///us-west-2a/{instance}'}}, \
+             status: {{conditions: [{{type: Ready, status: Unknown}}]}}}}\n---\n"
+        )
+    };
+    let nodes = node("kept", "i-0000000000000000a") + &node("lost", "i-0000000000000000b");
+    kubectl.run(&["apply", "-f", "-"], &nodes).unwrap();
+    kubectl.ok(&["wait", "--for=delete", "node/lost", "--timeout=60s"]);
+    assert_eq!(kubectl.ok(&["get", "nodes", "-o", "name"]).trim(), "node/kept");
+    let why =
+        kubectl.ok(&["get", "events", "--field-selector", "reason=DeletingNode", "-o", "jsonpath={.items[*].message}"]);
+    assert_eq!(why, "Deleting node lost because it does not exist in the cloud provider");
 }

@@ -129,3 +129,34 @@ fn a_watch_tells_of_changes() {
     });
     assert!(waited.contains("condition met"), "{waited}");
 }
+
+#[test]
+fn a_list_is_checked_and_applied() {
+    let plane = Plane::start();
+    let kubectl = Kubectl::new(&plane, "admin-token");
+    let list = |field: &str| {
+        format!(
+            "apiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, {field}: {{k: v}}}}\n\
+             - {{apiVersion: v1, kind: Secret, metadata: {{name: b}}, stringData: {{k: v}}}}\n"
+        )
+    };
+    // A List is in no document of OpenAPI v3: kubectl checks it itself, by v2.
+    let refused = kubectl.run(&["apply", "-f", "-"], &list("dat")).unwrap_err();
+    assert!(refused.contains("unknown field \"dat\" in io.k8s.api.core.v1.ConfigMap"), "{refused}");
+    let applied = kubectl.run(&["apply", "-f", "-"], &list("data")).unwrap();
+    assert_eq!(applied.lines().collect::<Vec<_>>(), ["configmap/a created", "secret/b created"]);
+    let unknown =
+        kubectl.run(&["apply", "-f", "-"], "apiVersion: none/v1\nkind: None\nmetadata: {name: a}\n").unwrap_err();
+    assert!(unknown.contains("no matches for kind \"None\" in version \"none/v1\""), "{unknown}");
+}
+
+#[test]
+fn what_is_too_large_is_refused_in_upstreams_words() {
+    let plane = Plane::start();
+    let kubectl = Kubectl::new(&plane, "admin-token");
+    let file = plane.folder.path().join("large");
+    std::fs::write(&file, vec![b'x'; 1_100_000]).unwrap();
+    let source = format!("--from-file={}", file.display());
+    let refused = kubectl.run(&["create", "configmap", "large", &source], "").unwrap_err();
+    assert!(refused.contains("\"large\" is invalid: []: Too long: may not be more than 1048576 bytes"), "{refused}");
+}

@@ -51,8 +51,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     if life.is_null() {
         *life = USUAL.into();
     }
-    let mut warnings = Vec::new();
-    metadata::clean(&mut request, &mut warnings);
+    metadata::clean(&mut request, call.warnings);
     metadata::place(&mut request, &call.at.namespace)?;
     note_writer(call, &schema, &mut request, &options);
     let named = meta(&request, "name");
@@ -82,7 +81,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     request["apiVersion"] = VERSION.into();
     request["spec"]["audiences"] = audiences.into();
     request["status"] = json!({ "token": token, "expirationTimestamp": time(expires) });
-    Ok(Answer::value(201, &request).warned(warnings))
+    Ok(Answer::value(201, &request))
 }
 
 /// Notes who wrote the request, though it is not stored.

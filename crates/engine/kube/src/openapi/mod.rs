@@ -1,19 +1,21 @@
-//! OpenAPI v3: one document for each group version, and the index that names them.
+//! OpenAPI: v3, one document for each group version and the index that names them; v2, all in one.
 //!
 //! `kubectl apply` asks whether a kind can be validated and `kubectl explain` shows its fields; both read these.
 //! Everything follows from the schema table, the rows and the descriptions.
 
 mod descriptions;
+mod gnostic;
 mod operation;
 mod paths;
 mod types;
+mod v2;
 
 #[cfg(test)]
 mod tests;
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 pub use self::descriptions::{Descriptions, DescriptionsError};
 use crate::resources::Resources;
@@ -35,7 +37,7 @@ pub struct Source<'a> {
 /// One document.
 #[derive(Debug, Clone)]
 pub struct Document {
-    /// JSON.
+    /// JSON, or protobuf where that was asked for.
     pub body: Bytes,
     /// Upper-case hexadecimal SHA-512 of the body, which the index names; clients cache by it.
     pub hash: String,
@@ -77,9 +79,49 @@ impl Source<'_> {
                 "securitySchemes": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
             },
         });
-        let body: Bytes = document.to_string().into();
+        Document::of(document.to_string().into())
+    }
+
+    /// All group versions in one document of OpenAPI v2.
+    #[must_use]
+    pub fn v2(&self, form: Form) -> Document {
+        let mut components = types::Components::new(self.schemas, self.descriptions);
+        let mut all = Map::new();
+        for (group, versions) in self.resources.groups() {
+            for version in versions {
+                let paths = paths::paths(&mut components, self.resources, &group, &version);
+                all.extend(paths.into_iter().map(|(name, path)| (name, v2::path(path))));
+            }
+        }
+        let types = components.finish().into_iter().map(|(name, made)| (name, v2::definition(made)));
+        let document = json!({
+            "swagger": "2.0",
+            "info": {"title": "Kubernetes", "version": self.release},
+            "paths": all,
+            "definitions": Value::Object(types.collect()),
+            "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+            "security": [{"BearerToken": []}],
+        });
+        Document::of(match form {
+            Form::Json => document.to_string().into(),
+            Form::Protobuf => gnostic::encode(&document).into(),
+        })
+    }
+}
+
+/// How a document of OpenAPI v2 is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// JSON.
+    Json,
+    /// gnostic's protobuf.
+    Protobuf,
+}
+
+impl Document {
+    fn of(body: Bytes) -> Self {
         let hash = digest::digest(&digest::SHA512, &body).as_ref().iter().map(|b| format!("{b:02X}")).collect();
-        Document { body, hash }
+        Self { body, hash }
     }
 }
 

@@ -107,3 +107,92 @@ fn types_carry_their_facts() {
     let node = &schemas["io.k8s.api.core.v1.Node"];
     assert_eq!(node["x-kubernetes-group-version-kind"], json!([{"group": "", "kind": "Node", "version": "v1"}]));
 }
+
+fn read_v2() -> Value {
+    serde_json::from_slice(&with(|s| s.v2(Form::Json)).body).expect("JSON")
+}
+
+#[test]
+fn v2_says_the_same_in_one_document() {
+    let all = read_v2();
+    let node = &all["definitions"]["io.k8s.api.core.v1.Node"];
+    assert_eq!(node["description"], "A machine.");
+    let spec = json!({"description": "Wanted.", "$ref": "#/definitions/io.k8s.api.core.v1.NodeSpec"});
+    assert_eq!(node["properties"]["spec"], spec);
+    let capacity = &all["definitions"]["io.k8s.api.core.v1.NodeStatus"]["properties"]["capacity"];
+    assert_eq!(
+        capacity["additionalProperties"],
+        json!({"$ref": "#/definitions/io.k8s.apimachinery.pkg.api.resource.Quantity"})
+    );
+    assert_eq!(all["definitions"]["io.k8s.apimachinery.pkg.api.resource.Quantity"]["type"], "string");
+    let patch = &all["paths"]["/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"]["patch"];
+    assert_eq!(patch["parameters"][0]["in"], "body");
+    assert_eq!(
+        patch["parameters"][3],
+        json!({"name": "fieldValidation", "in": "query", "type": "string", "uniqueItems": true})
+    );
+    assert_eq!(patch["responses"]["200"]["schema"]["$ref"], "#/definitions/io.k8s.api.coordination.v1.Lease");
+    let text = all.to_string();
+    assert!(!text.contains("#/components/") && !text.contains("\"oneOf\"") && !text.contains("\"content\""));
+}
+
+/// The parts of a protobuf message: number, and the bytes of a part that has a length.
+fn parts(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let mut value = 0;
+        for shift in (0..).step_by(7) {
+            let (first, rest) = bytes.split_first().expect("complete");
+            *bytes = rest;
+            value |= u64::from(first & 0x7f) << shift;
+            if first & 0x80 == 0 {
+                break;
+            }
+        }
+        value
+    }
+    let mut out = Vec::new();
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes);
+        let length = varint(&mut bytes);
+        let length = if key & 7 == 2 { usize::try_from(length).expect("small") } else { 0 };
+        let (part, rest) = bytes.split_at(length);
+        bytes = rest;
+        out.push((key >> 3, part));
+    }
+    out
+}
+
+fn part<'b>(bytes: &'b [u8], path: &[u64]) -> &'b [u8] {
+    path.iter().fold(bytes, |bytes, number| {
+        parts(bytes).into_iter().find(|(found, _)| found == number).unwrap_or_else(|| panic!("{path:?}")).1
+    })
+}
+
+#[test]
+fn v2_in_protobuf_has_gnostics_numbers() {
+    let document = json!({
+        "swagger": "2.0", "info": {"title": "T", "version": "1"},
+        "definitions": {"A": {
+            "type": "object", "required": ["b"], "x-kubernetes-map-type": "atomic",
+            "properties": {"b": {"type": "array", "items": {"$ref": "#/definitions/A"}}},
+        }},
+        "paths": {"/p": {"patch": {
+            "operationId": "patchP",
+            "parameters": [{"name": "n", "in": "path", "required": true, "type": "string"}],
+            "responses": {"200": {"description": "OK", "schema": {"$ref": "#/definitions/A"}}},
+        }}},
+    });
+    let bytes = gnostic::encode(&document);
+    assert_eq!(part(&bytes, &[1]), b"2.0");
+    let a = part(&bytes, &[9, 1, 2]);
+    assert_eq!(part(&bytes, &[9, 1, 1]), b"A");
+    assert_eq!((part(a, &[22, 1]), part(a, &[19])), (&b"object"[..], &b"b"[..]));
+    assert_eq!(part(a, &[25, 1, 2, 23, 1, 1]), b"#/definitions/A");
+    assert_eq!((part(a, &[31, 1]), part(a, &[31, 2, 2])), (&b"x-kubernetes-map-type"[..], &b"\"atomic\""[..]));
+    let patch = part(&bytes, &[8, 2, 2, 8]);
+    assert_eq!(part(patch, &[5]), b"patchP");
+    assert_eq!(part(patch, &[8, 1, 2, 4, 4]), b"n");
+    assert_eq!(part(patch, &[9, 1, 2, 1, 2, 1, 1]), b"#/definitions/A");
+    // Required is true: a number, without a length.
+    assert!(parts(part(patch, &[8, 1, 2, 4])).iter().any(|(number, _)| *number == 1));
+}

@@ -35,12 +35,16 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
             other => other?,
         };
         let new = merged(call, Some(&current.object), &config.value, &options)?;
-        let mut warnings = config.judge(options.validation)?;
+        call.warnings.say(config.judge(options.validation)?);
         let insists = check_preconditions(call, &new, &current)? && !meta(&config.value, "resourceVersion").is_empty();
-        warnings.extend(call.resource.strategy.warnings(&new, Some(&current.object)));
+        let warnings = call.resource.strategy.warnings(&new, Some(&current.object));
         match write::replace(call, &current, new, &options, Tracking::Done).await {
             Err(error) if error.to_string().ends_with(CHANGED) && !insists => {}
-            other => return write::answer(call, 200, &other?, warnings),
+            other => {
+                let done = other?;
+                call.warnings.say(warnings);
+                return write::answer(call, 200, &done);
+            }
         }
     }
     Err(call.conflict(CHANGED))
@@ -92,11 +96,12 @@ async fn create(call: &Call<'_>, config: &Config, options: &WriteOptions) -> Res
         )));
     }
     let mut object = merged(call, None, &config.value, options)?;
-    let mut warnings = config.judge(options.validation)?;
+    call.warnings.say(config.judge(options.validation)?);
     metadata::place(&mut object, call.namespace())?;
-    warnings.extend(call.resource.strategy.warnings(&object, None));
+    let warnings = call.resource.strategy.warnings(&object, None);
     let done = write::create(call, object, options, Tracking::Done).await?;
-    write::answer(call, 201, &done, warnings)
+    call.warnings.say(warnings);
+    write::answer(call, 201, &done)
 }
 
 fn merged(call: &Call<'_>, live: Option<&Value>, config: &Value, options: &WriteOptions) -> Result<Value, StatusError> {

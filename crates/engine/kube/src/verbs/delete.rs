@@ -27,7 +27,7 @@ pub(super) async fn one(call: &Call<'_>) -> Result<Answer, StatusError> {
 
 fn told(call: &Call<'_>, current: &Current, outcome: &Outcome) -> Result<Answer, StatusError> {
     if !outcome.gone || call.resource.strategy.returns_deleted() {
-        return write::answer(call, 200, &outcome.done, Vec::new());
+        return write::answer(call, 200, &outcome.done);
     }
     let details = Details {
         name: meta(&current.object, "name").to_owned(),

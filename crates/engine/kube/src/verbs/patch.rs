@@ -19,18 +19,6 @@ use eksile_apimachinery::schema::Schema;
 /// One of the three: body to object.
 type Patch = fn(&Schema, &Value, &[u8]) -> Result<Patched, PatchError>;
 
-/// Why there is no patched object, and what a lenient reader has against it.
-struct Refused {
-    error: StatusError,
-    warnings: Vec<String>,
-}
-
-impl From<StatusError> for Refused {
-    fn from(error: StatusError) -> Self {
-        Self { error, warnings: Vec::new() }
-    }
-}
-
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let apply: Patch = match negotiate::media(call.head.content_type) {
         "application/json-patch+json" => patch::json,
@@ -48,10 +36,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     negotiate::wanted(call.head.accept)?;
     for _ in 0..write::TRIES {
         let current = Current::read(call)?;
-        let (new, mut warnings) = match patched(call, &current, apply, &options) {
-            Ok(patched) => patched,
-            Err(refused) => return Ok(Answer::failure(&refused.error).warned(refused.warnings)),
-        };
+        let new = patched(call, &current, apply, &options)?;
         let uid = new.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
         if !uid.is_empty() && Some(uid) != current.object.pointer("/metadata/uid").and_then(Value::as_str) {
             let mut errors = FieldErrors::new();
@@ -62,21 +47,20 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         }
         let insists = check_preconditions(call, &new, &current)?
             && new.pointer("/metadata/resourceVersion") != current.object.pointer("/metadata/resourceVersion");
-        warnings.extend(call.resource.strategy.warnings(&new, Some(&current.object)));
+        let warnings = call.resource.strategy.warnings(&new, Some(&current.object));
         match write::replace(call, &current, new, &options, Tracking::Compare).await {
             Err(error) if error.to_string().ends_with(CHANGED) && !insists => {}
-            other => return write::answer(call, 200, &other?, warnings),
+            other => {
+                let done = other?;
+                call.warnings.say(warnings);
+                return write::answer(call, 200, &done);
+            }
         }
     }
     Err(call.conflict(CHANGED))
 }
 
-fn patched(
-    call: &Call<'_>,
-    current: &Current,
-    apply: Patch,
-    options: &WriteOptions,
-) -> Result<(Value, Vec<String>), Refused> {
+fn patched(call: &Call<'_>, current: &Current, apply: Patch, options: &WriteOptions) -> Result<Value, StatusError> {
     let schema = call.schema()?;
     let patched = match apply(schema, &current.object, &call.body) {
         Err(PatchError::OtherKind(value)) => another(call, &value)?,
@@ -85,21 +69,23 @@ fn patched(
     if options.validation == FieldValidation::Strict
         && let Some(error) = patched.strict_error()
     {
-        return Err(refusal(&error).into());
+        return Err(refusal(&error));
     }
-    let warnings = if options.validation == FieldValidation::Warn { patched.strict } else { Vec::new() };
+    if options.validation == FieldValidation::Warn {
+        call.warnings.say(patched.strict);
+    }
     let mut new = patched.value;
     new["kind"] = (*call.resource.kind).into();
     new["apiVersion"] = (*call.resource.api_version).into();
     schema.default(&mut new);
     call.resource.strategy.defaults(&mut new);
-    metadata::same_name(&new, &call.at.name).map_err(|error| Refused { error, warnings: warnings.clone() })?;
+    metadata::same_name(&new, &call.at.name)?;
     metadata::place(&mut new, call.namespace())?;
-    Ok((new, warnings))
+    Ok(new)
 }
 
 /// What becomes of a patched object that claims to be of another kind.
-fn another(call: &Call<'_>, value: &Value) -> Result<Patched, Refused> {
+fn another(call: &Call<'_>, value: &Value) -> Result<Patched, StatusError> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
     let version = text("apiVersion");
     let kind = if text("kind").is_empty() { &*call.resource.kind } else { text("kind") };
@@ -117,7 +103,7 @@ fn another(call: &Call<'_>, value: &Value) -> Result<Patched, Refused> {
     let body = value.to_string();
     let mut errors = FieldErrors::new();
     errors.invalid_verbatim("patch", quote(&body), decode::mismatch(call, version, kind, body.as_bytes()));
-    Err(StatusError::invalid("", "", "", &errors).into())
+    Err(StatusError::invalid("", "", "", &errors))
 }
 
 fn refusal(error: &PatchError) -> StatusError {

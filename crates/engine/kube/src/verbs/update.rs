@@ -16,7 +16,7 @@ use crate::write::{self, CHANGED, Current, Tracking};
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let options = WriteOptions::read(call.query, "UpdateOptions")?;
     negotiate::wanted(call.head.accept)?;
-    let (mut object, mut warnings) = decode::object(call, options.validation)?;
+    let mut object = decode::object(call, options.validation)?;
     metadata::same_name(&object, &call.at.name)?;
     metadata::place(&mut object, call.namespace())?;
     for _ in 0..write::TRIES {
@@ -26,9 +26,10 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
                 return Err(call.conflict(&storage_error(call, &why)));
             }
             Err(error) if error.code() == 404 && creates(call) => {
-                warnings.extend(call.resource.strategy.warnings(&object, None));
+                let own = call.resource.strategy.warnings(&object, None);
                 let done = write::create(call, object, &options, write::Tracking::Compare).await?;
-                return write::answer(call, 201, &done, warnings);
+                call.warnings.say(own);
+                return write::answer(call, 201, &done);
             }
             other => other?,
         };
@@ -37,8 +38,9 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         match write::replace(call, &current, object.clone(), &options, Tracking::Compare).await {
             Err(error) if error.reason() == "Conflict" && !insists => {}
             other => {
-                warnings.extend(own);
-                return write::answer(call, 200, &other?, warnings);
+                let done = other?;
+                call.warnings.say(own);
+                return write::answer(call, 200, &done);
             }
         }
     }

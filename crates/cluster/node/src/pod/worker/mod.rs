@@ -40,6 +40,21 @@ pub(crate) struct Wanted {
     pub(crate) gone: bool,
 }
 
+impl Wanted {
+    /// Whether the pod should go.
+    fn leaves(&self) -> bool {
+        self.gone || self.pod.metadata.deletion_timestamp.is_some()
+    }
+}
+
+/// What comes of `work`, unless the pod should go meanwhile; then the work is dropped.
+pub(crate) async fn unless_it_goes<T>(mut wishes: watch::Receiver<Wanted>, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        Ok(_) = wishes.wait_for(Wanted::leaves) => None,
+    }
+}
+
 /// What happened to a container.
 pub(crate) enum Happened {
     Ended {
@@ -100,7 +115,11 @@ impl Worker {
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         let spec = pod.spec.clone().unwrap_or_default();
         let init = spec.init_containers.into_iter().flatten().map(|container| Slot::new(container, true));
-        let slots = init.chain(spec.containers.into_iter().map(|container| Slot::new(container, false))).collect();
+        let mut slots: Vec<Slot> =
+            init.chain(spec.containers.into_iter().map(|container| Slot::new(container, false))).collect();
+        if slots.iter().any(|slot| slot.init) {
+            slots.iter_mut().for_each(|slot| slot.unborn = "PodInitializing");
+        }
         let (sender, events) = mpsc::channel(64);
         let (statuses, reports) = watch::channel(Value::Null);
         let before = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
@@ -139,10 +158,10 @@ impl Worker {
         self.adopt();
         loop {
             let wanted = self.wanted.borrow_and_update().clone();
+            let leaves = wanted.leaves();
             self.pod = wanted.pod;
             self.redefine();
-            let leaving = wanted.gone || self.pod.metadata.deletion_timestamp.is_some();
-            let next = if leaving { self.leave(wanted.gone).await } else { Some(self.sync().await) };
+            let next = if leaves { self.leave(wanted.gone).await } else { Some(self.sync().await) };
             let Some(next) = next else { break };
             self.report();
             tokio::select! {
@@ -336,4 +355,28 @@ fn earlier(directory: PathBuf, pod: &str) -> Option<Run> {
     let started = container.started().inspect_err(told).ok().flatten();
     let exit = container.exit().inspect_err(told).ok().flatten();
     Some(Run { container, record, started, exit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(gone: bool) -> Wanted {
+        Wanted { pod: Arc::default(), gone }
+    }
+
+    #[tokio::test]
+    async fn what_takes_long_is_dropped_when_the_pod_goes() {
+        let (sender, wishes) = watch::channel(wanted(false));
+        assert_eq!(unless_it_goes(wishes.clone(), async { 7 }).await, Some(7));
+        let waiting = tokio::spawn(unless_it_goes(wishes, std::future::pending::<()>()));
+        sender.send_replace(wanted(false));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "an update alone is no reason");
+        let mut pod = Pod::default();
+        pod.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
+        sender.send_replace(Wanted { pod: Arc::new(pod), gone: false });
+        assert_eq!(waiting.await.unwrap(), None);
+    }
 }

@@ -6,7 +6,7 @@ use super::{REFRESH, RETRY, Worker, forget, wait_for};
 use crate::pod::environment::Facts;
 use crate::pod::files;
 use crate::pod::hook;
-use crate::pod::launch::Launch;
+use crate::pod::launch::{Launch, LaunchError};
 use crate::pod::slot::Run;
 use crate::pod::source::Sources;
 use crate::pod::status::{Phase, phase};
@@ -20,6 +20,7 @@ impl Worker {
     pub(super) async fn sync(&mut self) -> Instant {
         let later = Instant::now() + REFRESH;
         if self.settled.is_some() || matches!(phase(&self.pod, &self.slots), Phase::Succeeded | Phase::Failed) {
+            self.release();
             return later;
         }
         let mut next = later;
@@ -33,6 +34,9 @@ impl Worker {
         next = next.min(self.measure().await.unwrap_or(later));
         if self.over.is_some() {
             self.halt_all();
+            if !self.slots.iter().any(crate::pod::slot::Slot::runs) {
+                self.release();
+            }
             return later;
         }
         if let Err((reason, message)) = self.prepare().await {
@@ -52,6 +56,13 @@ impl Worker {
             }
         }
         next
+    }
+
+    /// A pod that has ended needs no network; its address may be another's.
+    fn release(&self) {
+        if let Err(error) = self.context.network.remove(&self.uid) {
+            tracing::warn!(%error, pod = self.pod.metadata.name, "a network was left behind");
+        }
     }
 
     /// Looks whether the pod uses more of the disk than it said. Returns when to look again, if ever.
@@ -174,6 +185,7 @@ impl Worker {
             attempt: self.slots[index].next_attempt(),
             facts: &facts,
             volumes: &self.volumes,
+            wishes: self.wanted.clone(),
         };
         let launched = launch.run().await;
         let slot = &mut self.slots[index];
@@ -193,6 +205,8 @@ impl Worker {
                 self.start_probes();
                 None
             }
+            // The next look finds it leaving.
+            Err(LaunchError::CalledOff) => None,
             Err(error) => {
                 let name = slot.wanted.name.clone();
                 let pause = slot.back_off(false);

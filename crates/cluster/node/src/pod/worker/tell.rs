@@ -47,7 +47,9 @@ impl Worker {
         let containers = (self.slots.iter())
             .map(|slot| (slot.wanted.name.clone(), (slot.current.clone(), slot.last.clone())))
             .collect();
-        let view = View { pod: self.pod.clone(), containers };
+        let waiting = self.slots.iter().filter(|_| self.over.is_none());
+        let waiting = waiting.filter_map(|slot| Some((slot.wanted.name.clone(), slot.waits()?))).collect();
+        let view = View { pod: self.pod.clone(), containers, waiting };
         self.context.pods.write().insert(self.uid.clone(), view);
     }
 }
