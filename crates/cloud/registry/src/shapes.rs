@@ -32,8 +32,30 @@ pub(crate) struct Scanning {
 }
 
 #[derive(Shape)]
-struct Encryption {
-    encryption_type: String,
+pub(crate) struct Encryption {
+    encryption_type: EncryptionType,
+}
+
+#[derive(Shape, PartialEq)]
+enum EncryptionType {
+    #[shape(name = "AES256")]
+    Aes256,
+    #[shape(name = "KMS")]
+    Kms,
+    #[shape(name = "KMS_DSSE")]
+    KmsDouble,
+}
+
+impl Encryption {
+    /// Keys of KMS are not built.
+    pub(crate) fn is_built(&self) -> Result<(), Fault> {
+        match self.encryption_type {
+            EncryptionType::Aes256 => Ok(()),
+            EncryptionType::Kms | EncryptionType::KmsDouble => {
+                Err(Fault::not_implemented("Encryption of a repository by KMS"))
+            }
+        }
+    }
 }
 
 impl Repository {
@@ -46,7 +68,7 @@ impl Repository {
             created_at: Timestamp::from_second(repository.created).unwrap_or(Timestamp::UNIX_EPOCH),
             image_tag_mutability: if repository.mutable { Mutability::Mutable } else { Mutability::Immutable },
             image_scanning_configuration: Scanning { scan_on_push: repository.scan_on_push },
-            encryption_configuration: Encryption { encryption_type: "AES256".to_owned() },
+            encryption_configuration: Encryption { encryption_type: EncryptionType::Aes256 },
         }
     }
 }

@@ -13,8 +13,6 @@ use crate::resource::{self, invalid_value};
 #[derive(Shape)]
 pub(super) struct AllocateAddress {
     domain: Option<String>,
-    address: Option<String>,
-    customer_owned_ipv4_pool: Option<String>,
     #[shape(input = "TagSpecification")]
     tag_specifications: Vec<TagSpecification>,
 }
@@ -51,9 +49,6 @@ impl Command for AllocateAddress {
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
         if let Some(other) = self.domain.filter(|domain| domain != "vpc") {
             return Err(invalid_value(format!("Invalid value '{other}' for domain.")));
-        }
-        if self.address.is_some() || self.customer_owned_ipv4_pool.is_some() {
-            return Err(Fault::not_implemented("Choosing an address or a customer-owned pool"));
         }
         let address = Address {
             allocation_id: call.id("eipalloc"),

@@ -13,8 +13,6 @@ use crate::vpcs;
 pub(super) struct CreateVpc {
     cidr_block: Option<String>,
     instance_tenancy: Option<String>,
-    amazon_provided_ipv6_cidr_block: Option<bool>,
-    ipv4_ipam_pool_id: Option<String>,
     #[shape(input = "TagSpecification")]
     tag_specifications: Vec<TagSpecification>,
 }
@@ -43,12 +41,6 @@ impl Command for CreateVpc {
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
-        if self.amazon_provided_ipv6_cidr_block == Some(true) {
-            return Err(Fault::not_implemented("AmazonProvidedIpv6CidrBlock"));
-        }
-        if self.ipv4_ipam_pool_id.is_some() {
-            return Err(Fault::not_implemented("Ipv4IpamPoolId"));
-        }
         match self.instance_tenancy.as_deref() {
             None | Some("default") => {}
             Some("dedicated") => return Err(Fault::not_implemented("InstanceTenancy=dedicated")),

@@ -31,10 +31,6 @@ pub(super) struct RunInstances {
     tag_specifications: Vec<TagSpecification>,
     metadata_options: Option<MetadataOptions>,
     placement: Option<Placement>,
-    launch_template: Option<LaunchTemplate>,
-    #[shape(input = "BlockDeviceMapping")]
-    block_device_mappings: Vec<BlockDeviceMapping>,
-    instance_market_options: Option<InstanceMarketOptions>,
 }
 
 /// The interface of the new instance, spelt out.
@@ -64,15 +60,6 @@ struct Placement {
     group_name: Option<String>,
     tenancy: Option<String>,
 }
-
-#[derive(Shape)]
-struct LaunchTemplate {}
-
-#[derive(Shape)]
-struct BlockDeviceMapping {}
-
-#[derive(Shape)]
-struct InstanceMarketOptions {}
 
 impl Command for RunInstances {
     type Output = ReservationShown;
@@ -110,11 +97,9 @@ impl RunInstances {
     fn refuse_what_is_not_built(&self) -> Result<(), Fault> {
         let options = self.metadata_options.as_ref();
         let placement = self.placement.as_ref();
-        let differs = |value: Option<&String>, built: &str| value.is_some_and(|value| value != built);
+        // Terraform's provider sends an empty text for what it was not told.
+        let differs = |value: Option<&String>, built: &str| value.is_some_and(|v| !v.is_empty() && v != built);
         let unbuilt = [
-            ("LaunchTemplate", self.launch_template.is_some()),
-            ("InstanceMarketOptions", self.instance_market_options.is_some()),
-            ("BlockDeviceMappings", !self.block_device_mappings.is_empty()),
             ("HttpTokens other than optional", differs(options.and_then(|o| o.http_tokens.as_ref()), "optional")),
             ("HttpEndpoint other than enabled", differs(options.and_then(|o| o.http_endpoint.as_ref()), "enabled")),
             ("Tenancy other than default", differs(placement.and_then(|p| p.tenancy.as_ref()), "default")),
@@ -142,6 +127,7 @@ impl RunInstances {
             None => (&self.subnet_id, &self.security_group_ids, &self.private_ip_address),
         };
         let zone = self.placement.as_ref().and_then(|placement| placement.availability_zone.as_deref());
+        let zone = zone.filter(|zone| !zone.is_empty());
         let subnet = launch::subnet(network, subnet_id.as_deref(), zone)?;
         let public = interface.and_then(|spec| spec.associate_public_ip_address);
         if public.unwrap_or(subnet.map_public_ip_on_launch) {

@@ -6,7 +6,7 @@ use eksile_store::Txn;
 
 use crate::names;
 use crate::records::Repository;
-use crate::shapes::{self, Mutability, Scanning};
+use crate::shapes::{self, Encryption, Mutability, Scanning};
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
 #[derive(Shape)]
@@ -16,6 +16,7 @@ pub(super) struct CreateRepository {
     tags: Vec<EcrTag>,
     image_tag_mutability: Option<Mutability>,
     image_scanning_configuration: Option<Scanning>,
+    encryption_configuration: Option<Encryption>,
 }
 
 /// ECR alone spells a tag's members with capitals.
@@ -44,6 +45,7 @@ impl Command for CreateRepository {
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
         shapes::own_registry(self.registry_id.as_deref(), call)?;
+        self.encryption_configuration.as_ref().map_or(Ok(()), Encryption::is_built)?;
         if !names::is_repository(&self.repository_name) {
             let message = "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular \
                            expression '(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*''";

@@ -19,6 +19,14 @@ async fn repositories() {
     own.refused("InvalidParameterException", "ecr create-repository --repository-name Team");
     stranger.refused("RepositoryNotFoundException", "ecr describe-repositories --repository-names team/app");
     stranger.refused("RepositoryNotFoundException", "ecr delete-repository --repository-name team/app");
+    own.refused(
+        "NotImplemented",
+        "ecr create-repository --repository-name sealed --encryption-configuration encryptionType=KMS",
+    );
+    own.refused("NotImplemented", &format!("ecr get-authorization-token --registry-ids {OTHER}"));
+    own.done("ecr create-repository --repository-name plain --encryption-configuration encryptionType=AES256");
+    own.done("ecr delete-repository --repository-name plain");
+    own.done(&format!("ecr get-authorization-token --registry-ids {ACCOUNT}"));
     let elsewhere = own.clone().in_region("eu-west-1");
     elsewhere.refused("RepositoryNotFoundException", "ecr describe-repositories --repository-names team/app");
     let told = own.done("ecr get-authorization-token");
