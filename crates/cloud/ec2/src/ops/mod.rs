@@ -22,6 +22,7 @@ mod delete_subnet;
 mod delete_tags;
 mod delete_vpc;
 mod describe_addresses;
+mod describe_addresses_attribute;
 mod describe_availability_zones;
 mod describe_images;
 mod describe_instance_types;
@@ -84,6 +85,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::command::<run_instances::RunInstances>(),
     Operation::command::<terminate_instances::TerminateInstances>(),
     Operation::lookup::<describe_addresses::DescribeAddresses>(),
+    Operation::lookup::<describe_addresses_attribute::DescribeAddressesAttribute>(),
     Operation::lookup::<describe_availability_zones::DescribeAvailabilityZones>(),
     Operation::lookup::<describe_images::DescribeImages>(),
     Operation::lookup::<describe_instance_types::DescribeInstanceTypes>(),

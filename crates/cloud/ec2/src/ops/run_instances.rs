@@ -1,4 +1,4 @@
-use eksile_aws::inputs::{TagSpecification, specified_tags};
+use eksile_aws::inputs::{TagSpecification, specified_tags_among};
 use eksile_aws::{Call, Command, Fault, Passed, Reads, Shape};
 use eksile_store::Txn;
 
@@ -7,6 +7,11 @@ use crate::network::Network;
 use crate::records::{Instance, Subnet};
 use crate::resource::{self, invalid_value, missing};
 use crate::shown::{InstanceShown, ReservationShown};
+
+/// What it makes that may have tags.
+const TAGGED: &[&str] = &["instance", "network-interface"];
+/// What AWS would make besides.
+const UNBUILT: &[&str] = &["volume", "spot-instances-request", "elastic-gpu"];
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html>
 #[derive(Shape)]
@@ -93,6 +98,10 @@ impl Command for RunInstances {
     }
 }
 
+fn is_unbuilt(specification: &TagSpecification) -> bool {
+    specification.resource_type.as_deref().is_some_and(|kind| UNBUILT.contains(&kind))
+}
+
 impl RunInstances {
     fn refuse_what_is_not_built(&self) -> Result<(), Fault> {
         let options = self.metadata_options.as_ref();
@@ -104,6 +113,7 @@ impl RunInstances {
             ("HttpEndpoint other than enabled", differs(options.and_then(|o| o.http_endpoint.as_ref()), "enabled")),
             ("Tenancy other than default", differs(placement.and_then(|p| p.tenancy.as_ref()), "default")),
             ("More than one network interface at launch", self.network_interfaces.len() > 1),
+            ("Tags for what is not made here, such as volumes", self.tag_specifications.iter().any(is_unbuilt)),
             ("Security groups by name", !self.security_groups.is_empty()),
         ];
         if let Some((what, _)) = unbuilt.iter().find(|(_, asked)| *asked) {
@@ -152,8 +162,8 @@ impl RunInstances {
             user_data: self.user_data.as_deref().map(launch::user_data).transpose()?,
             profile: profile.map(|profile| profile.find(call, Reads::of(txn))).transpose()?,
             client_token: self.client_token.clone(),
-            tags: specified_tags(&self.tag_specifications, "instance")?,
-            interface_tags: specified_tags(&self.tag_specifications, "network-interface")?,
+            tags: specified_tags_among(&self.tag_specifications, "instance", TAGGED)?,
+            interface_tags: specified_tags_among(&self.tag_specifications, "network-interface", TAGGED)?,
         })
     }
 

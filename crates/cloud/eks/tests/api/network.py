@@ -20,6 +20,7 @@ for block in ("10.0.0.0/15", "10.0.0.0/29"):
     refused("InvalidVpc.Range", ec2.create_vpc, CidrBlock=block)
 refused("InvalidParameterValue", ec2.create_vpc, CidrBlock="ten")
 refused("MissingParameter", ec2.create_vpc)
+refused("InvalidParameterValue", ec2.create_vpc, CidrBlock="10.0.0.0/16", TagSpecifications=tags("subnet", Name="x"))
 refused("NotImplemented", ec2.create_vpc, CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True)
 refused("InvalidVpcID.Malformed", ec2.describe_vpcs, VpcIds=["vpc-x"])
 refused("InvalidVpcID.NotFound", ec2.describe_vpcs, VpcIds=["vpc-0123456789abcdef0"])
@@ -102,6 +103,9 @@ assert interface["PrivateIpAddress"] == "10.1.0.4"
 assert ec2.describe_subnets(SubnetIds=[public["SubnetId"]])["Subnets"][0]["AvailableIpAddressCount"] == 250
 refused("InvalidNetworkInterfaceID.NotFound", other.describe_network_interfaces,
         NetworkInterfaceIds=[interface["NetworkInterfaceId"]])
+known = ec2.describe_addresses_attribute(AllocationIds=[mine["AllocationId"]], Attribute="domain-name")["Addresses"]
+assert known == [{"PublicIp": mine["PublicIp"], "AllocationId": mine["AllocationId"]}]
+refused("InvalidAllocationID.NotFound", ec2.describe_addresses_attribute, AllocationIds=[theirs["AllocationId"]])
 address = ec2.describe_addresses(AllocationIds=[mine["AllocationId"]])["Addresses"][0]
 assert address["NetworkInterfaceId"] == interface["NetworkInterfaceId"]
 
