@@ -16,7 +16,7 @@ group = ec2.describe_security_groups(Filters=named(vpc_id=vpc_id, group_name="de
 assert group["IpPermissions"][0]["UserIdGroupPairs"][0]["GroupId"] == group["GroupId"]
 assert group["IpPermissionsEgress"][0]["IpRanges"][0]["CidrIp"] == "0.0.0.0/0"
 
-for block in ("10.0.0.0/15", "10.0.0.0/29"):
+for block in ("10.0.0.0/15", "10.0.0.0/29", "127.0.0.0/16", "169.254.0.0/24"):
     refused("InvalidVpc.Range", ec2.create_vpc, CidrBlock=block)
 refused("InvalidParameterValue", ec2.create_vpc, CidrBlock="ten")
 refused("MissingParameter", ec2.create_vpc)
@@ -84,6 +84,8 @@ assert (mine["PublicIp"], theirs["PublicIp"]) == ("198.19.0.1", "198.19.0.2")
 refused("InvalidAllocationID.NotFound", other.release_address, AllocationId=mine["AllocationId"])
 refused("InvalidParameterValue", ec2.release_address, PublicIp=mine["PublicIp"])
 refused("InvalidAddress.NotFound", ec2.describe_addresses, PublicIps=[theirs["PublicIp"]])
+left_out = ec2.describe_addresses(PublicIps=[mine["PublicIp"]], Filters=named(allocation_id="eipalloc-0"))
+assert left_out["Addresses"] == []
 
 # A NAT gateway.
 nat = {"AllocationId": mine["AllocationId"]}
