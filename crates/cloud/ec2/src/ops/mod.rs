@@ -39,6 +39,7 @@ mod describe_tags;
 mod describe_vpc_attribute;
 mod describe_vpcs;
 mod detach_internet_gateway;
+mod disassociate_address;
 mod disassociate_route_table;
 mod group_rules;
 mod modify_subnet_attribute;
@@ -76,6 +77,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::command::<delete_tags::DeleteTags>(),
     Operation::command::<delete_vpc::DeleteVpc>(),
     Operation::command::<detach_internet_gateway::DetachInternetGateway>(),
+    Operation::command::<disassociate_address::DisassociateAddress>(),
     Operation::command::<disassociate_route_table::DisassociateRouteTable>(),
     Operation::command::<modify_subnet_attribute::ModifySubnetAttribute>(),
     Operation::command::<modify_vpc_attribute::ModifyVpcAttribute>(),

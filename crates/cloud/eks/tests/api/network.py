@@ -110,6 +110,9 @@ assert known == [{"PublicIp": mine["PublicIp"], "AllocationId": mine["Allocation
 refused("InvalidAllocationID.NotFound", ec2.describe_addresses_attribute, AllocationIds=[theirs["AllocationId"]])
 address = ec2.describe_addresses(AllocationIds=[mine["AllocationId"]])["Addresses"][0]
 assert address["NetworkInterfaceId"] == interface["NetworkInterfaceId"]
+refused("AuthFailure", ec2.disassociate_address, AssociationId=address["AssociationId"])
+refused("InvalidAssociationID.NotFound", other.disassociate_address, AssociationId=address["AssociationId"])
+refused("MissingParameter", ec2.disassociate_address)
 
 # Route tables.
 table = ec2.create_route_table(VpcId=vpc_id, TagSpecifications=tags("route-table", Name="inner"))["RouteTable"]
