@@ -83,6 +83,10 @@ theirs = other.allocate_address(Domain="vpc")
 assert (mine["PublicIp"], theirs["PublicIp"]) == ("198.19.0.1", "198.19.0.2")
 refused("InvalidAllocationID.NotFound", other.release_address, AllocationId=mine["AllocationId"])
 refused("InvalidParameterValue", ec2.release_address, PublicIp=mine["PublicIp"])
+refused("InvalidParameterValue", ec2.allocate_address, NetworkBorderGroup="us-west-2-lax-1")
+bordered = ec2.allocate_address(NetworkBorderGroup="us-west-2")["AllocationId"]
+refused("InvalidParameterValue", ec2.release_address, AllocationId=bordered, NetworkBorderGroup="us-west-2-lax-1")
+ec2.release_address(AllocationId=bordered, NetworkBorderGroup="us-west-2")
 refused("InvalidAddress.NotFound", ec2.describe_addresses, PublicIps=[theirs["PublicIp"]])
 left_out = ec2.describe_addresses(PublicIps=[mine["PublicIp"]], Filters=named(allocation_id="eipalloc-0"))
 assert left_out["Addresses"] == []
