@@ -189,9 +189,25 @@ impl Policy {
 
 impl Policy {
     /// Whether a list shows it.
+    /// Whether it is used in that way; in none wanted, it need not be used at all.
+    pub(crate) fn is_used_as(&self, usage: Option<Usage>) -> bool {
+        match usage {
+            None => true,
+            Some(Usage::PermissionsPolicy) => self.attachment_count > 0,
+            Some(Usage::PermissionsBoundary) => self.permissions_boundary_usage_count > 0,
+        }
+    }
+
     pub(crate) fn is_listed(&self, path_prefix: &str, only_attached: bool) -> bool {
         self.path.starts_with(path_prefix) && !(only_attached && self.attachment_count == 0)
     }
+}
+
+/// `PolicyUsageFilter`: what a policy is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Shape)]
+pub(crate) enum Usage {
+    PermissionsPolicy,
+    PermissionsBoundary,
 }
 
 /// How often a policy is attached, and how often it is a boundary, in the caller's account.

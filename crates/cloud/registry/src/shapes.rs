@@ -1,6 +1,7 @@
 //! ECR's structures, as responses show them.
 
-use eksile_aws::{Call, Fault, Shape};
+use eksile_aws::inputs::{Tag, TagRules};
+use eksile_aws::{Call, Fault, Reads, Shape};
 use jiff::Timestamp;
 
 use crate::records;
@@ -32,8 +33,30 @@ pub(crate) struct Scanning {
 }
 
 #[derive(Shape)]
-struct Encryption {
-    encryption_type: String,
+pub(crate) struct Encryption {
+    encryption_type: EncryptionType,
+}
+
+#[derive(Shape, PartialEq)]
+enum EncryptionType {
+    #[shape(name = "AES256")]
+    Aes256,
+    #[shape(name = "KMS")]
+    Kms,
+    #[shape(name = "KMS_DSSE")]
+    KmsDouble,
+}
+
+impl Encryption {
+    /// Keys of KMS are not built.
+    pub(crate) fn is_built(&self) -> Result<(), Fault> {
+        match self.encryption_type {
+            EncryptionType::Aes256 => Ok(()),
+            EncryptionType::Kms | EncryptionType::KmsDouble => {
+                Err(Fault::not_implemented("Encryption of a repository by KMS"))
+            }
+        }
+    }
 }
 
 impl Repository {
@@ -46,9 +69,50 @@ impl Repository {
             created_at: Timestamp::from_second(repository.created).unwrap_or(Timestamp::UNIX_EPOCH),
             image_tag_mutability: if repository.mutable { Mutability::Mutable } else { Mutability::Immutable },
             image_scanning_configuration: Scanning { scan_on_push: repository.scan_on_push },
-            encryption_configuration: Encryption { encryption_type: "AES256".to_owned() },
+            encryption_configuration: Encryption { encryption_type: EncryptionType::Aes256 },
         }
     }
+}
+
+/// ECR alone spells a tag's members with capitals.
+#[derive(Shape)]
+pub(crate) struct EcrTag {
+    #[shape(name = "Key")]
+    key: String,
+    #[shape(name = "Value")]
+    value: String,
+}
+
+impl From<EcrTag> for Tag {
+    fn from(tag: EcrTag) -> Self {
+        Self { key: tag.key, value: tag.value }
+    }
+}
+
+impl From<(String, String)> for EcrTag {
+    fn from((key, value): (String, String)) -> Self {
+        Self { key, value }
+    }
+}
+
+pub(crate) const TAG_RULES: TagRules =
+    TagRules { invalid: "InvalidTagParameterException", too_many: "TooManyTagsException", limit: 50 };
+
+/// The repository that an ARN names, for the operations on tags.
+pub(crate) fn by_arn(resource_arn: &str, call: &Call<'_>, state: Reads<'_>) -> Result<records::Repository, Fault> {
+    let parts: Vec<&str> = resource_arn.splitn(6, ':').collect();
+    let ["arn", "aws", "ecr", region, account, resource] = parts[..] else { return Err(no_repository_arn()) };
+    let name = resource.strip_prefix("repository/").ok_or_else(no_repository_arn)?;
+    if region != call.region {
+        return Err(no_repository_arn());
+    }
+    own_registry(Some(account), call)?;
+    state.record(&call.scope, name)?.ok_or_else(|| unknown(name, call))
+}
+
+fn no_repository_arn() -> Fault {
+    let message = "Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN'";
+    Fault::client("InvalidParameterException", 400, message)
 }
 
 /// Registries of other accounts need repository policies, which are not built.

@@ -2,7 +2,9 @@
 """Writes the operation lists beside this file from botocore's service models; --verify only compares.
 
 A line is a name, then, where the operation has them: method and path (labels are member names),
-`token=MEMBER` (its idempotency token), `page=LIST,IN,LIMIT,OUT,MORE,MIN,MAX` (paging, in wire names).
+`token=MEMBER` (its idempotency token), `page=LIST,IN,LIMIT,OUT,MORE,MIN,MAX` (paging, in wire names), and, for
+services of which something is built, `members=A,A.B` (its input's members and theirs, in wire names; lists and maps add
+nothing to a path).
 """
 import pathlib
 import sys
@@ -12,6 +14,7 @@ import botocore.session
 SERVICES = (
     "acm autoscaling cloudformation cloudwatch ec2 ecr eks eks-auth elb elbv2 iam kms logs outposts route53 ssm sts"
 ).split()
+BUILT = "ec2 ecr eks iam outposts sts".split()
 HERE = pathlib.Path(__file__).parent
 SESSION = botocore.session.get_session()
 
@@ -58,6 +61,23 @@ def page(model, paging, operation):
     return ["page=" + ",".join(fields)]
 
 
+def paths(protocol, shape, at=(), within=()):
+    """Paths of all members below a shape; a shape within itself is not followed."""
+    while shape.type_name in ("list", "map"):
+        shape = shape.member if shape.type_name == "list" else shape.value
+    if shape.type_name != "structure" or shape.name in within:
+        return
+    for member, below in shape.members.items():
+        path = (*at, read_name(protocol, shape, member))
+        yield ".".join(path)
+        yield from paths(protocol, below, path, (*within, shape.name))
+
+
+def members(model, into):
+    found = list(paths(model.metadata["protocol"], into)) if into else []
+    return ["members=" + ",".join(found)] if found else []
+
+
 def line(model, paging, operation):
     words = [operation.name]
     into = operation.input_shape
@@ -71,7 +91,10 @@ def line(model, paging, operation):
     for member, shape in (into.members if into else {}).items():
         if shape.metadata.get("idempotencyToken"):
             words.append("token=" + read_name(model.metadata["protocol"], into, member))
-    return " ".join(words + page(model, paging, operation))
+    words += page(model, paging, operation)
+    if model.service_name in BUILT:
+        words += members(model, into)
+    return " ".join(words)
 
 
 def text(service):

@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     /// Wire name of the idempotency token.
     pub(crate) token: Option<&'static str>,
     pub(crate) page: Option<Page>,
+    /// Paths of the input's members, commas between; known for services of which something is built.
+    members: &'static str,
 }
 
 /// `GET /clusters/{name}`.
@@ -65,6 +67,14 @@ static TEXTS: &[(&str, &str)] = texts!(
     "sts"
 );
 
+impl Facts {
+    /// Whether the input has a member at that path of wire names, as in `Placement.Tenancy`. Lists and maps on the way
+    /// add nothing to it.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.members.split(',').any(|member| member == path)
+    }
+}
+
 impl Model {
     /// The model in `model/NAME.txt`.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -100,6 +110,7 @@ fn facts(line: &'static str) -> Option<Facts> {
         match word.split_once('=')? {
             ("token", name) => facts.token = Some(name),
             ("page", rule) => facts.page = page(rule),
+            ("members", names) => facts.members = names,
             _ => return None,
         }
     }
@@ -163,6 +174,7 @@ mod tests {
                 let facts = model.operation(line.split(' ').next().unwrap()).unwrap();
                 assert_eq!(facts.token.is_some(), line.contains(" token="), "{line}");
                 assert_eq!(facts.page.is_some(), line.contains(" page="), "{line}");
+                assert_eq!(facts.members.is_empty(), !line.contains(" members="), "{line}");
                 assert_eq!(facts.route.is_some(), line.contains(" /"), "{line}");
             }
         }

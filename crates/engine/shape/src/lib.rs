@@ -31,8 +31,10 @@ pub fn derive_shape(input: TokenStream) -> TokenStream {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => structure::implement(&input.ident, Some(fields)),
             Fields::Unit => structure::implement(&input.ident, None),
-            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Ok(structure::wrap(&input.ident)),
-            Fields::Unnamed(_) => Err(Error::new_spanned(&input.ident, "a shape has named fields, or holds one shape")),
+            Fields::Unnamed(fields) => match fields.unnamed.first() {
+                Some(field) if fields.unnamed.len() == 1 => Ok(structure::wrap(&input.ident, &field.ty)),
+                _ => Err(Error::new_spanned(&input.ident, "a shape has named fields, or holds one shape")),
+            },
         },
         Data::Enum(data) => variants::implement(&input.ident, data),
         Data::Union(_) => Err(Error::new_spanned(&input.ident, "a union cannot be a shape")),

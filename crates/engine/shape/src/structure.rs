@@ -10,12 +10,22 @@ use crate::case::{camel, pascal};
 pub(crate) fn implement(name: &Ident, fields: Option<&FieldsNamed>) -> Result<TokenStream> {
     let mut decoded = Vec::new();
     let mut encoded = Vec::new();
+    let mut read_names = Vec::new();
+    let mut deeper = Vec::new();
     for field in fields.iter().flat_map(|f| &f.named) {
         let Some(ident) = &field.ident else { continue };
         let attributes = Attributes::read(&field.attrs)?;
         let names = names(field, ident, &attributes);
         let read = if attributes.default { quote!(field_or_default) } else { quote!(field) };
         decoded.push(quote! { #ident: members.#read(#names)? });
+        let kind = &field.ty;
+        read_names.push(quote! { #names.read(case) });
+        deeper.push(quote! {
+            if let ::core::option::Option::Some(member) = tree.member(#names.read(case)) {
+                let at = ::eksile_aws::shape::within(at, #names.read(case));
+                <#kind as ::eksile_aws::shape::Shape>::unread(member, case, &at, found);
+            }
+        });
         encoded.push(quote! { (#names, ::eksile_aws::shape::Shape::encode(self.#ident)) });
     }
     Ok(quote! {
@@ -31,6 +41,17 @@ pub(crate) fn implement(name: &Ident, fields: Option<&FieldsNamed>) -> Result<To
                 ::core::result::Result::Ok(Self { #(#decoded),* })
             }
 
+            #[allow(unused_variables)]
+            fn unread(
+                tree: &::eksile_aws::shape::Tree,
+                case: ::eksile_aws::shape::Case,
+                at: &str,
+                found: &mut ::std::vec::Vec<::std::string::String>,
+            ) {
+                tree.beside(&[#(#read_names),*], at, found);
+                #(#deeper)*
+            }
+
             fn encode(self) -> ::eksile_aws::shape::Value {
                 ::eksile_aws::shape::Value::Struct(::std::vec![#(#encoded),*])
             }
@@ -39,7 +60,7 @@ pub(crate) fn implement(name: &Ident, fields: Option<&FieldsNamed>) -> Result<To
 }
 
 /// A struct that is the shape it holds, under a name of its own.
-pub(crate) fn wrap(name: &Ident) -> TokenStream {
+pub(crate) fn wrap(name: &Ident, kind: &syn::Type) -> TokenStream {
     quote! {
         impl ::eksile_aws::shape::Shape for #name {
             const NAME: &'static str = ::core::stringify!(#name);
@@ -49,6 +70,15 @@ pub(crate) fn wrap(name: &Ident) -> TokenStream {
                 case: ::eksile_aws::shape::Case,
             ) -> ::core::result::Result<Self, ::eksile_aws::shape::DecodeError> {
                 ::core::result::Result::Ok(Self(::eksile_aws::shape::Shape::decode(tree, case)?))
+            }
+
+            fn unread(
+                tree: &::eksile_aws::shape::Tree,
+                case: ::eksile_aws::shape::Case,
+                at: &str,
+                found: &mut ::std::vec::Vec<::std::string::String>,
+            ) {
+                <#kind as ::eksile_aws::shape::Shape>::unread(tree, case, at, found);
             }
 
             fn absent() -> ::core::option::Option<Self> {

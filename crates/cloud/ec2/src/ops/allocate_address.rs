@@ -5,6 +5,7 @@ use eksile_aws::inputs::{TagSpecification, specified_tags};
 use eksile_aws::{Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use super::release_address::border_group;
 use crate::block::Block;
 use crate::records::Address;
 use crate::resource::{self, invalid_value};
@@ -13,10 +14,9 @@ use crate::resource::{self, invalid_value};
 #[derive(Shape)]
 pub(super) struct AllocateAddress {
     domain: Option<String>,
-    address: Option<String>,
-    customer_owned_ipv4_pool: Option<String>,
     #[shape(input = "TagSpecification")]
     tag_specifications: Vec<TagSpecification>,
+    network_border_group: Option<String>,
 }
 
 /// The address.
@@ -52,9 +52,7 @@ impl Command for AllocateAddress {
         if let Some(other) = self.domain.filter(|domain| domain != "vpc") {
             return Err(invalid_value(format!("Invalid value '{other}' for domain.")));
         }
-        if self.address.is_some() || self.customer_owned_ipv4_pool.is_some() {
-            return Err(Fault::not_implemented("Choosing an address or a customer-owned pool"));
-        }
+        border_group(call, self.network_border_group.as_deref())?;
         let address = Address {
             allocation_id: call.id("eipalloc"),
             public_ip: lowest_free(txn)?.to_string(),

@@ -10,7 +10,6 @@ use crate::shown::AssociationState;
 pub(super) struct AssociateRouteTable {
     route_table_id: String,
     subnet_id: Option<String>,
-    gateway_id: Option<String>,
 }
 
 /// The association.
@@ -31,9 +30,6 @@ impl Command for AssociateRouteTable {
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
-        if self.gateway_id.is_some() {
-            return Err(Fault::not_implemented("Associating a gateway with a route table"));
-        }
         let mut table: RouteTable = find(Reads::of(txn), &call.scope, &self.route_table_id)?;
         let subnet_id = self.subnet_id.ok_or_else(|| missing("subnetId"))?;
         let subnet: Subnet = find(Reads::of(txn), &call.scope, &subnet_id)?;

@@ -15,7 +15,6 @@ pub(super) struct CreateNatGateway {
     subnet_id: Option<String>,
     allocation_id: Option<String>,
     connectivity_type: Option<String>,
-    private_ip_address: Option<String>,
     client_token: Option<String>,
     #[shape(input = "TagSpecification")]
     tag_specifications: Vec<TagSpecification>,
@@ -90,12 +89,10 @@ fn refuse_place(subnet: &Subnet, network: &Network) -> Result<(), Fault> {
 impl CreateNatGateway {
     fn refuse_what_is_not_built(&self) -> Result<(), Fault> {
         match self.connectivity_type.as_deref() {
-            None | Some("public") => {}
-            Some("private") => return Err(Fault::not_implemented("ConnectivityType=private")),
-            Some(other) => return Err(invalid_value(format!("Invalid value '{other}' for connectivityType."))),
+            None | Some("public") => Ok(()),
+            Some("private") => Err(Fault::not_implemented("ConnectivityType=private")),
+            Some(other) => Err(invalid_value(format!("Invalid value '{other}' for connectivityType."))),
         }
-        let chosen = self.private_ip_address.is_some();
-        if chosen { Err(Fault::not_implemented("PrivateIpAddress of a NAT gateway")) } else { Ok(()) }
     }
 
     fn interface(

@@ -12,18 +12,10 @@ use crate::shown::Done;
 pub(super) struct CreateRoute {
     route_table_id: String,
     destination_cidr_block: Option<String>,
-    destination_ipv6_cidr_block: Option<String>,
-    destination_prefix_list_id: Option<String>,
     gateway_id: Option<String>,
     nat_gateway_id: Option<String>,
     local_gateway_id: Option<String>,
     network_interface_id: Option<String>,
-    instance_id: Option<String>,
-    transit_gateway_id: Option<String>,
-    vpc_peering_connection_id: Option<String>,
-    egress_only_internet_gateway_id: Option<String>,
-    carrier_gateway_id: Option<String>,
-    vpc_endpoint_id: Option<String>,
 }
 
 impl Command for CreateRoute {
@@ -70,9 +62,6 @@ fn refuse_inside_vpc(table: &RouteTable, destination: Block, target: &RouteTarge
 
 impl CreateRoute {
     fn destination(&self) -> Result<Block, Fault> {
-        if self.destination_ipv6_cidr_block.is_some() || self.destination_prefix_list_id.is_some() {
-            return Err(Fault::not_implemented("A route to IPv6 addresses or a prefix list"));
-        }
         let text = self.destination_cidr_block.as_deref().ok_or_else(|| missing("destinationCidrBlock"))?;
         let message =
             || format!("Value ({text}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.");
@@ -80,17 +69,6 @@ impl CreateRoute {
     }
 
     fn target(&self, call: &Call<'_>, txn: &Txn<'_>, table: &RouteTable) -> Result<RouteTarget, Fault> {
-        let unbuilt = [
-            &self.instance_id,
-            &self.transit_gateway_id,
-            &self.vpc_peering_connection_id,
-            &self.egress_only_internet_gateway_id,
-            &self.carrier_gateway_id,
-            &self.vpc_endpoint_id,
-        ];
-        if unbuilt.iter().any(|id| id.is_some()) {
-            return Err(Fault::not_implemented("A route to this kind of target"));
-        }
         let mut targets = Vec::new();
         targets.extend(self.gateway_id.as_ref().map(|id| internet_gateway(call, txn, table, id)));
         targets.extend(self.nat_gateway_id.as_ref().map(|id| nat_gateway(call, txn, table, id)));

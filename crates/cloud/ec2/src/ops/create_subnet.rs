@@ -15,7 +15,6 @@ use crate::zones::{Zone, zones};
 pub(super) struct CreateSubnet {
     vpc_id: String,
     cidr_block: Option<String>,
-    ipv6_cidr_block: Option<String>,
     availability_zone: Option<String>,
     availability_zone_id: Option<String>,
     outpost_arn: Option<String>,
@@ -38,9 +37,6 @@ impl Command for CreateSubnet {
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
         let vpc: Vpc = find(Reads::of(txn), &call.scope, &self.vpc_id)?;
-        if self.ipv6_cidr_block.is_some() {
-            return Err(Fault::not_implemented("Ipv6CidrBlock"));
-        }
         let text = self.cidr_block.as_deref().ok_or_else(|| missing("cidrBlock"))?;
         let block = self.free_block(call, txn, &vpc, text)?;
         let zone = self.zone(call, txn)?;

@@ -13,8 +13,6 @@ use crate::vpcs;
 pub(super) struct CreateVpc {
     cidr_block: Option<String>,
     instance_tenancy: Option<String>,
-    amazon_provided_ipv6_cidr_block: Option<bool>,
-    ipv4_ipam_pool_id: Option<String>,
     #[shape(input = "TagSpecification")]
     tag_specifications: Vec<TagSpecification>,
 }
@@ -35,6 +33,16 @@ pub(super) fn network_block(text: &str, out_of_range: &'static str) -> Result<Bl
     Err(Fault::client(out_of_range, 400, format!("The CIDR '{text}' is invalid.")))
 }
 
+/// This host's own addresses, loopback, link-local and multicast are no VPC's.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>
+fn refuse_reserved(block: Block) -> Result<(), Fault> {
+    let reserved = [([0, 0, 0, 0], 8), ([127, 0, 0, 0], 8), ([169, 254, 0, 0], 16), ([224, 0, 0, 0], 4)];
+    if reserved.iter().any(|(first, prefix)| Block::around((*first).into(), *prefix).overlaps(block)) {
+        return Err(Fault::client("InvalidVpc.Range", 400, format!("The CIDR '{block}' is invalid.")));
+    }
+    Ok(())
+}
+
 impl Command for CreateVpc {
     type Output = Output;
 
@@ -43,12 +51,6 @@ impl Command for CreateVpc {
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
-        if self.amazon_provided_ipv6_cidr_block == Some(true) {
-            return Err(Fault::not_implemented("AmazonProvidedIpv6CidrBlock"));
-        }
-        if self.ipv4_ipam_pool_id.is_some() {
-            return Err(Fault::not_implemented("Ipv4IpamPoolId"));
-        }
         match self.instance_tenancy.as_deref() {
             None | Some("default") => {}
             Some("dedicated") => return Err(Fault::not_implemented("InstanceTenancy=dedicated")),
@@ -56,6 +58,7 @@ impl Command for CreateVpc {
         }
         let text = self.cidr_block.ok_or_else(|| missing("cidrBlock"))?;
         let block = network_block(&text, "InvalidVpc.Range")?;
+        refuse_reserved(block)?;
         let tags = specified_tags(&self.tag_specifications, "vpc")?;
         let vpc = vpcs::make(txn, &call.scope, call.mint, block, false, tags)?;
         Ok(Output { vpc: VpcShown::of(call, &vpc) })

@@ -14,6 +14,8 @@ pub(super) struct DescribeAvailabilityZones {
     zone_ids: Vec<String>,
     #[shape(input = "Filter")]
     filters: Vec<Filter>,
+    /// Changes nothing: no Zone has to be opted in to.
+    all_availability_zones: Option<bool>,
 }
 
 /// Zones by name.

@@ -15,6 +15,9 @@ pub(super) struct DescribeImages {
     owners: Vec<String>,
     #[shape(input = "Filter")]
     filters: Vec<Filter>,
+    /// These change nothing: no image is deprecated or disabled.
+    include_deprecated: Option<bool>,
+    include_disabled: Option<bool>,
 }
 
 /// Images by name.

@@ -14,6 +14,8 @@ pub(super) struct DescribeInstances {
     instance_ids: Vec<String>,
     #[shape(input = "Filter")]
     filters: Vec<Filter>,
+    /// Changes nothing: no AWS service here keeps any out of lists.
+    include_managed_resources: Option<bool>,
 }
 
 /// Instances by reservation, in the order of their ids.
@@ -28,7 +30,7 @@ impl Lookup for DescribeInstances {
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let network = Network::read(Reads::of(view), &call.scope)?;
         let addresses = view.records::<Address>(&call.scope)?;
-        let Self { instance_ids: ids, filters } = self;
+        let Self { instance_ids: ids, filters, .. } = self;
         let instances: Vec<Instance> =
             select(Reads::of(view), &call.scope, &ids, &filters, INSTANCE_FILTERS, |instance, name| {
                 instance_values(call, instance, &network, name)

@@ -14,6 +14,8 @@ pub(super) struct DescribeNetworkInterfaces {
     network_interface_ids: Vec<String>,
     #[shape(input = "Filter")]
     filters: Vec<Filter>,
+    /// Changes nothing: no AWS service here keeps any out of lists.
+    include_managed_resources: Option<bool>,
 }
 
 /// Interfaces by id.
@@ -34,7 +36,7 @@ impl Lookup for DescribeNetworkInterfaces {
         let values = |interface: &NetworkInterface, name: &str| {
             interface_values(call, interface, &network, public(interface), name)
         };
-        let Self { network_interface_ids: ids, filters } = self;
+        let Self { network_interface_ids: ids, filters, .. } = self;
         let interfaces = select(Reads::of(view), &call.scope, &ids, &filters, INTERFACE_FILTERS, values)?;
         let shown = interfaces.iter().map(|i| InterfaceShown::of(call, i, &network, public(i)));
         Ok(Output { network_interface_set: shown.collect() })

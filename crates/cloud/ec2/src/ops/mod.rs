@@ -22,6 +22,7 @@ mod delete_subnet;
 mod delete_tags;
 mod delete_vpc;
 mod describe_addresses;
+mod describe_addresses_attribute;
 mod describe_availability_zones;
 mod describe_images;
 mod describe_instance_types;
@@ -38,6 +39,7 @@ mod describe_tags;
 mod describe_vpc_attribute;
 mod describe_vpcs;
 mod detach_internet_gateway;
+mod disassociate_address;
 mod disassociate_route_table;
 mod group_rules;
 mod modify_subnet_attribute;
@@ -75,6 +77,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::command::<delete_tags::DeleteTags>(),
     Operation::command::<delete_vpc::DeleteVpc>(),
     Operation::command::<detach_internet_gateway::DetachInternetGateway>(),
+    Operation::command::<disassociate_address::DisassociateAddress>(),
     Operation::command::<disassociate_route_table::DisassociateRouteTable>(),
     Operation::command::<modify_subnet_attribute::ModifySubnetAttribute>(),
     Operation::command::<modify_vpc_attribute::ModifyVpcAttribute>(),
@@ -84,6 +87,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::command::<run_instances::RunInstances>(),
     Operation::command::<terminate_instances::TerminateInstances>(),
     Operation::lookup::<describe_addresses::DescribeAddresses>(),
+    Operation::lookup::<describe_addresses_attribute::DescribeAddressesAttribute>(),
     Operation::lookup::<describe_availability_zones::DescribeAvailabilityZones>(),
     Operation::lookup::<describe_images::DescribeImages>(),
     Operation::lookup::<describe_instance_types::DescribeInstanceTypes>(),

@@ -10,6 +10,15 @@ use crate::shown::Done;
 pub(super) struct ReleaseAddress {
     allocation_id: Option<String>,
     public_ip: Option<String>,
+    network_border_group: Option<String>,
+}
+
+/// Addresses are advertised from the whole Region, the only border group there is.
+pub(super) fn border_group(call: &Call<'_>, asked: Option<&str>) -> Result<(), Fault> {
+    match asked.filter(|group| *group != call.region) {
+        None => Ok(()),
+        Some(other) => Err(invalid_value(format!("Value ({other}) for parameter networkBorderGroup is invalid."))),
+    }
 }
 
 impl Command for ReleaseAddress {
@@ -24,6 +33,7 @@ impl Command for ReleaseAddress {
             let message = "You must specify an allocation id when releasing a VPC elastic IP address";
             return Err(if self.public_ip.is_some() { invalid_value(message) } else { missing("allocationId") });
         };
+        border_group(call, self.network_border_group.as_deref())?;
         let address: Address = find(Reads::of(txn), &call.scope, &id)?;
         if address.association_id.is_some() {
             let message = format!("Address {} is in use.", address.public_ip);

@@ -1,4 +1,4 @@
-use eksile_aws::inputs::{TagSpecification, specified_tags};
+use eksile_aws::inputs::{TagSpecification, specified_tags_among};
 use eksile_aws::{Call, Command, Fault, Passed, Reads, Shape};
 use eksile_store::Txn;
 
@@ -7,6 +7,11 @@ use crate::network::Network;
 use crate::records::{Instance, Subnet};
 use crate::resource::{self, invalid_value, missing};
 use crate::shown::{InstanceShown, ReservationShown};
+
+/// What it makes that may have tags.
+const TAGGED: &[&str] = &["instance", "network-interface"];
+/// What AWS would make besides.
+const UNBUILT: &[&str] = &["volume", "spot-instances-request", "elastic-gpu"];
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html>
 #[derive(Shape)]
@@ -31,10 +36,6 @@ pub(super) struct RunInstances {
     tag_specifications: Vec<TagSpecification>,
     metadata_options: Option<MetadataOptions>,
     placement: Option<Placement>,
-    launch_template: Option<LaunchTemplate>,
-    #[shape(input = "BlockDeviceMapping")]
-    block_device_mappings: Vec<BlockDeviceMapping>,
-    instance_market_options: Option<InstanceMarketOptions>,
 }
 
 /// The interface of the new instance, spelt out.
@@ -64,15 +65,6 @@ struct Placement {
     group_name: Option<String>,
     tenancy: Option<String>,
 }
-
-#[derive(Shape)]
-struct LaunchTemplate {}
-
-#[derive(Shape)]
-struct BlockDeviceMapping {}
-
-#[derive(Shape)]
-struct InstanceMarketOptions {}
 
 impl Command for RunInstances {
     type Output = ReservationShown;
@@ -106,19 +98,22 @@ impl Command for RunInstances {
     }
 }
 
+fn is_unbuilt(specification: &TagSpecification) -> bool {
+    specification.resource_type.as_deref().is_some_and(|kind| UNBUILT.contains(&kind))
+}
+
 impl RunInstances {
     fn refuse_what_is_not_built(&self) -> Result<(), Fault> {
         let options = self.metadata_options.as_ref();
         let placement = self.placement.as_ref();
-        let differs = |value: Option<&String>, built: &str| value.is_some_and(|value| value != built);
+        // Terraform's provider sends an empty text for what it was not told.
+        let differs = |value: Option<&String>, built: &str| value.is_some_and(|v| !v.is_empty() && v != built);
         let unbuilt = [
-            ("LaunchTemplate", self.launch_template.is_some()),
-            ("InstanceMarketOptions", self.instance_market_options.is_some()),
-            ("BlockDeviceMappings", !self.block_device_mappings.is_empty()),
             ("HttpTokens other than optional", differs(options.and_then(|o| o.http_tokens.as_ref()), "optional")),
             ("HttpEndpoint other than enabled", differs(options.and_then(|o| o.http_endpoint.as_ref()), "enabled")),
             ("Tenancy other than default", differs(placement.and_then(|p| p.tenancy.as_ref()), "default")),
             ("More than one network interface at launch", self.network_interfaces.len() > 1),
+            ("Tags for what is not made here, such as volumes", self.tag_specifications.iter().any(is_unbuilt)),
             ("Security groups by name", !self.security_groups.is_empty()),
         ];
         if let Some((what, _)) = unbuilt.iter().find(|(_, asked)| *asked) {
@@ -142,6 +137,7 @@ impl RunInstances {
             None => (&self.subnet_id, &self.security_group_ids, &self.private_ip_address),
         };
         let zone = self.placement.as_ref().and_then(|placement| placement.availability_zone.as_deref());
+        let zone = zone.filter(|zone| !zone.is_empty());
         let subnet = launch::subnet(network, subnet_id.as_deref(), zone)?;
         let public = interface.and_then(|spec| spec.associate_public_ip_address);
         if public.unwrap_or(subnet.map_public_ip_on_launch) {
@@ -166,8 +162,8 @@ impl RunInstances {
             user_data: self.user_data.as_deref().map(launch::user_data).transpose()?,
             profile: profile.map(|profile| profile.find(call, Reads::of(txn))).transpose()?,
             client_token: self.client_token.clone(),
-            tags: specified_tags(&self.tag_specifications, "instance")?,
-            interface_tags: specified_tags(&self.tag_specifications, "network-interface")?,
+            tags: specified_tags_among(&self.tag_specifications, "instance", TAGGED)?,
+            interface_tags: specified_tags_among(&self.tag_specifications, "network-interface", TAGGED)?,
         })
     }
 

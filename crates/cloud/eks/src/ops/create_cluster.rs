@@ -10,7 +10,7 @@ use eksile_store::Txn;
 
 use self::local::Checked;
 use self::members::{
-    AccessConfigRequest, ControlPlaneScalingConfig, EncryptionConfig, KubernetesNetworkConfigRequest,
+    AccessConfigRequest, ComputeConfig, ControlPlaneScalingConfig, EncryptionConfig, KubernetesNetworkConfigRequest,
     OutpostConfigRequest, RemoteNetworkConfig, StorageConfig, Switch, UpgradePolicy, VpcConfigRequest,
 };
 use self::network::Networking;
@@ -43,7 +43,7 @@ pub(super) struct CreateCluster {
     upgrade_policy: Option<UpgradePolicy>,
     zonal_shift_config: Option<Switch>,
     remote_network_config: Option<RemoteNetworkConfig>,
-    compute_config: Option<Switch>,
+    compute_config: Option<ComputeConfig>,
     storage_config: Option<StorageConfig>,
     deletion_protection: Option<bool>,
     control_plane_scaling_config: Option<ControlPlaneScalingConfig>,

@@ -1,11 +1,15 @@
 use eksile_aws::{Call, Fault, Lookup, Shape};
 use eksile_store::View;
 
+use crate::fault::invalid_parameter;
 use crate::records::Cluster;
 
 /// <https://docs.aws.amazon.com/eks/latest/APIReference/API_ListClusters.html>
 #[derive(Shape)]
-pub(super) struct ListClusters {}
+pub(super) struct ListClusters {
+    /// `all` would add connected clusters: those cannot be made here.
+    include: Vec<String>,
+}
 
 /// Names, sorted.
 #[derive(Shape)]
@@ -17,6 +21,9 @@ impl Lookup for ListClusters {
     type Output = Output;
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
+        if let Some(other) = self.include.iter().find(|other| *other != "all") {
+            return Err(invalid_parameter(format!("The value '{other}' of include is invalid: it can be all")));
+        }
         let clusters = view.records::<Cluster>(&call.scope)?;
         Ok(Output { clusters: clusters.into_iter().map(|cluster| cluster.name).collect() })
     }

@@ -5,6 +5,7 @@ from door import ACCOUNT, OUTPOST, ec2, named, outposts, refused, stranger
 zones = ec2.describe_availability_zones()["AvailabilityZones"]
 assert [(zone["ZoneName"], zone["ZoneId"]) for zone in zones][0] == ("us-west-2a", "usw2-az1") and len(zones) == 4
 assert len(ec2.describe_availability_zones(Filters=named(zone_name="us-west-2[ab]"))["AvailabilityZones"]) == 0
+assert ec2.describe_availability_zones(AllAvailabilityZones=True)["AvailabilityZones"] == zones
 assert len(ec2.describe_availability_zones(ZoneNames=["us-west-2b"])["AvailabilityZones"]) == 1
 refused("InvalidParameterValue", ec2.describe_availability_zones, ZoneNames=["us-east-1a"])
 regions = ec2.describe_regions()["Regions"]
@@ -17,6 +18,8 @@ name = "amazon-eks-node-al2023-x86_64-standard-1.33-*"
 images = ec2.describe_images(Owners=["amazon"], Filters=named(name=name, state="available"))["Images"]
 assert len(images) == 1 and images[0]["CreationDate"]
 assert ec2.describe_images(ImageIds=[images[0]["ImageId"]])["Images"] == images
+assert ec2.describe_images(ImageIds=[images[0]["ImageId"]], IncludeDeprecated=True)["Images"] == images
+refused("NotImplemented", ec2.describe_images, ExecutableUsers=["self"])
 assert ec2.describe_images(Owners=["self"])["Images"] == []
 assert len(ec2.describe_images(Owners=["amazon"], Filters=named(name="amazon-eks-node-*"))["Images"]) > 20
 refused("InvalidAMIID.NotFound", ec2.describe_images, ImageIds=["ami-0123456789abcdef0"])

@@ -23,6 +23,8 @@ assert first["State"] == {"Code": 0, "Name": "pending"} and first["PrivateIpAddr
 assert first["PrivateDnsName"] == "ip-10-0-1-4.us-west-2.compute.internal"
 assert first["IamInstanceProfile"] == {"Arn": profile["Arn"], "Id": profile["InstanceProfileId"]}
 assert first["OutpostArn"] == OUTPOST and first["SecurityGroups"] == [{"GroupId": group, "GroupName": "nodes"}]
+refused("NotImplemented", ec2.run_instances, **one, TagSpecifications=tags("volume", Name="n1"))
+refused("InvalidParameterValue", ec2.run_instances, **one, TagSpecifications=tags("vpc", Name="n1"))
 again = ec2.run_instances(
     **one, SecurityGroupIds=[group], UserData="#!/bin/sh\necho hi", IamInstanceProfile={"Name": "node"},
     TagSpecifications=tags("instance", Name="n1"), ClientToken="t-1",

@@ -16,10 +16,11 @@ group = ec2.describe_security_groups(Filters=named(vpc_id=vpc_id, group_name="de
 assert group["IpPermissions"][0]["UserIdGroupPairs"][0]["GroupId"] == group["GroupId"]
 assert group["IpPermissionsEgress"][0]["IpRanges"][0]["CidrIp"] == "0.0.0.0/0"
 
-for block in ("10.0.0.0/15", "10.0.0.0/29"):
+for block in ("10.0.0.0/15", "10.0.0.0/29", "127.0.0.0/16", "169.254.0.0/24"):
     refused("InvalidVpc.Range", ec2.create_vpc, CidrBlock=block)
 refused("InvalidParameterValue", ec2.create_vpc, CidrBlock="ten")
 refused("MissingParameter", ec2.create_vpc)
+refused("InvalidParameterValue", ec2.create_vpc, CidrBlock="10.0.0.0/16", TagSpecifications=tags("subnet", Name="x"))
 refused("NotImplemented", ec2.create_vpc, CidrBlock="10.0.0.0/16", AmazonProvidedIpv6CidrBlock=True)
 refused("InvalidVpcID.Malformed", ec2.describe_vpcs, VpcIds=["vpc-x"])
 refused("InvalidVpcID.NotFound", ec2.describe_vpcs, VpcIds=["vpc-0123456789abcdef0"])
@@ -82,7 +83,13 @@ theirs = other.allocate_address(Domain="vpc")
 assert (mine["PublicIp"], theirs["PublicIp"]) == ("198.19.0.1", "198.19.0.2")
 refused("InvalidAllocationID.NotFound", other.release_address, AllocationId=mine["AllocationId"])
 refused("InvalidParameterValue", ec2.release_address, PublicIp=mine["PublicIp"])
+refused("InvalidParameterValue", ec2.allocate_address, NetworkBorderGroup="us-west-2-lax-1")
+bordered = ec2.allocate_address(NetworkBorderGroup="us-west-2")["AllocationId"]
+refused("InvalidParameterValue", ec2.release_address, AllocationId=bordered, NetworkBorderGroup="us-west-2-lax-1")
+ec2.release_address(AllocationId=bordered, NetworkBorderGroup="us-west-2")
 refused("InvalidAddress.NotFound", ec2.describe_addresses, PublicIps=[theirs["PublicIp"]])
+left_out = ec2.describe_addresses(PublicIps=[mine["PublicIp"]], Filters=named(allocation_id="eipalloc-0"))
+assert left_out["Addresses"] == []
 
 # A NAT gateway.
 nat = {"AllocationId": mine["AllocationId"]}
@@ -102,8 +109,14 @@ assert interface["PrivateIpAddress"] == "10.1.0.4"
 assert ec2.describe_subnets(SubnetIds=[public["SubnetId"]])["Subnets"][0]["AvailableIpAddressCount"] == 250
 refused("InvalidNetworkInterfaceID.NotFound", other.describe_network_interfaces,
         NetworkInterfaceIds=[interface["NetworkInterfaceId"]])
+known = ec2.describe_addresses_attribute(AllocationIds=[mine["AllocationId"]], Attribute="domain-name")["Addresses"]
+assert known == [{"PublicIp": mine["PublicIp"], "AllocationId": mine["AllocationId"]}]
+refused("InvalidAllocationID.NotFound", ec2.describe_addresses_attribute, AllocationIds=[theirs["AllocationId"]])
 address = ec2.describe_addresses(AllocationIds=[mine["AllocationId"]])["Addresses"][0]
 assert address["NetworkInterfaceId"] == interface["NetworkInterfaceId"]
+refused("AuthFailure", ec2.disassociate_address, AssociationId=address["AssociationId"])
+refused("InvalidAssociationID.NotFound", other.disassociate_address, AssociationId=address["AssociationId"])
+refused("MissingParameter", ec2.disassociate_address)
 
 # Route tables.
 table = ec2.create_route_table(VpcId=vpc_id, TagSpecifications=tags("route-table", Name="inner"))["RouteTable"]

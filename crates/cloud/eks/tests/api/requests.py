@@ -138,6 +138,8 @@ taken = refused("ResourceInUseException", eks.create_cluster, **request(name="tw
 assert taken["ResponseMetadata"]["HTTPStatusCode"] == 409 and taken["clusterName"] == "two"
 
 assert eks.list_clusters()["clusters"] == ["one", "tomorrow", "two"], "no reconciler runs here"
+assert eks.list_clusters(include=["all"])["clusters"] == ["one", "tomorrow", "two"]
+refused("InvalidParameterException", eks.list_clusters, include=["some"])
 pages = eks.get_paginator("list_clusters").paginate(PaginationConfig={"PageSize": 1})
 assert [page["clusters"] for page in pages] == [["one"], ["tomorrow"], ["two"]]
 assert eks.describe_cluster(name="one")["cluster"]["tags"] == {"team": "a"}

@@ -3,12 +3,27 @@ use eksile_store::View;
 
 use crate::find;
 use crate::managed::Managed;
-use crate::records::{Role, User};
+use crate::records::{Grants, Role, User};
+use crate::shapes::Usage;
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html>
 #[derive(Shape)]
 pub(super) struct ListEntitiesForPolicy {
     policy_arn: String,
+    entity_filter: Option<Entities>,
+    path_prefix: Option<String>,
+    policy_usage_filter: Option<Usage>,
+}
+
+/// `EntityFilter`; policies are no entities that a policy is attached to, so those two find nothing.
+#[derive(Clone, Copy, PartialEq, Shape)]
+enum Entities {
+    User,
+    Role,
+    Group,
+    LocalManagedPolicy,
+    #[shape(name = "AWSManagedPolicy")]
+    AwsManagedPolicy,
 }
 
 #[derive(Shape)]
@@ -57,12 +72,28 @@ impl Lookup for ListEntitiesForPolicy {
         }
         let users = state.records::<User>(&call.scope)?.into_iter();
         let roles = state.records::<Role>(&call.scope)?.into_iter();
-        let holds = |attached: &[String]| attached.contains(&self.policy_arn);
+        let users = users.filter(|user| self.finds(Entities::User, &user.path, &user.grants));
+        let roles = roles.filter(|role| self.finds(Entities::Role, &role.path, &role.grants));
         Ok(Output {
             policy_groups: Vec::new(),
-            policy_users: users.filter(|user| holds(&user.grants.attached)).map(Holder::of).collect(),
-            policy_roles: roles.filter(|role| holds(&role.grants.attached)).map(Bearer::of).collect(),
+            policy_users: users.map(Holder::of).collect(),
+            policy_roles: roles.map(Bearer::of).collect(),
             is_truncated: false,
         })
+    }
+}
+
+impl ListEntitiesForPolicy {
+    /// Whether an entity with these grants uses the policy in the way asked for.
+    fn finds(&self, entities: Entities, path: &str, grants: &Grants) -> bool {
+        let attached = grants.attached.contains(&self.policy_arn);
+        let bounds = grants.boundary.as_ref() == Some(&self.policy_arn);
+        let used = match self.policy_usage_filter {
+            None => attached || bounds,
+            Some(Usage::PermissionsPolicy) => attached,
+            Some(Usage::PermissionsBoundary) => bounds,
+        };
+        let asked = self.entity_filter.is_none_or(|filter| filter == entities);
+        used && asked && self.path_prefix.as_deref().is_none_or(|prefix| path.starts_with(prefix))
     }
 }

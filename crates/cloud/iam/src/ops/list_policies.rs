@@ -3,7 +3,7 @@ use eksile_store::View;
 
 use crate::managed::Managed;
 use crate::records::Policy;
-use crate::shapes;
+use crate::shapes::{self, Usage};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html>
 #[derive(Shape)]
@@ -11,6 +11,7 @@ pub(super) struct ListPolicies {
     scope: Option<Owner>,
     only_attached: Option<bool>,
     path_prefix: Option<String>,
+    policy_usage_filter: Option<Usage>,
 }
 
 #[derive(Shape, PartialEq)]
@@ -45,7 +46,7 @@ impl Lookup for ListPolicies {
         }
         let prefix = self.path_prefix.unwrap_or_default();
         let attached = self.only_attached.unwrap_or_default();
-        policies.retain(|policy| policy.is_listed(&prefix, attached));
+        policies.retain(|policy| policy.is_listed(&prefix, attached) && policy.is_used_as(self.policy_usage_filter));
         Ok(Output { policies })
     }
 }

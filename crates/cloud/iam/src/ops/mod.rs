@@ -30,6 +30,7 @@ mod list_access_keys;
 mod list_attached_role_policies;
 mod list_attached_user_policies;
 mod list_entities_for_policy;
+mod list_groups_for_user;
 mod list_instance_profiles;
 mod list_instance_profiles_for_role;
 mod list_policies;
@@ -97,6 +98,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::lookup::<list_attached_role_policies::ListAttachedRolePolicies>(),
     Operation::lookup::<list_attached_user_policies::ListAttachedUserPolicies>(),
     Operation::lookup::<list_entities_for_policy::ListEntitiesForPolicy>(),
+    Operation::lookup::<list_groups_for_user::ListGroupsForUser>(),
     Operation::lookup::<list_instance_profiles::ListInstanceProfiles>(),
     Operation::lookup::<list_instance_profiles_for_role::ListInstanceProfilesForRole>(),
     Operation::lookup::<list_policies::ListPolicies>(),

@@ -51,7 +51,7 @@ fn no_parameters_break_an_operation() {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let request = signer.post_at(clock.now_wall(), &headers, &body);
         let response = runtime.block_on(door.handle(request, Vantage::host()));
-        prop_assert!(response.status().as_u16() < 500, "{body}: {response:?}");
+        prop_assert!(matches!(response.status().as_u16(), 200..=499 | 501), "{body}: {response:?}");
         prop_assert!(
             response.status() != 403 || name == "AssumeRole" || body.contains("policy"),
             "{body}: {response:?}"

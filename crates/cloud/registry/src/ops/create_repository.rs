@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
-use eksile_aws::inputs::{Tag, TagRules, merge_tags};
+use eksile_aws::inputs::merge_tags;
 use eksile_aws::{Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use crate::names;
 use crate::records::Repository;
-use crate::shapes::{self, Mutability, Scanning};
+use crate::shapes::{self, EcrTag, Encryption, Mutability, Scanning, TAG_RULES};
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
 #[derive(Shape)]
@@ -16,24 +16,13 @@ pub(super) struct CreateRepository {
     tags: Vec<EcrTag>,
     image_tag_mutability: Option<Mutability>,
     image_scanning_configuration: Option<Scanning>,
-}
-
-/// ECR alone spells a tag's members with capitals.
-#[derive(Shape)]
-struct EcrTag {
-    #[shape(name = "Key")]
-    key: String,
-    #[shape(name = "Value")]
-    value: String,
+    encryption_configuration: Option<Encryption>,
 }
 
 #[derive(Shape)]
 pub(super) struct Output {
     repository: shapes::Repository,
 }
-
-const RULES: TagRules =
-    TagRules { invalid: "InvalidTagParameterException", too_many: "TooManyTagsException", limit: 50 };
 
 impl Command for CreateRepository {
     type Output = Output;
@@ -44,6 +33,7 @@ impl Command for CreateRepository {
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
         shapes::own_registry(self.registry_id.as_deref(), call)?;
+        self.encryption_configuration.as_ref().map_or(Ok(()), Encryption::is_built)?;
         if !names::is_repository(&self.repository_name) {
             let message = "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular \
                            expression '(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*''";
@@ -57,7 +47,7 @@ impl Command for CreateRepository {
             return Err(Fault::client("RepositoryAlreadyExistsException", 400, message));
         }
         let mut tags = BTreeMap::new();
-        merge_tags(&mut tags, self.tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }), RULES)?;
+        merge_tags(&mut tags, self.tags, TAG_RULES)?;
         let repository = Repository {
             name: self.repository_name,
             mutable: self.image_tag_mutability != Some(Mutability::Immutable),

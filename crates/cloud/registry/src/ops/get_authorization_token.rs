@@ -6,10 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::names;
 use crate::records::{Login, host};
+use crate::shapes;
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>
 #[derive(Shape)]
-pub(super) struct GetAuthorizationToken {}
+pub(super) struct GetAuthorizationToken {
+    registry_ids: Vec<String>,
+}
 
 #[derive(Shape)]
 pub(super) struct Output {
@@ -32,6 +35,9 @@ impl Command for GetAuthorizationToken {
     type Output = Output;
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
+        for id in &self.registry_ids {
+            shapes::own_registry(Some(id), call)?;
+        }
         let password = call.mint.text(ALPHABET, 128);
         let login = Login {
             hash: names::digest_of(password.as_bytes()),

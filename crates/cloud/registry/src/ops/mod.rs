@@ -5,6 +5,9 @@ mod delete_repository;
 mod describe_repositories;
 mod get_authorization_token;
 mod list_images;
+mod list_tags_for_resource;
+mod tag_resource;
+mod untag_resource;
 
 use eksile_aws::Operation;
 
@@ -13,6 +16,9 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::command::<create_repository::CreateRepository>(),
     Operation::command::<delete_repository::DeleteRepository>(),
     Operation::command::<get_authorization_token::GetAuthorizationToken>(),
+    Operation::command::<tag_resource::TagResource>(),
+    Operation::command::<untag_resource::UntagResource>(),
     Operation::lookup::<describe_repositories::DescribeRepositories>(),
     Operation::lookup::<list_images::ListImages>(),
+    Operation::lookup::<list_tags_for_resource::ListTagsForResource>(),
 ];

@@ -19,6 +19,23 @@ async fn repositories() {
     own.refused("InvalidParameterException", "ecr create-repository --repository-name Team");
     stranger.refused("RepositoryNotFoundException", "ecr describe-repositories --repository-names team/app");
     stranger.refused("RepositoryNotFoundException", "ecr delete-repository --repository-name team/app");
+    own.refused(
+        "NotImplemented",
+        "ecr create-repository --repository-name sealed --encryption-configuration encryptionType=KMS",
+    );
+    own.refused("NotImplemented", &format!("ecr get-authorization-token --registry-ids {OTHER}"));
+    own.done("ecr create-repository --repository-name plain --encryption-configuration encryptionType=AES256");
+    own.done("ecr delete-repository --repository-name plain");
+    own.done(&format!("ecr get-authorization-token --registry-ids {ACCOUNT}"));
+    let arn = format!("--resource-arn arn:aws:ecr:us-west-2:{ACCOUNT}:repository/team/app");
+    own.done(&format!("ecr tag-resource {arn} --tags Key=b,Value=2"));
+    own.done(&format!("ecr untag-resource {arn} --tag-keys a nothing"));
+    let tags = own.done(&format!("ecr list-tags-for-resource {arn}"));
+    assert_eq!(tags["tags"], serde_json::json!([{"Key": "b", "Value": "2"}]));
+    own.refused("InvalidTagParameterException", &format!("ecr tag-resource {arn} --tags Key=aws:x,Value=2"));
+    own.refused("RepositoryNotFoundException", &format!("ecr list-tags-for-resource {arn}s"));
+    own.refused("InvalidParameterException", "ecr list-tags-for-resource --resource-arn arn:aws:ecr:us-west-2::team");
+    stranger.refused("NotImplemented", &format!("ecr untag-resource {arn} --tag-keys b"));
     let elsewhere = own.clone().in_region("eu-west-1");
     elsewhere.refused("RepositoryNotFoundException", "ecr describe-repositories --repository-names team/app");
     let told = own.done("ecr get-authorization-token");

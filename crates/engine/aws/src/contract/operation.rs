@@ -87,6 +87,9 @@ pub struct Passed {
 /// Reads an input, whatever its operation.
 pub(crate) type Decode = fn(&Tree, Case) -> Result<Box<dyn Erased>, DecodeError>;
 
+/// Paths of what a request says and an input does not read.
+pub(crate) type Unread = fn(&Tree, Case) -> Vec<String>;
+
 /// A row of a service's list. `ops/mod.rs`, written by `cargo xtask lists`, holds
 /// `pub(crate) static OPERATIONS: &[Operation] = &[Operation::command::<create_vpc::CreateVpc>(), …];`.
 #[derive(Clone, Copy)]
@@ -94,6 +97,7 @@ pub struct Operation {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) decode: Decode,
+    pub(crate) unread: Unread,
 }
 
 /// Whether an operation writes.
@@ -110,7 +114,7 @@ impl Operation {
         fn decode<C: Command>(tree: &Tree, case: Case) -> Result<Box<dyn Erased>, DecodeError> {
             Ok(Box::new(Writes(C::decode(tree, case)?)))
         }
-        Self { name: C::NAME, kind: Kind::Command, decode: decode::<C> }
+        Self { name: C::NAME, kind: Kind::Command, decode: decode::<C>, unread: unread::<C> }
     }
 
     /// The row of a lookup.
@@ -119,7 +123,7 @@ impl Operation {
         fn decode<L: Lookup>(tree: &Tree, case: Case) -> Result<Box<dyn Erased>, DecodeError> {
             Ok(Box::new(Looks(L::decode(tree, case)?)))
         }
-        Self { name: L::NAME, kind: Kind::Lookup, decode: decode::<L> }
+        Self { name: L::NAME, kind: Kind::Lookup, decode: decode::<L>, unread: unread::<L> }
     }
 
     /// The operation's name.
@@ -127,6 +131,12 @@ impl Operation {
     pub const fn name(&self) -> &'static str {
         self.name
     }
+}
+
+fn unread<S: Shape>(tree: &Tree, case: Case) -> Vec<String> {
+    let mut found = Vec::new();
+    S::unread(tree, case, "", &mut found);
+    found
 }
 
 impl std::fmt::Debug for Operation {

@@ -37,7 +37,32 @@ pub(crate) fn decode<'a>(request: &Request<Bytes>, located: &'a Located<'_>) -> 
     let tree = tree.map_err(|error| dialect.syntax(&error))?;
     let case = located.service.protocol.input_case();
     let input = (operation.decode)(&tree, case).map_err(|error| dialect.unfit(&error))?;
+    refuse_unread(&(operation.unread)(&tree, case), operation, facts, located)?;
     Ok(Decoded { operation, facts, input, tree })
+}
+
+/// Nothing that a caller asks for is passed over in silence: what AWS knows and the operation does not read is not
+/// built. What AWS does not know either, EC2 refuses, and the other services pass over.
+fn refuse_unread(unread: &[String], operation: &Operation, facts: &Facts, located: &Located<'_>) -> Result<(), Fault> {
+    for path in unread.iter().filter(|path| !is_doors(path, facts)) {
+        if facts.has(path) {
+            let what = format!("{}:{} with {path}", located.service.name, operation.name);
+            return Err(Fault::not_implemented(&what));
+        }
+        if located.service.protocol == Protocol::Ec2 {
+            let message = format!("The parameter {path} is not recognized");
+            return Err(Fault::client("UnknownParameter", 400, message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the door itself reads it. Paging is there also where the models have no rule for it: such a list is answered
+/// whole.
+fn is_doors(path: &str, facts: &Facts) -> bool {
+    let paging = facts.page.as_ref().is_some_and(|page| path == page.input || path == page.limit);
+    let ruleless = facts.page.is_none() && matches!(path, "MaxResults" | "NextToken" | "MaxItems" | "Marker");
+    paging || (facts.has(path) && (ruleless || path == "DryRun")) || facts.token == Some(path)
 }
 
 /// A form's and a query string's parameters, those of the signature and the protocol apart.

@@ -52,16 +52,32 @@ impl From<(String, String)> for Tag {
     }
 }
 
-/// The tags that the specifications ask for one type of resource.
+/// The tags that the specifications ask for the only type of resource that a call makes.
 ///
 /// # Errors
 /// A type that this call does not make, or tags against the rules.
 pub fn specified_tags(specifications: &[TagSpecification], resource: &str) -> Result<BTreeMap<String, String>, Fault> {
+    specified_tags_among(specifications, resource, &[resource])
+}
+
+/// The tags that the specifications ask for one of the types of resources that a call makes.
+///
+/// # Errors
+/// A type that is not among `made`, or tags against the rules.
+pub fn specified_tags_among(
+    specifications: &[TagSpecification],
+    resource: &str,
+    made: &[&str],
+) -> Result<BTreeMap<String, String>, Fault> {
     let mut tags = BTreeMap::new();
     for specification in specifications {
         match specification.resource_type.as_deref() {
             Some(named) if named == resource => merge_tags(&mut tags, specification.tags.clone(), TagRules::EC2)?,
-            Some(_) => {}
+            Some(named) if made.contains(&named) => {}
+            Some(other) => {
+                let message = format!("'{other}' is not a valid taggable resource type for this operation.");
+                return Err(Fault::client("InvalidParameterValue", 400, message));
+            }
             None => {
                 let message = "Tag specification resource type must have a value";
                 return Err(Fault::client("InvalidParameterValue", 400, message));
@@ -114,6 +130,20 @@ mod tests {
         let mut tags = BTreeMap::new();
         let added = added.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         merge_tags(&mut tags, added, TagRules::EC2).map(|()| tags)
+    }
+
+    #[test]
+    fn tags_are_for_what_a_call_makes() {
+        let named = |kind: &str| TagSpecification {
+            resource_type: Some(kind.to_owned()),
+            tags: vec![Tag { key: "for".to_owned(), value: kind.to_owned() }],
+        };
+        let both = [named("instance"), named("network-interface")];
+        let made = ["instance", "network-interface"];
+        assert_eq!(specified_tags_among(&both, "instance", &made).unwrap()["for"], "instance");
+        assert_eq!(specified_tags_among(&both, "network-interface", &made).unwrap()["for"], "network-interface");
+        let refused = specified_tags(&both, "instance").unwrap_err();
+        assert_eq!(refused.message, "'network-interface' is not a valid taggable resource type for this operation.");
     }
 
     #[test]

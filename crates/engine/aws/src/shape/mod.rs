@@ -11,7 +11,7 @@ mod value;
 
 pub use error::{DecodeError, Problem};
 pub use scalars::Blob;
-pub use tree::{Members, Tree};
+pub use tree::{Members, Tree, within};
 pub use value::Value;
 
 /// A structure, scalar or collection of an AWS API.
@@ -19,7 +19,7 @@ pub trait Shape: Sized {
     /// The struct's name, which for an input is the operation's; empty for scalars and collections.
     const NAME: &'static str = "";
 
-    /// Reads it from a parsed request. Unknown members are ignored.
+    /// Reads it from a parsed request. Members that it does not have are left to [`Shape::unread`].
     ///
     /// # Errors
     /// A member is missing or of the wrong type.
@@ -30,6 +30,10 @@ pub trait Shape: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// Adds the paths of what the request says and this shape does not read; `at` is the path so far, to which lists and
+    /// maps add nothing.
+    fn unread(_tree: &Tree, _case: Case, _at: &str, _found: &mut Vec<String>) {}
 
     /// As a value that a codec can write.
     fn encode(self) -> Value;

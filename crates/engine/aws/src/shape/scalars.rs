@@ -112,6 +112,10 @@ impl<T: Shape> Shape for Option<T> {
         T::decode(tree, case).map(Some)
     }
 
+    fn unread(tree: &Tree, case: Case, at: &str, found: &mut Vec<String>) {
+        T::unread(tree, case, at, found);
+    }
+
     fn absent() -> Option<Self> {
         Some(None)
     }
@@ -124,6 +128,10 @@ impl<T: Shape> Shape for Option<T> {
 impl<T: Shape> Shape for Box<T> {
     fn decode(tree: &Tree, case: Case) -> Result<Self, DecodeError> {
         T::decode(tree, case).map(Self::new)
+    }
+
+    fn unread(tree: &Tree, case: Case, at: &str, found: &mut Vec<String>) {
+        T::unread(tree, case, at, found);
     }
 
     fn absent() -> Option<Self> {
@@ -143,6 +151,12 @@ impl<T: Shape> Shape for Vec<T> {
         tree.items()?.into_iter().enumerate().map(decode).collect()
     }
 
+    fn unread(tree: &Tree, case: Case, at: &str, found: &mut Vec<String>) {
+        for item in tree.items().unwrap_or_default() {
+            T::unread(item, case, at, found);
+        }
+    }
+
     fn absent() -> Option<Self> {
         Some(Self::new())
     }
@@ -159,6 +173,12 @@ impl<T: Shape> Shape for BTreeMap<String, T> {
             Err(error) => Err(error.within(&key)),
         };
         tree.pairs()?.into_iter().map(decode).collect()
+    }
+
+    fn unread(tree: &Tree, case: Case, at: &str, found: &mut Vec<String>) {
+        for (_, value) in tree.pairs().unwrap_or_default() {
+            T::unread(value, case, at, found);
+        }
     }
 
     fn absent() -> Option<Self> {

@@ -75,6 +75,31 @@ impl Tree {
         }
     }
 
+    /// Whether it asks for nothing: false, nought, an empty text, and what holds nothing else. Some clients send such
+    /// members always.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Bool(value) => !value,
+            Self::Number(number) => number.as_f64() == Some(0.0),
+            Self::Text(text) => text.is_empty(),
+            Self::Raw(text) => matches!(text.as_str(), "" | "0") || text.eq_ignore_ascii_case("false"),
+            Self::List(items) => items.iter().all(Self::is_idle),
+            Self::Map(members) | Self::Form(members) => members.values().all(Self::is_idle),
+        }
+    }
+
+    /// Members of a structure that are not among `read`, with their paths. For derived code.
+    pub fn beside(&self, read: &[&str], at: &str, found: &mut Vec<String>) {
+        let (Self::Map(members) | Self::Form(members)) = self else { return };
+        for (name, member) in members {
+            if !read.contains(&name.as_str()) && !member.is_idle() {
+                found.push(within(at, name));
+            }
+        }
+    }
+
     /// A scalar as it was sent, for error messages.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -87,6 +112,12 @@ impl Tree {
             Self::Map(_) | Self::Form(_) => "a structure".to_owned(),
         }
     }
+}
+
+/// The path of a member.
+#[must_use]
+pub fn within(at: &str, name: &str) -> String {
+    if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
 }
 
 /// `X.1 X.2` or, one level down, `X.member.1 X.member.2`; order is by number, gaps are allowed.

@@ -11,7 +11,7 @@ async fn ec2_in_and_out() {
     let world = World::new();
     let tags =
         "TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=a%26b";
-    let (status, body) = world.ec2(&format!("{MAKE}&{tags}&Unknown.1.Thing=ignored")).await;
+    let (status, body) = world.ec2(&format!("{MAKE}&{tags}")).await;
     assert_eq!(status, 200);
     assert_eq!(
         body,
@@ -23,6 +23,34 @@ async fn ec2_in_and_out() {
     assert!(body.contains("vpc-00000000000000002"), "{body}");
     let (_, body) = world.ec2("Action=DescribeVpcs&Filter.1.Name=tag:Name&Filter.1.Value.1=b*").await;
     assert!(body.contains("<vpcSet/>"), "{body}");
+}
+
+#[tokio::test]
+async fn what_an_operation_does_not_read_is_refused() {
+    let world = World::new();
+    let refusal = async |form: &str| {
+        let (status, body) = world.ec2(form).await;
+        let part = |name| element(&body, name).unwrap_or_default().to_owned();
+        (status, part("Code"), part("Message"))
+    };
+    let unbuilt = |what: &str| (501, "NotImplemented".to_owned(), format!("ec2:{what} is not implemented"));
+    let unknown = |what: &str| (400, "UnknownParameter".to_owned(), format!("The parameter {what} is not recognized"));
+    assert_eq!(refusal(&format!("{MAKE}&EbsOptimized=true")).await, unbuilt("RunInstances with EbsOptimized"));
+    let deep = format!("{MAKE}&Placement.Tenancy=host&Placement.GroupName=");
+    assert_eq!(refusal(&deep).await, unbuilt("RunInstances with Placement"));
+    let within = format!("{MAKE}&IamInstanceProfile.Name=a&IamInstanceProfile.Arn=b");
+    assert_eq!(refusal(&within).await, unbuilt("RunInstances with IamInstanceProfile.Arn"));
+    assert_eq!(refusal(&format!("{MAKE}&Purpose=none")).await, unknown("Purpose"));
+    let tag = "TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Colour=red";
+    assert_eq!(refusal(&format!("{MAKE}&{tag}")).await, unknown("TagSpecification.Tag.Colour"));
+    // Clients send members that ask for nothing, and what the door itself reads.
+    let idle = "EbsOptimized=false&Monitoring.Enabled=False&Ipv6AddressCount=0&KernelId=&DryRun=false&ClientToken=t";
+    assert_eq!(world.ec2(&format!("{MAKE}&{idle}")).await.0, 200);
+    let (status, body) = world.ecr("DescribeRepositories", r#"{"registryId":"1"}"#).await;
+    assert_eq!(status, 501);
+    assert!(body.contains("ecr:DescribeRepositories with registryId"), "{body}");
+    // AWS's JSON services pass over what they do not know.
+    assert_eq!(world.ecr("DescribeRepositories", r#"{"colour":"red","maxResults":5,"registryId":null}"#).await.0, 200);
 }
 
 #[tokio::test]

@@ -53,6 +53,13 @@ struct RunInstances {
     #[shape(input = "TagSpecification")]
     tag_specifications: Vec<TagSpecification>,
     instance_type: Option<Type>,
+    #[shape(input = "IamInstanceProfile")]
+    profile: Option<Profile>,
+}
+
+#[derive(Shape)]
+struct Profile {
+    name: Option<String>,
 }
 
 #[derive(Shape)]

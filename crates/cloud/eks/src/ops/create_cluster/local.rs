@@ -5,7 +5,7 @@ use eksile_aws::inputs::{TagRules, merge_tags};
 use eksile_aws::{Call, Fault};
 
 use super::CreateCluster;
-use super::members::{OutpostConfigRequest, Switch};
+use super::members::{ComputeConfig, OutpostConfigRequest, Switch};
 use crate::fault::invalid_parameter;
 use crate::logging::LOG_TYPES;
 use crate::names::{OutpostArn, Principal, is_cluster_name, is_local_cluster_name};
@@ -165,7 +165,7 @@ fn refuse_for_local(request: &CreateCluster) -> Result<(), Fault> {
     let scaled = request.control_plane_scaling_config.as_ref().and_then(|config| config.tier.as_deref());
     let asked = [
         ("encryptionConfig", !request.encryption_config.is_empty()),
-        ("computeConfig", is_on(request.compute_config.as_ref())),
+        ("computeConfig", request.compute_config.as_ref().is_some_and(ComputeConfig::is_on)),
         ("storageConfig", is_on(storage)),
         ("elasticLoadBalancing", is_on(network.and_then(|network| network.elastic_load_balancing.as_ref()))),
         ("remoteNetworkConfig", hybrid),

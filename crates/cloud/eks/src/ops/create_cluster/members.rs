@@ -30,6 +30,28 @@ pub(super) struct Switch {
 #[derive(Debug, Clone, Default, Shape)]
 pub(super) struct EncryptionConfig {
     resources: Vec<String>,
+    provider: Option<EncryptionProvider>,
+}
+
+/// `provider`.
+#[derive(Debug, Clone, Default, Shape)]
+pub(super) struct EncryptionProvider {
+    key_arn: Option<String>,
+}
+
+/// `computeConfig`: never of a local cluster.
+#[derive(Debug, Clone, Default, Shape)]
+pub(super) struct ComputeConfig {
+    pub(super) enabled: Option<bool>,
+    pub(super) node_pools: Vec<String>,
+    pub(super) node_role_arn: Option<String>,
+}
+
+impl ComputeConfig {
+    /// Whether anything is asked for.
+    pub(super) fn is_on(&self) -> bool {
+        self.enabled == Some(true) || !self.node_pools.is_empty() || self.node_role_arn.is_some()
+    }
 }
 
 /// `outpostConfig`.
