@@ -39,7 +39,7 @@ impl World {
 /// The operations that take filters, with the name of one that each has.
 fn filtering() -> impl Iterator<Item = (&'static str, &'static str)> {
     let names = eksile_ec2::SERVICE.operations.iter().map(eksile_aws::Operation::name);
-    names.filter(|name| name.starts_with("Describe") && *name != "DescribeVpcAttribute").map(|name| {
+    names.filter(|name| name.starts_with("Describe") && !name.ends_with("Attribute")).map(|name| {
         let known = match name {
             "DescribeAvailabilityZones" => "zone-name",
             "DescribeLocalGateways" => "outpost-arn",
