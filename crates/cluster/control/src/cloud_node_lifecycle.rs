@@ -72,9 +72,8 @@ async fn apply(client: &Client, node: &Value) -> Result<(), StatusError> {
 }
 
 async fn round(client: &Client, cloud: &dyn Instances) -> Result<(), StatusError> {
-    let listed = client.get("/api/v1/nodes").await?;
-    let nodes = listed["items"].as_array().map_or(&[][..], Vec::as_slice);
-    for node in plan(nodes, cloud) {
+    let nodes = client.list::<Value>("/api/v1/nodes").await?;
+    for node in plan(&nodes, cloud) {
         if let Err(error) = apply(client, node).await {
             tracing::warn!(node = text(node, "/metadata/name"), %error, "trying again in the next round");
         }

@@ -32,7 +32,7 @@ fn plan(namespace: &Value, left: usize) -> Plan {
 async fn observe(client: &Client, name: &str) -> Result<Vec<String>, StatusError> {
     let mut held = Vec::new();
     for collection in client.collections(name) {
-        let list = client.get(&collection).await?;
+        let list = client.get(&format!("{collection}?limit=1")).await?;
         if list.pointer("/items").and_then(Value::as_array).is_some_and(|items| !items.is_empty()) {
             held.push(collection);
         }

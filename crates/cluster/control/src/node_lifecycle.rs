@@ -106,14 +106,11 @@ async fn apply(client: &Client, node: &Value, plan: Plan) -> Result<(), StatusEr
 
 async fn round(client: &Client, seen: &mut HashMap<String, Seen>) -> Result<(), StatusError> {
     let now = client.clock().now();
-    let nodes = client.get("/api/v1/nodes").await?;
-    let leases = client.get("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases").await?;
-    let items = |list: &Value| list["items"].as_array().cloned().unwrap_or_default();
-    let renewed: HashMap<String, String> = items(&leases)
-        .iter()
-        .map(|l| (text(l, "/metadata/name").to_owned(), text(l, "/spec/renewTime").to_owned()))
-        .collect();
-    for node in items(&nodes) {
+    let nodes = client.list::<Value>("/api/v1/nodes").await?;
+    let leases = client.list::<Value>("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases").await?;
+    let renewed: HashMap<String, String> =
+        leases.iter().map(|l| (text(l, "/metadata/name").to_owned(), text(l, "/spec/renewTime").to_owned())).collect();
+    for node in nodes {
         let name = text(&node, "/metadata/name");
         let beat = node.pointer("/status/conditions/0/lastHeartbeatTime").and_then(Value::as_str).unwrap_or_default();
         let sign = format!("{} {beat}", renewed.get(name).map_or("", String::as_str));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use eksile_kube::{Client, StatusError, object};
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::feed::{self, text};
@@ -14,23 +15,49 @@ const PERIOD: Duration = Duration::from_secs(20);
 /// Product time for which a node must be gone (`quarantineTime`): it may come back.
 const QUARANTINE: SignedDuration = SignedDuration::from_secs(40);
 
+/// What is read of every pod, of which there can be very many.
+#[derive(Debug, Deserialize)]
+struct Pod {
+    metadata: Names,
+    #[serde(default)]
+    spec: Spec,
+}
+
+#[derive(Debug, Deserialize)]
+struct Names {
+    #[serde(default)]
+    namespace: String,
+    name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Spec {
+    #[serde(default, rename = "nodeName")]
+    node: String,
+}
+
+/// What is read of every node.
+#[derive(Debug, Deserialize)]
+struct Node {
+    metadata: Names,
+}
+
 /// Which nodes of pods are not there, and since when that is known.
 #[derive(Debug, Default)]
 struct Missing(HashMap<String, Timestamp>);
 
 impl Missing {
-    fn look<'p>(&mut self, pods: &'p [Value], nodes: &HashSet<&str>, now: Timestamp) -> Vec<&'p Value> {
-        let of =
-            |pod: &'p Value| Some(text(pod, "/spec/nodeName")).filter(|node| !node.is_empty() && !nodes.contains(node));
-        let orphans: Vec<(&Value, &str)> = pods.iter().filter_map(|pod| Some((pod, of(pod)?))).collect();
-        self.0.retain(|node, _| orphans.iter().any(|(_, of)| of == node));
+    fn look<'p>(&mut self, pods: &'p [Pod], nodes: &HashSet<&str>, now: Timestamp) -> Vec<&'p Pod> {
+        let is_orphan = |pod: &&Pod| !pod.spec.node.is_empty() && !nodes.contains(&*pod.spec.node);
+        let orphans: Vec<&Pod> = pods.iter().filter(is_orphan).collect();
+        let named: HashSet<&str> = orphans.iter().map(|pod| &*pod.spec.node).collect();
+        self.0.retain(|node, _| named.contains(&**node));
         orphans
             .into_iter()
-            .filter(|(_, node)| {
-                let since = *self.0.entry((*node).to_owned()).or_insert(now);
+            .filter(|pod| {
+                let since = *self.0.entry(pod.spec.node.clone()).or_insert(now);
                 now.duration_since(since) >= QUARANTINE
             })
-            .map(|(pod, _)| pod)
             .collect()
     }
 }
@@ -49,9 +76,10 @@ fn last_status(pod: &Value, now: &str) -> Option<Value> {
     Some(json!({ "status": { "phase": "Failed", "conditions": conditions } }))
 }
 
-async fn apply(client: &Client, pod: &Value) -> Result<(), StatusError> {
-    let path = format!("/api/v1/namespaces/{}/pods/{}", text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
-    if let Some(status) = last_status(pod, &object::time(client.clock().now_wall())) {
+async fn apply(client: &Client, pod: &Pod) -> Result<(), StatusError> {
+    let path = format!("/api/v1/namespaces/{}/pods/{}", pod.metadata.namespace, pod.metadata.name);
+    let Some(pod) = feed::found(client.get(&path).await)? else { return Ok(()) };
+    if let Some(status) = last_status(&pod, &object::time(client.clock().now_wall())) {
         feed::unless_gone(client.merge(&format!("{path}/status"), &status).await)?;
     }
     feed::unless_gone(client.delete(&format!("{path}?gracePeriodSeconds=0")).await)
@@ -59,14 +87,12 @@ async fn apply(client: &Client, pod: &Value) -> Result<(), StatusError> {
 
 async fn round(client: &Client, missing: &mut Missing) -> Result<(), StatusError> {
     // Pods first: the node of each was there before it.
-    let pods = client.get("/api/v1/pods").await?;
-    let nodes = client.get("/api/v1/nodes").await?;
-    let items = |list: &Value| list["items"].as_array().cloned().unwrap_or_default();
-    let (pods, nodes) = (items(&pods), items(&nodes));
-    let names = nodes.iter().map(|node| text(node, "/metadata/name")).collect();
+    let pods = client.list::<Pod>("/api/v1/pods").await?;
+    let nodes = client.list::<Node>("/api/v1/nodes").await?;
+    let names = nodes.iter().map(|node| &*node.metadata.name).collect();
     for pod in missing.look(&pods, &names, client.clock().now()) {
         if let Err(error) = apply(client, pod).await {
-            tracing::warn!(pod = text(pod, "/metadata/name"), %error, "trying again in the next round");
+            tracing::warn!(pod = pod.metadata.name, %error, "trying again in the next round");
         }
     }
     Ok(())
@@ -88,12 +114,12 @@ pub(crate) async fn run(client: Client) {
 mod tests {
     use super::*;
 
-    fn pod(name: &str, node: &str) -> Value {
-        json!({"metadata": {"name": name}, "spec": {"nodeName": node}, "status": {"phase": "Running"}})
+    fn pod(name: &str, node: &str) -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"nodeName": node}})).unwrap()
     }
 
-    fn names<'p>(found: &[&'p Value]) -> Vec<&'p str> {
-        found.iter().map(|pod| text(pod, "/metadata/name")).collect()
+    fn names<'p>(found: &[&'p Pod]) -> Vec<&'p str> {
+        found.iter().map(|pod| &*pod.metadata.name).collect()
     }
 
     #[test]
@@ -111,7 +137,7 @@ mod tests {
 
     #[test]
     fn only_a_pod_that_had_not_ended_is_said_to_have_failed() {
-        let mut ended = pod("a", "n");
+        let mut ended = json!({"status": {"phase": "Running"}});
         assert_eq!(last_status(&ended, "t").unwrap()["status"]["phase"], "Failed");
         ended["status"]["phase"] = "Succeeded".into();
         assert_eq!(last_status(&ended, "t"), None);

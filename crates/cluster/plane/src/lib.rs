@@ -159,3 +159,45 @@ fn parts(
         issuer: Some(material.signer.clone()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Map {
+        metadata: Name,
+    }
+
+    #[derive(Deserialize)]
+    struct Name {
+        name: String,
+    }
+
+    #[tokio::test]
+    async fn a_collection_is_read_whole_though_in_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = json!({
+            "cluster": { "name": "c", "id": "11111111-2222-4333-8444-555555555555", "version": "1.33",
+                         "account": "111122223333", "region": "us-west-2" },
+            "data": folder.path(), "listeners": [], "service_cidr": "10.100.0.0/16"
+        });
+        let config: Config = serde_json::from_value(config).unwrap();
+        let service = config.service_address().unwrap();
+        let material = Material::load_or_create(&config, service).unwrap();
+        let (door, _) = open(&config, &material, Store::in_memory()).unwrap();
+        let client = Client::new(door, Caller::system("system:apiserver"), "test");
+        bootstrap::bootstrap(&client, service).await.unwrap();
+        let path = "/api/v1/namespaces/default/configmaps";
+        let wanted: Vec<String> = (0..1_001).map(|number| format!("map-{number:04}")).collect();
+        for name in &wanted {
+            client.create(path, &json!({ "metadata": { "name": name } })).await.unwrap();
+        }
+        let found: Vec<Map> = client.list(path).await.unwrap();
+        let found: Vec<String> = found.into_iter().map(|map| map.metadata.name).collect();
+        assert_eq!(found, wanted);
+    }
+}

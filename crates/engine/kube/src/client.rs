@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::answer::{Answer, Body};
@@ -14,6 +16,9 @@ use crate::query::Query;
 use crate::resource::Verb;
 use crate::status::StatusError;
 use crate::verbs::{EventKind, Events, Filter, Item};
+
+/// Objects of a page, when a whole collection is read.
+const PAGE: usize = 500;
 
 /// A client with an identity. Paths are the API's own, query included.
 #[derive(Clone)]
@@ -58,6 +63,25 @@ impl Client {
         self.send(Method::GET, path, None, "application/json").await
     }
 
+    /// Reads what a `T` holds of every object of a collection, all at one revision. A collection can be large: what `T`
+    /// leaves out takes no memory, and not all is in memory at once.
+    ///
+    /// # Errors
+    /// The door's answer, also 410 when the collection is read so slowly that its revision is forgotten; 500 when an
+    /// object is no `T`.
+    pub async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, StatusError> {
+        let mut items = Vec::new();
+        let mut page = format!("{path}?limit={PAGE}");
+        loop {
+            let list: List<T> = self.send(Method::GET, &page, None, "application/json").await?;
+            items.extend(list.items);
+            if list.metadata.next.is_empty() {
+                return Ok(items);
+            }
+            page = format!("{path}?limit={PAGE}&continue={}", list.metadata.next);
+        }
+    }
+
     /// Creates an object in a collection.
     ///
     /// # Errors
@@ -99,7 +123,13 @@ impl Client {
         self.send(Method::DELETE, path, None, "application/json").await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>, media: &str) -> Result<Value, StatusError> {
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        media: &str,
+    ) -> Result<T, StatusError> {
         let body = match body {
             Some(value) => serde_json::to_vec(value).map_err(StatusError::internal)?.into(),
             None => Bytes::new(),
@@ -173,7 +203,20 @@ impl Changes {
     }
 }
 
-fn parsed(answer: Answer) -> Result<Value, StatusError> {
+/// A page of a collection.
+#[derive(Deserialize)]
+struct List<T> {
+    metadata: ListMeta,
+    items: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct ListMeta {
+    #[serde(default, rename = "continue")]
+    next: String,
+}
+
+fn parsed<T: DeserializeOwned>(answer: Answer) -> Result<T, StatusError> {
     let bytes = match answer.body {
         Body::Full(bytes) => bytes,
         Body::Pieces(pieces) => crate::answer::joined(pieces),
