@@ -20,6 +20,9 @@ use crate::{
 /// How many changes of the past are forgotten with one batch, at most: a batch must not wait for housekeeping.
 const FORGET: usize = 512;
 
+/// Time in which most of those who were answered together are back, if they come back at all.
+const AGAIN: Duration = Duration::from_micros(200);
+
 /// Transactions that are in the index, but not on the disk.
 #[derive(Debug)]
 pub(crate) struct Staging {
@@ -122,7 +125,7 @@ impl Line {
 /// How many writers there seem to be, and how long the disk takes.
 ///
 /// Who was just answered will often write again at once. To wait for them a little, so that they share the next sync
-/// rather than miss it, is worth a fraction of the sync; a single writer never waits.
+/// rather than miss it, is worth a fraction of the sync, or a whole one that is short; a single writer never waits.
 #[derive(Debug, Default)]
 struct Pace {
     siblings: usize,
@@ -131,7 +134,7 @@ struct Pace {
 
 impl Pace {
     fn patience(&self) -> Duration {
-        self.sync / 4
+        (self.sync / 4).max(self.sync.min(AGAIN))
     }
 
     fn seen(&mut self, sync: Duration, batch: usize, waiting: usize) {
