@@ -58,8 +58,9 @@ fn try_next(layout: &Layout, arguments: &QuickstartArgs, config: &WorldConfig, i
     let program = std::env::current_exe().map_or_else(|_| "eksile".to_owned(), |path| path.display().to_string());
     let outpost = config.outposts.first().map_or("", String::as_str);
     let name = &arguments.name;
+    let heading = shell::styled(shell::BOLD, "It stands. Try next:");
     println!(
-        "\n\x1b[1mIt stands. Try next:\x1b[0m
+        "\n{heading}
 
   # the aws CLI, and kubectl as the cluster's creator
   eval \"$({program} --data {data} env)\"

@@ -1,6 +1,6 @@
 use std::{
     cell::Cell,
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     net::SocketAddr,
     path::PathBuf,
     process::{Command, Output, Stdio},
@@ -11,6 +11,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{cli::QuickstartArgs, credentials::Credential, layout::Layout, world_config::WorldConfig};
+
+/// Select graphic rendition (ECMA-48, 8.3.117): bold, faint.
+pub(super) const BOLD: u8 = 1;
+const FAINT: u8 = 2;
+
+/// A text in a rendition, where there is a terminal to render it.
+pub(super) fn styled(rendition: u8, text: &str) -> String {
+    if std::io::stdout().is_terminal() { format!("\x1b[{rendition}m{text}\x1b[0m") } else { text.to_owned() }
+}
 
 /// Runs the clients and shows what it runs.
 pub(super) struct Shell {
@@ -52,7 +61,7 @@ impl Shell {
 
     pub(super) fn heading(&self, text: &str) {
         self.step.set(self.step.get() + 1);
-        println!("\n\x1b[1m{:>2}. {text}\x1b[0m", self.step.get());
+        println!("\n{}", styled(BOLD, &format!("{:>2}. {text}", self.step.get())));
     }
 
     /// `aws WORDS… ARGUMENTS…`, shown; its output is shown too.
@@ -135,7 +144,7 @@ impl Shell {
                 line.push_str(&format!("'{}'", argument.replace('\'', r"'\''")));
             }
         }
-        println!("\x1b[2m{line}\x1b[0m");
+        println!("{}", styled(FAINT, &line));
     }
 
     fn command(&self, program: &PathBuf, words: &str, arguments: &[&str]) -> Command {
