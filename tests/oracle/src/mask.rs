@@ -75,7 +75,7 @@ impl Mask {
             Value::Array(items) => Value::Array(items.into_iter().map(|item| self.value(key, item)).collect()),
             Value::String(text) => match token::claims(&text) {
                 Some(claims) => self.value("jwt", claims),
-                None => Value::String(self.string(key, text)),
+                None => Value::String(self.string(key, shape::missing_sorted(&text))),
             },
             Value::Number(number) => self.number(key, number),
             other => other,

@@ -156,9 +156,34 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
+/// Lists such as `[role "a" not found, role "b" not found]` in alphabetical order: upstream's is that of its cache, a map.
+pub(super) fn missing_sorted(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(close) = rest.find(']') {
+        let (head, tail) = rest.split_at(close);
+        let (before, inside) = head.rfind('[').map_or(("", head), |open| head.split_at(open + 1));
+        let mut parts: Vec<&str> = inside.split(", ").collect();
+        if parts.iter().all(|part| part.ends_with(" not found")) {
+            parts.sort_unstable();
+        }
+        out.push_str(before);
+        out.push_str(&parts.join(", "));
+        out.push(']');
+        rest = &tail[1..];
+    }
+    out + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_in_order() {
+        let sorted = |text| missing_sorted(text);
+        assert_eq!(sorted("a: [z not found, b not found]]: [y, x]"), "a: [b not found, z not found]]: [y, x]");
+        assert_eq!(sorted("[c, [z not found, b not found]] d"), "[c, [b not found, z not found]] d");
+    }
 
     #[test]
     fn near_times_in_a_text_go() {
