@@ -2,9 +2,10 @@
 
 use std::pin::Pin;
 
-use eksile_aws::{Reads, SystemMint};
+use eksile_aws::{Origin, Reads, SystemMint};
 use eksile_base::Clock;
 use eksile_ec2::records::Instance;
+use eksile_iam::Bearer;
 use eksile_site::link::{Answerer, Question};
 use eksile_store::{Store, WriteError};
 use serde_json::{Value, json};
@@ -42,7 +43,18 @@ impl Answers {
             .write(|txn| {
                 let role = eksile_iam::role_of_profile(Reads::of(txn), &scope.account, &profile.arn)
                     .map_err(|error| error.to_string())?;
-                let issued = eksile_iam::instance_credentials(txn, &SystemMint, now, &profile.arn, instance_id);
+                let bearer = Bearer {
+                    instance_id,
+                    region: &scope.region,
+                    profile_arn: &profile.arn,
+                    profile_id: &profile.id,
+                    origin: Origin {
+                        instance_arn: format!("arn:aws:ec2:{}:{}:instance/{instance_id}", scope.region, scope.account),
+                        vpc_id: instance.vpc_id.clone(),
+                        private_ip: instance.private_ip.clone(),
+                    },
+                };
+                let issued = eksile_iam::instance_credentials(txn, &SystemMint, now, &bearer);
                 Ok((role.and_then(|(_, role)| role).map(|role| role.name), issued.map_err(|error| error.to_string())?))
             })
             .await;

@@ -68,7 +68,7 @@ impl Endpoints {
 
     async fn answer(&self, request: Request<Incoming>, vantage: Vantage) -> Response<Body> {
         if request.uri().path() == "/v2" || request.uri().path().starts_with("/v2/") {
-            return self.registry.handle(request).await.map(http_body_util::BodyExt::boxed);
+            return self.registry.handle(request, &vantage).await.map(http_body_util::BodyExt::boxed);
         }
         let (parts, body) = request.into_parts();
         let body = match Limited::new(body, BODY_LIMIT + 1).collect().await {

@@ -1,9 +1,10 @@
 //! Credentials of an instance, and the account's first user.
 
-use eksile_aws::{SystemMint, Vantage};
-use eksile_iam::{Credentials, NoCredentials, instance_credentials};
+use eksile_aws::{Origin, SystemMint, Vantage};
+use eksile_iam::records::InstanceProfile;
+use eksile_iam::{Bearer, Credentials, NoCredentials, instance_credentials};
 use eksile_kit::Signer;
-use eksile_store::WriteError;
+use eksile_store::{Scope, WriteError};
 use jiff::SignedDuration;
 
 use crate::world::{ACCOUNT, KEY, World};
@@ -16,9 +17,27 @@ async fn iam(world: &World, form: &str) -> u16 {
     world.door.handle(signer.query("2010-05-08", form), Vantage::host()).await.status().as_u16()
 }
 
+fn profile_id(world: &World, name: &str) -> String {
+    let scope = Scope::new(ACCOUNT, "global");
+    let profile = world.store.view().record::<InstanceProfile>(&scope, name).unwrap();
+    profile.map(|profile| profile.instance_profile_id).unwrap_or_default()
+}
+
 async fn told(world: &World, profile: &str) -> Result<Credentials, NoCredentials> {
     let (arn, wall) = (format!("arn:aws:iam::{ACCOUNT}:instance-profile/{profile}"), world.clock.now_wall());
-    let written = world.store.write(|txn| instance_credentials(txn, &SystemMint, wall, &arn, INSTANCE));
+    let profile_id = profile_id(world, profile);
+    let bearer = Bearer {
+        instance_id: INSTANCE,
+        region: "us-west-2",
+        profile_arn: &arn,
+        profile_id: &profile_id,
+        origin: Origin {
+            instance_arn: format!("arn:aws:ec2:us-west-2:{ACCOUNT}:instance/{INSTANCE}"),
+            vpc_id: "vpc-1".to_owned(),
+            private_ip: "10.0.0.4".to_owned(),
+        },
+    };
+    let written = world.store.write(|txn| instance_credentials(txn, &SystemMint, wall, &bearer));
     written.await.map(|committed| committed.value).map_err(|error| match error {
         WriteError::Refused(why) => why,
         WriteError::Failed(error) => panic!("{error}"),
