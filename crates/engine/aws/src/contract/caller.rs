@@ -67,11 +67,14 @@ pub struct SessionFacts {
     pub origin: Option<Origin>,
 }
 
-/// An instance whose metadata service gave out credentials.
+/// An instance whose metadata service gave out credentials. Nobody can claim it: only the Region writes it, when a site
+/// asks for one of its own instances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// `ec2:SourceInstanceARN`.
     pub instance_arn: String,
+    /// `ec2:RoleDelivery`: `1.0` or `2.0`, the metadata service's version that was asked.
+    pub delivery: String,
     /// `aws:Ec2InstanceSourceVpc`.
     pub vpc_id: String,
     /// `aws:Ec2InstanceSourcePrivateIPv4`.
@@ -165,6 +168,7 @@ impl SessionFacts {
         }
         if let Some(origin) = &self.origin {
             context.set("ec2:SourceInstanceARN", &*origin.instance_arn);
+            context.set("ec2:RoleDelivery", &*origin.delivery);
             context.set("aws:Ec2InstanceSourceVpc", &*origin.vpc_id);
             context.set("aws:Ec2InstanceSourcePrivateIPv4", &*origin.private_ip);
         }
