@@ -172,10 +172,8 @@ fn ports(container: &Value, path: &str, errors: &mut FieldErrors) {
         for problem in &problems {
             errors.invalid(format!("{path}.name"), &name.into(), *problem);
         }
-        if problems.is_empty() && !name.is_empty() {
-            if !names.insert(name) {
-                errors.duplicate(format!("{path}.name"), &name.into());
-            }
+        if problems.is_empty() && !name.is_empty() && !names.insert(name) {
+            errors.duplicate(format!("{path}.name"), &name.into());
         }
         match number(port, "/containerPort").unwrap_or_default() {
             0 => errors.required(format!("{path}.containerPort"), ""),
