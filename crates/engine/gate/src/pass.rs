@@ -200,7 +200,7 @@ impl Pass {
         let silent = async {
             tokio::time::sleep(self.times.head).await;
             if self.seat.spoke() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let late = || std::io::Error::from(std::io::ErrorKind::TimedOut);
