@@ -33,6 +33,8 @@ pub struct ShimConfig {
     pub id: String,
     /// Where its output goes, in the CRI log format.
     pub log_path: PathBuf,
+    /// Above it: between the two there is no link.
+    pub log_root: PathBuf,
     /// Bytes after which the log is rotated; 0 never.
     pub log_max_bytes: u64,
     /// Rotated logs kept.

@@ -58,7 +58,7 @@ impl Server {
             .map_err(ShimError::io("make a signal descriptor"))?;
         let listener = UnixListener::bind(files::SOCKET).map_err(ShimError::io("listen"))?;
         fs::set_permissions(files::SOCKET, fs::Permissions::from_mode(0o600)).map_err(ShimError::io("listen"))?;
-        let log = LogFile::open(&config.log_path, config.log_max_bytes, config.log_keep)
+        let log = LogFile::open(&config.log_root, &config.log_path, config.log_max_bytes, config.log_keep)
             .map_err(ShimError::io("open the log"))?;
         let (sources, terminal) = sources(&mut container.output)?;
         let started =
