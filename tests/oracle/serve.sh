@@ -47,7 +47,9 @@ etcd=$!
     --service-cluster-ip-range 10.100.0.0/16 --token-auth-file "$dir/tokens.csv" \
     >"$dir/apiserver.log" 2>&1 &
 api_pid=$!
-trap 'kill $api_pid $etcd 2>/dev/null; wait 2>/dev/null' EXIT
+ear=
+# The ear, too: who holds its other end may wait for this script.
+trap 'kill $api_pid $etcd $ear 2>/dev/null; wait 2>/dev/null' EXIT
 trap 'exit 0' INT TERM
 
 python3 - "$api" "$dir" <<'P'
@@ -70,4 +72,5 @@ echo "ready $(cat "$dir/endpoint")"
 # In the background, so that a signal is heard at once.
 exec 3<&0
 cat <&3 >/dev/null &
-wait $!
+ear=$!
+wait $ear
