@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::netlink::{Cidr, Neighbour, Netlink, Route, RouteKind, Rule, Selector, Veth};
-use crate::{Error, Namespace};
+use crate::{Error, IdRange, Namespace};
 
 /// How long an interface may take to carry packets; it usually takes less than a millisecond.
 const CARRIES: Duration = Duration::from_secs(2);
@@ -27,6 +27,8 @@ pub struct Action {
 pub enum What {
     /// Makes the place, its `lo` up.
     Create,
+    /// As [`What::Create`], owned by a new user namespace with these ids: for programs that nobody vouches for.
+    CreateOwned(IdRange),
     /// Removes the place.
     Delete,
     /// Writes a file under `/proc/sys/net/`.
@@ -103,6 +105,7 @@ impl Effects for Host {
 fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result<(), Error> {
     match what {
         What::Create => return place.create(),
+        What::CreateOwned(ids) => return place.create_owned(*ids),
         What::Delete => {
             *open = None;
             return place.delete();
@@ -138,7 +141,7 @@ fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result
             let index = netlink.index(&neighbour.device)?;
             netlink.replace_neighbour(neighbour, index)
         }
-        What::Create | What::Delete | What::Set(..) | What::Filter(_) => Ok(()),
+        What::Create | What::CreateOwned(_) | What::Delete | What::Set(..) | What::Filter(_) => Ok(()),
     }
 }
 
@@ -223,6 +226,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create => write!(f, "create"),
+            Self::CreateOwned(ids) => write!(f, "create for ids {ids}"),
             Self::Delete => write!(f, "delete"),
             Self::Set(key, value) => write!(f, "set {key} = {value}"),
             Self::Veth(veth, far) => {
