@@ -19,7 +19,7 @@ pub mod terminal;
 pub mod userns;
 pub mod world;
 
-pub use action::{Action, Effects, Host, Script, What};
+pub use action::{Action, Effects, Failure, Host, Script, What};
 pub use error::Error;
 pub use netns::Namespace;
 pub use userns::IdRange;

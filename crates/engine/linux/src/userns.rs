@@ -50,7 +50,8 @@ impl Namespace {
         let process = Path::new("/proc").join(made.pid().to_string());
         let map = format!("0 {} {}\n", ids.base, IdRange::LENGTH);
         for file in ["uid_map", "gid_map"] {
-            fs::write(process.join(file), &map).map_err(Error::at(format!("give the ids {ids} to a user namespace")))?;
+            fs::write(process.join(file), &map)
+                .map_err(Error::at(format!("give the ids {ids} to a user namespace")))?;
         }
         let net = process.join("ns/net");
         Netlink::open(&Namespace::at(&net))?.set_up("lo")?;
