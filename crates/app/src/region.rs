@@ -54,7 +54,7 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let registry = Arc::new(Registry::open(layout.region().join("blobs"), store.clone(), clock.clone(), iam)?);
     let endpoints = serve::Endpoints { door, registry };
 
-    let answers = Arc::new(answers::Answers { store: store.clone(), clock: clock.clone() });
+    let answers = Arc::new(answers::Answers::new(store.clone(), clock.clone()));
     let links = LinkServer::new(store.clone(), clock.clone(), answers, Timing::default());
     link::listen(layout, &config, &links)?;
 

@@ -49,18 +49,17 @@ impl<'a> Node<'a> {
         let pods = target.pods();
         pods.make("robber", "sleep 600", "hostNetwork: true,", "");
         pods.phase("robber", "Running");
-        let ask = |method: &str, path: &str, header: &str| {
-            let request = format!(
-                "printf '{method} /latest/{path} HTTP/1.0\\r\\nHost: m\\r\\n{header}\\r\\n\\r\\n' \
-                 | nc -w 5 169.254.169.254 80"
-            );
-            let answer = pods.shell("robber", &request);
-            answer.split_once("\r\n\r\n").unwrap_or_default().1.to_owned()
+        // busybox's wget cannot PUT, and its nc hangs up on an answer that takes time.
+        let put = "printf 'PUT /latest/api/token HTTP/1.0\\r\\nHost: m\\r\\nX-aws-ec2-metadata-token-ttl-seconds: 60\\r\\n\\r\\n' \
+                   | nc -w 5 169.254.169.254 80";
+        let answer = pods.shell("robber", put);
+        let token = answer.split_once("\r\n\r\n").unwrap().1;
+        let get = |path: &str| {
+            let header = format!("--header 'X-aws-ec2-metadata-token: {token}'");
+            pods.shell("robber", &format!("wget -q -O - {header} {METADATA}/meta-data/{path}"))
         };
-        let token = ask("PUT", "api/token", "X-aws-ec2-metadata-token-ttl-seconds: 60");
-        let header = format!("X-aws-ec2-metadata-token: {token}");
-        let role = ask("GET", "meta-data/iam/security-credentials/", &header);
-        let document = ask("GET", &format!("meta-data/iam/security-credentials/{role}"), &header);
+        let role = get("iam/security-credentials/");
+        let document = get(&format!("iam/security-credentials/{role}"));
         let document: Value = serde_json::from_str(&document).unwrap();
         pods.delete("robber");
         let text = |name: &str| document[name].as_str().unwrap().to_owned();

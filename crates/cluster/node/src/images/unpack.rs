@@ -14,12 +14,16 @@ use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
     fsetxattr, linkat, makedev, mkdirat, mknodat, openat, openat2, symlinkat, unlinkat, utimensat,
 };
+use rustix::io::Errno;
 use tar::{Archive, Entry, EntryType};
 
 /// Most bytes a layer may hold unpacked.
 const LAYER_MAX: u64 = 32 << 30;
 /// Most entries of a layer.
 const ENTRIES_MAX: u64 = 4_000_000;
+
+/// Marks a directory that hides those of its name below.
+const OPAQUE: &str = "user.overlay.opaque";
 
 /// Why a layer was not unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -119,8 +123,10 @@ fn place<R: Read>(root: &OwnedFd, path: &Path, entry: &mut Entry<'_, R>) -> io::
         white_out(&parent, hidden)?;
         return Ok(Placed::Other);
     }
-    if !make(root, &parent, name, entry, kind)? {
-        return Ok(Placed::Unknown);
+    match make(root, &parent, name, entry, kind)? {
+        Made::Here => {}
+        Made::LeftOut => return Ok(Placed::Other),
+        Made::Unknown => return Ok(Placed::Unknown),
     }
     if kind == EntryType::Link {
         return Ok(Placed::Other);
@@ -162,12 +168,12 @@ fn make_parents(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// A removed file is a 0:0 character device; an opaque directory has an attribute (kernel documentation, "Overlay
-/// Filesystem").
+/// Filesystem"): the one that may be set in a user namespace, where the `trusted.` ones are nobody's.
 fn white_out(parent: &OwnedFd, hidden: &[u8]) -> io::Result<()> {
     if hidden == b".wh..opq" {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(parent, ".", flags, Mode::empty())?;
-        return Ok(fsetxattr(&directory, "trusted.overlay.opaque", b"y", XattrFlags::empty())?);
+        return Ok(fsetxattr(&directory, OPAQUE, b"y", XattrFlags::empty())?);
     }
     let name = OsStr::from_bytes(hidden);
     if hidden.is_empty() || hidden == b"." || hidden == b".." {
@@ -177,6 +183,14 @@ fn white_out(parent: &OwnedFd, hidden: &[u8]) -> io::Result<()> {
     Ok(mknodat(parent, name, FileType::CharacterDevice, Mode::empty(), makedev(0, 0))?)
 }
 
+/// What came of an entry.
+enum Made {
+    Here,
+    /// It cannot be made here, and need not be.
+    LeftOut,
+    Unknown,
+}
+
 /// Makes the entry in its parent, replacing what is there (a directory in place of a directory stays).
 fn make<R: Read>(
     root: &OwnedFd,
@@ -184,7 +198,7 @@ fn make<R: Read>(
     name: &OsStr,
     entry: &mut Entry<'_, R>,
     kind: EntryType,
-) -> io::Result<bool> {
+) -> io::Result<Made> {
     if kind.is_dir() {
         let there = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
@@ -192,17 +206,19 @@ fn make<R: Read>(
             remove(parent, name)?;
             mkdirat(parent, name, Mode::from_raw_mode(0o700))?;
         }
-        return Ok(true);
+        return Ok(Made::Here);
     }
     remove(parent, name)?;
     match kind {
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => write_file(parent, name, entry)?,
         EntryType::Symlink => symlinkat(link_name(entry)?.as_slice(), parent, name)?,
         EntryType::Link => link(root, parent, name, &link_name(entry)?)?,
-        EntryType::Char | EntryType::Block | EntryType::Fifo => make_node(parent, name, entry, kind)?,
-        _ => return Ok(false),
+        EntryType::Char | EntryType::Block | EntryType::Fifo => {
+            return Ok(if make_node(parent, name, entry, kind)? { Made::Here } else { Made::LeftOut });
+        }
+        _ => return Ok(Made::Unknown),
     }
-    Ok(true)
+    Ok(Made::Here)
 }
 
 fn write_file<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &mut Entry<'_, R>) -> io::Result<()> {
@@ -224,7 +240,7 @@ fn link(root: &OwnedFd, parent: &OwnedFd, name: &OsStr, target: &[u8]) -> io::Re
     Ok(linkat(&directory, file, parent, name, AtFlags::empty())?)
 }
 
-fn make_node<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &Entry<'_, R>, kind: EntryType) -> io::Result<()> {
+fn make_node<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &Entry<'_, R>, kind: EntryType) -> io::Result<bool> {
     let header = entry.header();
     let device = makedev(header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0));
     let (kind, device) = match kind {
@@ -232,14 +248,30 @@ fn make_node<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &Entry<'_, R>, kind
         EntryType::Block => (FileType::BlockDevice, device),
         _ => (FileType::Fifo, 0),
     };
-    Ok(mknodat(parent, name, kind, Mode::from_raw_mode(0o600), device)?)
+    match mknodat(parent, name, kind, Mode::from_raw_mode(0o600), device) {
+        // Nobody may make devices in a user namespace. An image gets on without them: a container's /dev is made anew.
+        Err(Errno::PERM) if kind != FileType::Fifo && in_user_namespace() => Ok(false),
+        made => Ok(made.map(|()| true)?),
+    }
+}
+
+/// Whether this process has a part of the ids only: then nobody here may make devices.
+fn in_user_namespace() -> bool {
+    // "0 0 4294967295": all of them. What cannot be read is no reason to leave anything out.
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|text| text.split_whitespace().ne(["0", "0", "4294967295"]))
 }
 
 /// Owner, mode and file capabilities.
 fn own<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &mut Entry<'_, R>, kind: EntryType) -> io::Result<()> {
     let id = |id: u64| u32::try_from(id).map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
     let (uid, gid) = (id(entry.header().uid()?)?, id(entry.header().gid()?)?);
-    chownat(parent, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
+    match chownat(parent, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::INVAL) => {
+            let text = format!("its owner {uid}:{gid} is not among the ids that this node has");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        owned => owned?,
+    }
     if kind == EntryType::Symlink {
         return Ok(());
     }
@@ -274,8 +306,8 @@ fn set_time_at(parent: &OwnedFd, name: &OsStr, seconds: i64) -> io::Result<()> {
 /// Removes a file, a link, or a directory with all it holds; never follows a link.
 fn remove(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
     match unlinkat(parent, name, AtFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => return Ok(()),
-        Err(rustix::io::Errno::ISDIR) => {}
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR) => {}
         Err(error) => return Err(error.into()),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -358,7 +390,7 @@ mod tests {
         let gone = fs::symlink_metadata(at("etc/gone")).unwrap();
         assert!(gone.file_type().is_char_device() && gone.rdev() == 0);
         let mut opaque = [0; 1];
-        rustix::fs::getxattr(at("var"), "trusted.overlay.opaque", &mut opaque[..]).unwrap();
+        rustix::fs::getxattr(at("var"), OPAQUE, &mut opaque[..]).unwrap();
         assert_eq!(&opaque, b"y");
     }
 

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod bundle;
+mod images;
 mod shim;
