@@ -36,6 +36,8 @@ struct Crossing {
     groups: Vec<PathBuf>,
     hierarchies: Vec<Hierarchy>,
     hostname: String,
+    /// Told to the first process only so that lists of processes on this machine tell instances apart.
+    id: String,
 }
 
 /// The instance's first process runs when this returns.
@@ -46,6 +48,7 @@ pub(super) fn enter(spec: &Spec) -> Result<(), InstanceError> {
         groups: cgroups::make(spec)?,
         hierarchies: cgroups::hierarchies()?,
         hostname: spec.hostname.clone(),
+        id: spec.id.clone(),
     };
     unshare(CloneFlags::CLONE_NEWNS).map_err(InstanceError::at("new mount namespace"))?;
     root::stage(spec)?;
@@ -119,13 +122,13 @@ impl Crossing {
         root::furnish(&self.hierarchies)?;
         let mut word = Some(word);
         let mut told = report.try_clone().map_err(InstanceError::at("copy a pipe"))?;
-        let pid = fork::copy(|| status(word.take().map_or(Ok(()), become_first), &mut told))?;
+        let pid = fork::copy(|| status(word.take().map_or(Ok(()), |word| become_first(word, &self.id)), &mut told))?;
         writeln!(report, "{pid}").map_err(InstanceError::at("tell the process id"))
     }
 }
 
 /// Third process, the first of its PID namespace.
-fn become_first(mut word: PipeReader) -> Result<(), InstanceError> {
+fn become_first(mut word: PipeReader, id: &str) -> Result<(), InstanceError> {
     let mut told = Vec::new();
     word.read_to_end(&mut told).map_err(InstanceError::at("wait for the word"))?;
     if told != GO {
@@ -138,6 +141,6 @@ fn become_first(mut word: PipeReader) -> Result<(), InstanceError> {
     let errors = console.try_clone().map_err(InstanceError::at(CONSOLE))?;
     process::leave_nothing().map_err(InstanceError::at("close descriptors"))?;
     let mut program = Command::new(PROGRAM);
-    program.args(["instance", "first"]).env_clear().stdin(Stdio::null()).stdout(console).stderr(errors);
+    program.args(["instance", "first", id]).env_clear().stdin(Stdio::null()).stdout(console).stderr(errors);
     Err(InstanceError::at(PROGRAM)(program.exec()))
 }

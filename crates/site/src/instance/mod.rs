@@ -170,11 +170,11 @@ pub fn main(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["enter", spec] => read(Path::new(spec)).and_then(|spec| enter::enter(&spec)),
-        ["first"] => first::run(),
+        ["first", _id] => first::run(),
         ["systemctl", rest @ ..] => return applets::systemctl(rest),
         ["journalctl", rest @ ..] => return applets::journalctl(rest),
         _ => {
-            eprintln!("usage: eksile instance enter SPEC | first | systemctl … | journalctl …");
+            eprintln!("usage: eksile instance enter SPEC | first ID | systemctl … | journalctl …");
             return ExitCode::from(2);
         }
     };

@@ -4,4 +4,5 @@
 
 mod control_plane;
 mod instance;
+mod instances;
 mod link;

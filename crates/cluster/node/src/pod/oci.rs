@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use serde_json::{Value, json};
 
 use super::environment::{ConfigError, expand};
-use super::share::{oom_score, resources};
+use super::share::oom_score;
 use crate::images::ImageConfig;
 use crate::shim::seccomp::Profile;
 
@@ -112,7 +112,6 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
     let mut linux = json!({
         "cgroupsPath": plan.cgroup,
         "namespaces": namespaces,
-        "resources": resources(plan.container, privileged),
     });
     let sysctls = spec.and_then(|spec| spec.security_context.as_ref()?.sysctls.as_ref()).into_iter().flatten();
     let sysctls: BTreeMap<String, &str> =
