@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod aws;
+mod beneath;
 pub mod cgroup;
 pub mod config;
 mod context;
@@ -13,6 +14,7 @@ mod quantity;
 pub mod runtime;
 pub mod server;
 pub mod shim;
+mod tree;
 pub mod web;
 
 use std::process::ExitCode;
