@@ -49,11 +49,16 @@ fn attacks(data: &str) -> Vec<(&'static str, String)> {
             text("mkdir -p /tmp/r; mount -t cgroup -o pids g /tmp/r; echo /attack > /tmp/r/release_agent")
         }),
         ("raises limits", {
-            text("echo -1 > /sys/fs/cgroup/memory/memory.limit_in_bytes || echo max > /sys/fs/cgroup/memory.max")
+            text(
+                "for f in memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us memory.max; do \
+                 test -e /sys/fs/cgroup/$f && echo -1 > /sys/fs/cgroup/$f && exit 0; done; false",
+            )
         }),
         (
             "sees other processes",
-            text("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -e 'eksile world' -e ' region' -e control-plane"),
+            text(
+                "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -e 'eksile[ ]world' -e '[ ]region' -e 'control[-]plane'",
+            ),
         ),
         (
             "reads the installation",
