@@ -44,12 +44,15 @@ pub enum ViewError {
     },
 }
 
-/// The store cannot make changes durable, and takes none any more. What was published can still be read.
+/// The store cannot make changes durable; what was published can still be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The disk refused a batch. Whether that batch survives is known after the next start.
+    /// The disk refused a batch, and no more are taken. Whether that batch survives is known after the next start.
     #[error("cannot make changes durable: {0}")]
     Disk(Arc<rusqlite::Error>),
+    /// The disk refused a batch and has nothing of it: it is full, say, or read-only. Later writes may succeed.
+    #[error("cannot write: {0}")]
+    Unwritten(Arc<rusqlite::Error>),
     /// The store was closed.
     #[error("closed")]
     Closed,
