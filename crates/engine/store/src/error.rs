@@ -27,6 +27,23 @@ pub enum OpenError {
     Damaged(String),
 }
 
+impl OpenError {
+    /// Whether opening it again would end the same way: the file itself is wrong.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Damaged(_) | Self::Newer { .. } => true,
+            Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => {
+                matches!(failure.code, DatabaseCorrupt | NotADatabase)
+            }
+            // A row that is not what the table says.
+            Self::Sqlite(error) => !matches!(error, rusqlite::Error::SqliteFailure(..)),
+            Self::Io(_) | Self::InUse => false,
+        }
+    }
+}
+
 /// A view or a watch cannot be had at that revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::{
-    OpenError, Revision, StoreError, Txn, View, ViewError, Watch, WriteError,
+    OpenError, Revision, StoreError, Txn, View, ViewError, Watch, WatchError, WriteError,
     commit::{self, Line, Outdated, Staging},
     disk::{Disk, NoDisk, Row},
     hub::{Hub, Past},
@@ -216,6 +216,18 @@ impl Store {
         let shared = self.shared();
         let listener = shared.hub.lock().listen(prefix, after, shared.options.backlog)?;
         Ok(Watch::new(shared.clone(), listener))
+    }
+
+    /// Waits until the store takes no more writes: its disk failed for good. A process whose store it is ends then, to be
+    /// started again: what the disk has is known after that.
+    pub async fn ended(&self) {
+        let Ok(mut watch) = self.watch("\u{0}nothing", self.revision()) else { return };
+        loop {
+            match watch.next().await {
+                Err(WatchError::Closed) => return,
+                Err(WatchError::Compacted) | Ok(_) => {}
+            }
+        }
     }
 
     /// Forgets what was superseded up to `revision`: it can no longer be viewed before it.
