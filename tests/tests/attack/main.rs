@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod chain;
+mod flood;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -24,7 +25,6 @@ pub(crate) struct Target {
     /// A cluster administrator's kubeconfig with a client certificate.
     pub admin: PathBuf,
     /// Whether there is time for many tries.
-    #[expect(dead_code, reason = "for attacks that race")]
     pub long: bool,
 }
 
@@ -49,7 +49,7 @@ fn attacks_on_an_installation() {
     let admin = client_certificate(&at);
     let long = std::env::var("EKSILE_ATTACK").is_ok_and(|length| length == "long");
     let target = Target { at, admin, long };
-    let chapters = [chain::CHAPTERS].concat();
+    let chapters = [chain::CHAPTERS, flood::CHAPTERS].concat();
     let mut won = Vec::new();
     for (what, attack) in chapters {
         let begun = std::time::Instant::now();
