@@ -34,8 +34,10 @@ fn silent_connections_shut_no_door(target: &Target) {
     let ports = status["listeners"].as_array().unwrap().iter().map(|l| format!("127.0.0.1:{}", l["port"]));
     let doors: Vec<String> = ports.chain([listen(at)]).collect();
     let count = if target.long { 2000 } else { 300 };
-    let mut silent: Vec<TcpStream> =
-        doors.iter().flat_map(|door| (0..count).map(|_| TcpStream::connect(door).unwrap()).collect::<Vec<_>>()).collect();
+    let mut silent: Vec<TcpStream> = doors
+        .iter()
+        .flat_map(|door| (0..count).map(|_| TcpStream::connect(door).unwrap()).collect::<Vec<_>>())
+        .collect();
     // Half of them begin to say something, and never end.
     for stream in silent.iter_mut().step_by(2) {
         stream.write_all(b"POST / HTTP/1.1\r\nContent-Le").unwrap();
