@@ -103,6 +103,7 @@ impl Layout {
             self.admin_credentials(),
             self.kubeconfig(),
             self.log(),
+            self.root.join("eksile.log.1"),
             self.world_config(),
         ]
     }
