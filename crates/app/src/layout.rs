@@ -93,7 +93,7 @@ impl Layout {
     }
 
     /// All that an installation makes, but for the lock; the settings, which tell a data folder from others, last.
-    pub(crate) fn made(&self) -> [PathBuf; 9] {
+    pub(crate) fn made(&self) -> [PathBuf; 10] {
         [
             self.run(),
             self.sites(),
