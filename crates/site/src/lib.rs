@@ -14,6 +14,7 @@ pub mod metadata;
 pub mod names;
 pub mod outbox;
 pub mod replica;
+pub mod seats;
 pub mod services;
 
 /// What a pass over a kind of things found.
