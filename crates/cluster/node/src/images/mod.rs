@@ -1,5 +1,6 @@
 //! Images: named, pulled from a registry, unpacked into one directory per layer, kept.
 
+mod layers;
 mod overlay;
 mod reference;
 mod registry;

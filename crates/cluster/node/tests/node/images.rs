@@ -29,7 +29,7 @@ fn layer(entries: &[(EntryType, &str, u64)]) -> Vec<u8> {
 fn unpacked(base: &Path, name: &str, entries: &[(EntryType, &str, u64)]) -> PathBuf {
     let directory = base.join(name);
     std::fs::create_dir(&directory).unwrap();
-    unpack(layer(entries).as_slice(), &directory).unwrap();
+    unpack(layer(entries).as_slice(), &directory, 1 << 20).unwrap();
     directory
 }
 
@@ -54,7 +54,7 @@ fn within_namespaces() {
     assert_eq!(["d/hidden", "gone", "null"].map(there), [false; 3]);
     let other = base.path().join("other");
     std::fs::create_dir(&other).unwrap();
-    let refused = unpack(layer(&[(Regular, "f", 70_000)]).as_slice(), &other).unwrap_err().to_string();
+    let refused = unpack(layer(&[(Regular, "f", 70_000)]).as_slice(), &other, 1 << 20).unwrap_err().to_string();
     assert_eq!(refused, "f: its owner 70000:70000 is not among the ids that this node has");
 }
 

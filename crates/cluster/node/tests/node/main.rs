@@ -4,4 +4,5 @@
 
 mod bundle;
 mod images;
+mod pull;
 mod shim;
