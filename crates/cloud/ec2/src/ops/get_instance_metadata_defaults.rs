@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Fault, Lookup, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use crate::records::MetadataDefaults;
@@ -16,6 +16,10 @@ pub(super) struct Output {
 
 impl Lookup for GetInstanceMetadataDefaults {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let known = view.record::<MetadataDefaults>(&call.scope, MetadataDefaults::ID)?;

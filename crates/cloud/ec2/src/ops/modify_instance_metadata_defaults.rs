@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use crate::launch::MetadataRequest;
@@ -18,8 +18,8 @@ pub(super) struct ModifyInstanceMetadataDefaults {
 impl Command for ModifyInstanceMetadataDefaults {
     type Output = Done;
 
-    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec!["*".to_owned()]
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

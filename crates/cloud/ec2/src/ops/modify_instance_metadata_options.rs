@@ -1,10 +1,11 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::launch::{MetadataRequest, tellable};
 use crate::network::Network;
 use crate::records::{Instance, InstanceState};
-use crate::resource::{self, find};
+use crate::resource::find;
 use crate::shown::MetadataOptionsShown;
 
 /// What is left out stays as it is.
@@ -29,8 +30,8 @@ pub(super) struct Output {
 impl Command for ModifyInstanceMetadataOptions {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Instance>(call, Some(&self.instance_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<Instance>(call, state, Some(&self.instance_id))?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
