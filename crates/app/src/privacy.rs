@@ -159,6 +159,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_holds_keys_leaves_no_core() {
+        close().unwrap();
+        assert!(!nix::sys::prctl::get_dumpable().unwrap());
+        assert_eq!(getrlimit(Resource::Core).current, Some(0));
+    }
+
+    #[test]
     fn no_form_of_the_flag_stays() {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         let given =
