@@ -11,6 +11,11 @@ use crate::layout::Layout;
 /// Rights of anybody but the owner.
 const OTHERS: u32 = 0o077;
 
+/// Rights of others that nothing may have: to change it.
+const WRITE: u32 = 0o022;
+/// What may be read by whoever gets there: certificates, public keys, process ids.
+const PUBLIC: [&str; 3] = ["crt", "pub", "pid"];
+
 /// A file or folder that others could read or write, or that is another's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Open {
@@ -61,7 +66,8 @@ fn look(path: &Path, layout: &Layout, found: &mut Vec<Open>) -> io::Result<()> {
     }
     let mode = about.permissions().mode() & 0o7777;
     let mut tell = |what: String| found.push(Open { path: path.to_owned(), what });
-    if mode & OTHERS != 0 {
+    let public = about.is_file() && path.extension().is_some_and(|kind| PUBLIC.iter().any(|public| kind == *public));
+    if mode & (if public { WRITE } else { OTHERS }) != 0 {
         tell(format!("mode {mode:o}: others may use it; chmod go= it"));
     }
     if about.uid() != nix::unistd::geteuid().as_raw() {
@@ -106,6 +112,11 @@ mod tests {
             assert_eq!(found.iter().map(|open| &open.path).collect::<Vec<_>>(), [&key], "{mode:o}: {found:?}");
         }
         at(0o600);
+        let certificate = layout.pki().join("ca.crt");
+        fs::write(&certificate, "").unwrap();
+        fs::set_permissions(&certificate, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(open(&layout).unwrap().len(), 1, "others may read a certificate, not change it");
+        fs::set_permissions(&certificate, fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(open(&layout).unwrap(), [], "what is in an instance is its own");
     }
 }
