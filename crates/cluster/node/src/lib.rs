@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod aws;
+mod beneath;
 pub mod cgroup;
 pub mod config;
 mod context;
