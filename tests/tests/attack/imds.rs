@@ -90,10 +90,11 @@ fn told_in_files(folder: &Path, secrets: &[String], told: &mut Vec<String>) {
         let (path, Ok(about)) = (entry.path(), entry.metadata()) else { continue };
         if about.is_dir() {
             told_in_files(&path, secrets, told);
-        } else if about.is_file() && about.permissions().mode() & 0o077 != 0 && about.len() < 64 << 20 {
-            if fs::read(&path).is_ok_and(|content| holds(&content, secrets)) {
-                told.push(path.display().to_string());
-            }
+        } else if about.is_file()
+            && about.permissions().mode() & 0o077 != 0
+            && fs::read(&path).is_ok_and(|content| holds(&content, secrets))
+        {
+            told.push(path.display().to_string());
         }
     }
 }
