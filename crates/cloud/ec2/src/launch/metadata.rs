@@ -136,7 +136,7 @@ mod tests {
     fn each_option_is_from_the_first_that_says_it() {
         let image = of_image(Family::AmazonLinux2023);
         let none = MetadataDefaults::default();
-        let account = MetadataDefaults { tokens_required: Some(false), ..none.clone() };
+        let account = MetadataDefaults { tokens_required: Some(false), ..MetadataDefaults::default() };
         let of = |asked: &MetadataDefaults, account: &MetadataDefaults, image: &MetadataDefaults| {
             let options = asked.or(account).or(image).over(MetadataOptions::default());
             (options.tokens_required, options.hop_limit)
