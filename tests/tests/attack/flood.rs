@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use eksile_tests::installation::{Installation, kill, until};
+use eksile_tests::installation::{Installation, eksile, kill, until};
 
 use crate::{Chapter, Target};
 
@@ -192,6 +192,11 @@ fn a_damaged_store_is_told(_: &Target) {
 }
 
 fn one_folder_has_one_installation(target: &Target) {
+    let taken = listen(&target.at);
+    let other = Installation::new();
+    let folder = other.data.path().join("new");
+    let refused = Command::new(eksile()).arg("--data").arg(&folder).args(["up", "--listen", &taken]).output().unwrap();
+    assert!(!refused.status.success() && !folder.exists(), "what could not begin leaves nothing");
     let second = target.at.eksile(&["up", "--listen", "127.0.0.1:0"]);
     assert!(second.bad().contains("an installation runs in"));
     target.at.aws("sts get-caller-identity").good();
