@@ -5,7 +5,10 @@ use std::{
     fs::{File, TryLockError},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
+    os::{
+        fd::AsFd as _,
+        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    },
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -30,7 +33,7 @@ use crate::{
     cli::UpArgs,
     credentials,
     layout::{self, Layout},
-    leftovers, log,
+    leftovers, log, modes, privacy,
     world_config::{Wishes, WorldConfig},
 };
 
@@ -116,7 +119,7 @@ async fn begin(layout: &Layout, arguments: &UpArgs, served: &mut bool) -> Result
     let wishes =
         Wishes { region: arguments.region.clone(), account: arguments.account.clone(), listen: arguments.listen };
     let mut config = WorldConfig::settle(layout, &wishes)?;
-    credentials::remember(layout, &config, &arguments.credentials)?;
+    credentials::remember(layout, &config, &privacy::all(arguments)?)?;
     leftovers::remove(layout)?;
     forget_pids(layout)?;
     let door = TcpListener::bind(config.listen)
@@ -183,10 +186,12 @@ fn announce(layout: &Layout, config: &WorldConfig) -> Result<()> {
 fn make_folders(layout: &Layout) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    for folder in [layout.root().to_path_buf(), layout.run(), layout.region(), layout.pki()] {
-        builder.create(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let folders = [layout.root().to_path_buf(), layout.run(), layout.region(), layout.pki(), layout.sites()];
+    for folder in &folders {
+        builder.create(folder).with_context(|| format!("making {}", folder.display()))?;
     }
-    Ok(())
+    // Made by somebody else, or by an earlier version.
+    modes::shut(&folders).with_context(|| format!("keeping {} for its owner", layout.root().display()))
 }
 
 /// Pid files of an earlier run: what they name ended with its world.
@@ -344,18 +349,23 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
             command.arg(flag).arg(value);
         }
     }
-    for credential in &arguments.credentials {
-        command.arg("--credential").arg(credential);
+    // Never as arguments, which everybody can read.
+    let credentials = privacy::all(arguments)?;
+    if !credentials.is_empty() {
+        command.args(privacy::PIPED);
     }
-    let file = File::options().create(true).append(true).open(&log).context("opening the log")?;
+    let file = File::options().create(true).append(true).mode(0o600).open(&log).context("opening the log")?;
     let before = file.metadata().context("reading the log's length")?.len();
     let mut child = command
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(if credentials.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(file)
         .spawn()
         .context("starting up in the background")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(credentials.join("\n").as_bytes()).context("handing the access keys over")?;
+    }
     let mut line = String::new();
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout).read_line(&mut line)?;
