@@ -72,6 +72,7 @@ fn temporary(state: Reads<'_>, scope: &Scope, session: Session) -> Result<Option
             name: role.name,
             session: session.name,
             policies: session.policies,
+            facts: Box::new(session.facts),
         },
     };
     let (secret, session_token) = (session.secret, Some(session.token));

@@ -19,7 +19,7 @@ pub use directory::IamDirectory;
 use eksile_aws::{Protocol, Service};
 pub use find::{role_by_arn, role_of_profile};
 pub use seed::seed;
-pub use sessions::{Credentials, NoCredentials, instance_credentials};
+pub use sessions::{Bearer, Credentials, NoCredentials, instance_credentials};
 
 /// The service. Source: the API reference of version 2010-05-08.
 pub static SERVICE: Service = Service {

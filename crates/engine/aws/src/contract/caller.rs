@@ -40,7 +40,32 @@ pub enum Principal {
         session: String,
         /// Inline session policies that narrow the session, as JSON.
         policies: Vec<String>,
+        /// What else is known of the session.
+        #[serde(default)]
+        facts: Box<SessionFacts>,
     },
+}
+
+/// What conditions can ask of a session, besides whose it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFacts {
+    /// The instance to which the credentials were given.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+/// An instance whose metadata service gave out credentials. Nobody can claim it: only the Region writes it, when a site
+/// asks for one of its own instances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// `ec2:SourceInstanceARN`.
+    pub instance_arn: String,
+    /// `ec2:RoleDelivery`: `1.0` or `2.0`, the metadata service's version that was asked.
+    pub delivery: String,
+    /// `aws:Ec2InstanceSourceVpc`.
+    pub vpc_id: String,
+    /// `aws:Ec2InstanceSourcePrivateIPv4`.
+    pub private_ip: String,
 }
 
 impl Caller {
@@ -77,6 +102,15 @@ impl Caller {
         self.user_id.split(':').next().unwrap_or(&self.user_id)
     }
 
+    /// What is known of the session; `None` for who has none.
+    #[must_use]
+    pub fn session(&self) -> Option<&SessionFacts> {
+        match &self.principal {
+            Principal::Role { facts, .. } => Some(facts),
+            Principal::Root | Principal::User { .. } => None,
+        }
+    }
+
     /// The condition keys that tell who calls.
     #[must_use]
     pub fn context(&self) -> Context {
@@ -93,6 +127,12 @@ impl Caller {
             Principal::Role { .. } => "AssumedRole",
         };
         context.set("aws:PrincipalType", kind);
+        if let Some(origin) = self.session().and_then(|facts| facts.origin.as_ref()) {
+            context.set("ec2:SourceInstanceARN", &*origin.instance_arn);
+            context.set("ec2:RoleDelivery", &*origin.delivery);
+            context.set("aws:Ec2InstanceSourceVpc", &*origin.vpc_id);
+            context.set("aws:Ec2InstanceSourcePrivateIPv4", &*origin.private_ip);
+        }
         context
     }
 }

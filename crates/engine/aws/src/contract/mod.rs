@@ -9,7 +9,7 @@ mod reads;
 mod service;
 
 pub use call::{Call, Place, Vantage};
-pub use caller::{Caller, Principal};
+pub use caller::{Caller, Origin, Principal, SessionFacts};
 pub use fault::Fault;
 pub use mint::{CountedMint, Mint, SystemMint};
 pub use operation::{Command, Guard, Lookup, Operation, Passed};

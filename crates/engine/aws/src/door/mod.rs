@@ -41,6 +41,10 @@ pub struct Door {
 /// Bodies beyond this many bytes are refused; the listener need not read further either.
 pub const BODY_LIMIT: usize = 4 << 20;
 
+/// Header of the answer to a caller whose credentials an instance's metadata service gave out: the instance's ARN. Who
+/// asks on such a caller's behalf (a cluster's authenticator) knows by it an instance from a session that is named so.
+pub const SOURCE_INSTANCE: &str = "x-eksile-source-instance";
+
 impl Door {
     /// A door to these services.
     #[must_use]
@@ -83,7 +87,10 @@ impl Door {
         let decoded = decode::decode(request, &located)?;
         let call = self.call(&caller, &located, request, from);
         authorize::authorize(self, &call, &decoded, &located, request, state)?;
-        run::run(self, &call, decoded, &located, &view).await
+        let mut reply = run::run(self, &call, decoded, &located, &view).await?;
+        let origin = caller.session().and_then(|facts| facts.origin.as_ref());
+        reply.source_instance = origin.map(|origin| origin.instance_arn.clone());
+        Ok(reply)
     }
 
     fn call<'a>(

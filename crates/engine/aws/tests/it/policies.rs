@@ -185,6 +185,7 @@ fn trust_reaches_accounts_and_principals() {
             role_arn: "arn:aws:iam::111122223333:role/team/dev".into(),
             session: "s".into(),
             policies: Vec::new(),
+            facts: Box::default(),
         },
     };
     let mut context = context();

@@ -1,5 +1,5 @@
 use eksile_aws::policy::{Document, Trust, trusts};
-use eksile_aws::{Call, Caller, Command, Fault, Guard, Principal, Reads, Shape};
+use eksile_aws::{Call, Caller, Command, Fault, Guard, Principal, Reads, SessionFacts, Shape};
 use eksile_store::{Scope, Txn};
 use jiff::{SignedDuration, Timestamp};
 
@@ -82,7 +82,8 @@ impl Command for AssumeRole {
         let policies = self.policies(Reads::of(txn))?;
         let packed_policy_size = (!policies.is_empty()).then_some(1);
         let name = &self.role_session_name;
-        let opening = Opening { scope: &scope, role: &role, name, lifetime, policies };
+        let facts = SessionFacts::default();
+        let opening = Opening { scope: &scope, role: &role, name, lifetime, policies, facts };
         let credentials = open(txn, call.mint, call.wall, opening)?;
         let assumed_role_user = AssumedRole::of(&scope, &role, name);
         Ok(Output { credentials: Told::of(credentials), assumed_role_user, packed_policy_size })
