@@ -46,6 +46,8 @@ pub struct Settings {
     pub service_cidrs: Vec<String>,
     /// Issuer of service-account tokens, and their default audience.
     pub issuer: String,
+    /// Longest life of a service-account token, seconds; `None` for what the API takes, 2^32.
+    pub longest_token: Option<i64>,
 }
 
 /// The parts of a door.
