@@ -94,6 +94,7 @@ pub(crate) async fn create(
             return Err(call.invalid(meta(&object, "name"), &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
+        admit::validate(call, &object, None)?;
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
@@ -253,6 +254,7 @@ pub(crate) async fn replace(
         return Err(call.invalid(meta(&new, "name"), &errors));
     }
     strategy.authorize(&new, Some(old), &call.context())?;
+    admit::validate(call, &new, Some(old))?;
     if new == *old || managed::restore_times(old, &mut new) {
         return Ok(Done { bytes: shown(call.resource, &current.entry.value) });
     }
