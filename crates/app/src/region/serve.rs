@@ -70,7 +70,8 @@ impl Endpoints {
 
     async fn answer(&self, request: Request<Incoming>, vantage: Vantage) -> Response<Body> {
         if request.uri().path() == "/v2" || request.uri().path().starts_with("/v2/") {
-            return self.registry.handle(request.map(Paced::new)).await.map(http_body_util::BodyExt::boxed);
+            let answered = self.registry.handle(request.map(Paced::new), &vantage).await;
+            return answered.map(http_body_util::BodyExt::boxed);
         }
         let (parts, body) = request.into_parts();
         let mut room = None;

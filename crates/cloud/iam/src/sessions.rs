@@ -4,8 +4,8 @@ use eksile_aws::{Mint, Origin, Reads, SessionFacts};
 use eksile_store::{RecordError, Scope, Txn};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::find;
 use crate::records::{KeyOwner, Role, Session};
+use crate::{find, trust};
 
 const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /// Instance credentials live as long as EC2's.
@@ -35,6 +35,9 @@ pub enum NoCredentials {
     /// The profile of that name is another one than the instance was launched with.
     #[error("{0} is not the instance profile that the instance was launched with")]
     OtherProfile(String),
+    /// The role's trust policy does not let EC2 assume it.
+    #[error("EC2 cannot assume the role {0}. The trust policy of the role does not allow ec2.amazonaws.com to")]
+    NotTrusted(String),
     /// A stored record is not readable.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -77,7 +80,8 @@ pub(crate) fn open(
     wall: Timestamp,
     opening: Opening<'_>,
 ) -> Result<Credentials, RecordError> {
-    let Opening { scope, role, name, lifetime, policies, facts } = opening;
+    let Opening { scope, role, name, lifetime, policies, mut facts } = opening;
+    facts.issued = wall.as_second();
     let expiration = Timestamp::from_second((wall + lifetime).as_second()).unwrap_or(Timestamp::MAX);
     let session = Session {
         access_key_id: mint.principal("ASIA")[..20].to_owned(),
@@ -119,7 +123,7 @@ fn sweep(txn: &mut Txn<'_>, scope: &Scope, after: &str, wall: Timestamp) -> Resu
 /// the instance, and ends after six hours of wall time. Not behind any public operation.
 ///
 /// # Errors
-/// There is no such profile (any more), or it has no role.
+/// There is no such profile (any more), it has no role, or the role does not trust EC2.
 pub fn instance_credentials(
     txn: &mut Txn<'_>,
     mint: &dyn Mint,
@@ -134,8 +138,11 @@ pub fn instance_credentials(
         return Err(NoCredentials::OtherProfile(bearer.profile_arn.to_owned()));
     }
     let role = role.ok_or_else(none)?;
+    if !trust::ec2_may_assume(&role, bearer.region, wall) {
+        return Err(NoCredentials::NotTrusted(role.arn(account)));
+    }
     let scope = Scope::new(account, "global");
-    let facts = SessionFacts { origin: Some(bearer.origin.clone()) };
+    let facts = SessionFacts { origin: Some(bearer.origin.clone()), ..SessionFacts::default() };
     let (name, policies) = (bearer.instance_id, Vec::new());
     let opening = Opening { scope: &scope, role: &role, name, lifetime: INSTANCE, policies, facts };
     Ok(open(txn, mint, wall, opening)?)

@@ -21,8 +21,8 @@ pub mod policy;
 pub mod shape;
 
 pub use contract::{
-    Call, Caller, Command, CountedMint, Fault, Guard, Lookup, Mint, Operation, Origin, Passed, Place, Principal,
-    Protocol, Read, Reads, Service, SessionFacts, SystemMint, Vantage,
+    Ask, Call, Caller, Command, CountedMint, Fault, Guard, Lookup, Mint, Operation, Origin, Place, Principal, Protocol,
+    Read, Reads, Service, SessionFacts, SystemMint, Vantage,
 };
 pub use directory::{Credential, Directory, Policies};
 pub use door::{BODY_LIMIT, Door, SOURCE_INSTANCE};

@@ -96,7 +96,7 @@ async fn another_account_sees_nothing() {
     let request =
         http::Request::get("/v2/app/manifests/v1").header(host[0].0, host[0].1).header("authorization", &stranger);
     let body = http_body_util::Empty::<bytes::Bytes>::new();
-    let answer = world.registry.handle(request.body(body).unwrap()).await;
+    let answer = world.registry.handle(request.body(body).unwrap(), &eksile_aws::Vantage::host()).await;
     assert_eq!(answer.status(), 403);
     // A blob that another repository holds is not there for this one, although the file is.
     let layer = digest_of(&vec![7; 100_000]);
