@@ -47,17 +47,18 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
 
 /// Who binds may insist on a pod by uid and on a version of it.
 fn preconditions(call: &Call<'_>, binding: &Value, current: &Current) -> Result<(), StatusError> {
-    let (uid, own) = (meta(binding, "uid"), meta(&current.object, "uid"));
-    if !uid.is_empty() && uid != own {
-        return Err(
-            call.conflict(&format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"))
-        );
-    }
-    let (version, own) = (meta(binding, "resourceVersion"), current.entry.modified.0.to_string());
-    if !version.is_empty() && version != own {
-        return Err(call.conflict(&format!(
-            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {own}"
-        )));
+    let own = current.entry.modified.0.to_string();
+    for (what, name, own) in
+        [("UID", "uid", meta(&current.object, "uid")), ("ResourceVersion", "resourceVersion", &own)]
+    {
+        let asked = meta(binding, name);
+        if !asked.is_empty() && asked != own {
+            let why = format!("Precondition failed: {what} in precondition: {asked}, {what} in object meta: {own}");
+            return Err(call.conflict(&format!(
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: {why}",
+                current.entry.key
+            )));
+        }
     }
     Ok(())
 }

@@ -140,9 +140,7 @@ pub(super) fn pod(call: &Call<'_>, new: &Value, old: Option<&Value>) -> Admitted
     if !broken.is_empty() {
         let standard = quote(&policy.enforce.to_string());
         let why = format!("violates PodSecurity {standard}: {}", broken.details());
-        // A generated name is not told: the request had none.
-        let name = if meta(new, "generateName").is_empty() { meta(new, "name") } else { call.at.name.as_str() };
-        return Err(StatusError::forbidden("", "pods", name, &why));
+        return Err(StatusError::forbidden("", "pods", meta(new, "name"), &why));
     }
     let audited = evaluate(policy.audit, new);
     if !audited.is_empty() {

@@ -53,7 +53,8 @@ pub(super) fn ephemeral(call: &Call<'_>, object: &Value) -> Result<(), StatusErr
     }
     let account = account(call, name).map_err(|why| refused(object, &why))?;
     if secrets::enforced(&account) {
-        secrets::ephemeral(&account, object).map_err(|why| refused(object, &why))?;
+        // Upstream tells this bare.
+        secrets::ephemeral(&account, object).map_err(StatusError::unexplained)?;
     }
     Ok(())
 }
