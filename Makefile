@@ -57,6 +57,7 @@ attack: tools
 soak:
 	EKSILE_KILLS=1000 $(CARGO) test -p eksile-store --release -- --nocapture crash
 
-## Longer runs of the property tests that feed parsers garbage.
+## Every decoder of foreign bytes under libFuzzer (a minute each: SECONDS_EACH=N), then longer runs of the property tests.
 fuzz:
+	scripts/fuzz.sh $(or $(SECONDS_EACH),60)
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --release --lib -- garbage never_panics

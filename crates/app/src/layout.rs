@@ -88,7 +88,7 @@ impl Layout {
     }
 
     /// All that an installation makes, but for the lock; the settings, which tell a data folder from others, last.
-    pub(crate) fn made(&self) -> [PathBuf; 8] {
+    pub(crate) fn made(&self) -> [PathBuf; 9] {
         [
             self.run(),
             self.sites(),
@@ -97,6 +97,7 @@ impl Layout {
             self.admin_credentials(),
             self.kubeconfig(),
             self.log(),
+            self.root.join("eksile.log.1"),
             self.world_config(),
         ]
     }

@@ -14,6 +14,7 @@ pub mod records;
 mod seed;
 mod sessions;
 mod shapes;
+mod simulate;
 pub mod sts;
 mod trust;
 

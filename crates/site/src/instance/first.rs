@@ -60,7 +60,7 @@ fn note(text: &str) {
     let mut file = fs::OpenOptions::new();
     let written = file.create(true).append(true).open(unit::OUTPUT).and_then(|mut file| writeln!(file, "{text}"));
     if written.is_err() {
-        eprintln!("{text}");
+        eksile_base::stderr::say(text);
     }
 }
 
@@ -165,7 +165,7 @@ impl First {
     fn accept(&mut self) {
         let answered = self.listener.accept().and_then(|(stream, _)| self.answer(&stream));
         if let Err(error) = answered {
-            eprintln!("systemctl: {error}");
+            eksile_base::stderr::say(&format!("systemctl: {error}"));
         }
     }
 

@@ -176,7 +176,7 @@ impl Unit {
         let (who, pid) = if pid == 0 { ("systemd", 1) } else { (KUBELET, pid) };
         let line = journal::line(jiff::Timestamp::now(), &self.host, who, pid, text);
         if let Err(error) = journal::append(KUBELET, &line) {
-            eprintln!("journal: {error}: {line}");
+            eksile_base::stderr::say(&format!("journal: {error}: {line}"));
         }
     }
 }

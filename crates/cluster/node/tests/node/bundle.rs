@@ -70,6 +70,7 @@ impl Bundle {
         let config = ShimConfig {
             id: bundle.id.clone(),
             log_path: bundle.log_path(),
+            log_root: bundle.directory.path().to_owned(),
             log_max_bytes: 0,
             log_keep: 1,
             cgroup: bundle.cgroup.clone(),

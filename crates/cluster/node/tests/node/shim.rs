@@ -102,6 +102,33 @@ async fn exec_with_a_terminal_has_a_size() {
     assert!(String::from_utf8_lossy(&seen).contains("45 123"), "{seen:?}");
 }
 
+/// A probe's time-out, an interrupted `kubectl exec`, a kubelet that is gone: all of them close the connection.
+#[tokio::test]
+async fn a_program_that_nobody_waits_for_is_killed_with_its_children() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    let mut family = Vec::new();
+    for script in ["yes >/dev/null & sleep 50 & echo $$; sleep 40", "trap '' TERM HUP; sleep 50 & echo $$; sleep 50"] {
+        let (io, _to, out, _err) = pipes();
+        let exec = container.exec(process(&["sh", "-c", script]), io).await.unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+        family.push((exec, line));
+    }
+    let count = || {
+        let file = eksile_node::cgroup::directory("memory", bundle.cgroup()).join("cgroup.procs");
+        std::fs::read_to_string(file).unwrap().lines().count()
+    };
+    assert!(count() >= 6, "{}", count());
+    drop(family);
+    until("only the container's own program is left", || count() == 1).await;
+    assert_eq!(container.exit().unwrap(), None, "the container goes on");
+}
+
 #[tokio::test]
 async fn signals_reach_the_process_and_broken_pipes_end_writers() {
     if !possible() {

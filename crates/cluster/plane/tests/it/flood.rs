@@ -104,3 +104,30 @@ fn an_object_does_not_grow_beyond_its_limit_by_small_changes() {
     assert!(body.contains("etcdserver: request is too large"), "{body}");
     assert_eq!(send(&plane, "GET", &format!("{maps}/a"), TOKEN, &[], None).0, 200);
 }
+
+#[test]
+fn one_damaged_object_stops_nobody_else() {
+    let plane = Plane::with(|folder, config| {
+        config["controllers"] = json!(true);
+        let path = folder.join("store.db");
+        let store = eksile_store::Store::open(&path, eksile_store::Options::default()).unwrap();
+        let damage = store.write(|txn| {
+            for key in ["namespaces/bad", "clusterroles/bad", "nodes/bad", "pods/default/bad"] {
+                txn.put(&format!("/registry/{key}"), r#"{"kind":"Namespace","meta"#);
+            }
+            txn.put("/registry/rbac.authorization.k8s.io/clusterroles/bad", "garbage");
+            Ok::<_, ()>(())
+        });
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(damage).unwrap();
+    });
+    let body = json!({"metadata": {"name": "good"}}).to_string();
+    assert_eq!(send(&plane, "POST", "/api/v1/namespaces", TOKEN, body.as_bytes(), None).0, 201);
+    let begun = std::time::Instant::now();
+    while send(&plane, "GET", "/api/v1/namespaces/good/serviceaccounts/default", TOKEN, &[], None).0 != 200 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "no default ServiceAccount");
+    }
+    let (code, list) = send(&plane, "GET", "/api/v1/namespaces", TOKEN, &[], None);
+    assert_eq!(code, 200);
+    assert!(list.contains("\"good\"") && !list.contains("\"meta}"), "{list}");
+    assert_eq!(send(&plane, "GET", "/api/v1/namespaces/bad", TOKEN, &[], None).0, 500);
+}

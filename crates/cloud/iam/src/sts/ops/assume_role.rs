@@ -29,6 +29,7 @@ pub(super) struct AssumeRole {
 
 #[derive(Shape)]
 struct PolicyArn {
+    #[shape(name = "arn")]
     arn: String,
 }
 
