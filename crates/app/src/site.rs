@@ -9,6 +9,7 @@ use eksile_site::{
     control_plane::Loopback,
     fabric,
     host::Host,
+    ids::Ids,
     link::{Attempt, Connect, Connection, LinkClient, Timing},
 };
 use rustls::pki_types::ServerName;
@@ -46,6 +47,7 @@ pub(crate) async fn run(layout: &Layout, site: &str) -> Result<()> {
         dir,
         run,
         cgroup: leftovers::cgroup(layout),
+        ids: Ids::new(layout.ids()),
         clock: Clock::system(),
         program: std::env::current_exe()?,
         link,

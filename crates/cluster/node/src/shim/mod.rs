@@ -6,6 +6,7 @@
 //! goes on and answers on `control.sock` in the container's directory.
 
 mod family;
+pub mod limits;
 pub mod logfile;
 mod output;
 pub mod protocol;

@@ -66,11 +66,8 @@ fn violators(call: &Call<'_>, namespace: &str, enforce: Standard) -> Vec<String>
         let Ok(pod) = serde_json::from_slice::<Value>(&entry.value) else { continue };
         let controller = items(&pod, "/metadata/ownerReferences").find(|o| o.get("controller") == Some(&true.into()));
         let is_new = controller.is_none_or(|owner| seen.insert(text(owner, "/uid").to_owned()));
-        if is_new {
-            first.push(pod)
-        } else {
-            again.push(pod)
-        }
+        let list = if is_new { &mut first } else { &mut again };
+        list.push(pod);
         if first.len() >= PODS || begun.elapsed() > PATIENCE {
             break;
         }

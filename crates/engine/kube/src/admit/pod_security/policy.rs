@@ -133,7 +133,8 @@ mod tests {
         let labels: Map<String, Value> =
             labels.iter().map(|(k, v)| (format!("pod-security.kubernetes.io/{k}"), json!(v))).collect();
         let mut errors = FieldErrors::new();
-        (Policy::read(&labels, &mut errors), errors.message())
+        let policy = Policy::read(&labels, &mut errors);
+        (policy, if errors.is_empty() { String::new() } else { errors.message() })
     }
 
     #[test]

@@ -136,7 +136,7 @@ fn unless_windows(pod: &Value, check: Check) -> Option<Violation> {
 }
 
 /// The names of the containers of which something is true.
-fn those<'a>(pod: &'a Value, is: impl Fn(&Value) -> bool) -> Vec<&'a str> {
+fn those(pod: &Value, is: impl Fn(&Value) -> bool) -> Vec<&str> {
     containers(pod).filter(|one| is(one)).map(|one| text(one, "/name")).collect()
 }
 
