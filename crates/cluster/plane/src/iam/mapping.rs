@@ -119,14 +119,14 @@ pub(super) fn user(access: &Access, config_map: &AwsAuth, who: &Identity) -> Res
     {
         return Ok(Some(named(who, "kubernetes-admin".to_owned(), vec!["system:masters".to_owned()])));
     }
-    if access.mode != AuthenticationMode::ConfigMap {
-        if let Some(entry) = access.entry(who, &canonical) {
-            // A principal made anew under the same ARN is another one; an entry without an id is nobody's.
-            if entry.principal_id != who.principal {
-                return Ok(None);
-            }
-            return filled(access, who, &entry.username, &entry.kubernetes_groups).map(Some);
+    if access.mode != AuthenticationMode::ConfigMap
+        && let Some(entry) = access.entry(who, &canonical)
+    {
+        // A principal made anew under the same ARN is another one; an entry without an id is nobody's.
+        if entry.principal_id != who.principal {
+            return Ok(None);
         }
+        return filled(access, who, &entry.username, &entry.kubernetes_groups).map(Some);
     }
     if access.mode == AuthenticationMode::Api {
         return Ok(None);
