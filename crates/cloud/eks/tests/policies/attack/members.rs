@@ -37,6 +37,11 @@ const EXEMPT: &[(&str, &str)] = &[
     ("CreateCluster outpostConfig.controlPlanePlacement.groupName", "AWS asks about the cluster alone"),
     ("CreateCluster encryptionConfig.provider.keyArn", "KMS, which is not built, would be asked"),
     ("ListAccessEntries associatedPolicyArn", "a filter"),
+    ("CreateRepository registryId", "another account's is refused"),
+    ("DeleteRepository registryId", "another account's is refused"),
+    ("DescribeRepositories registryId", "another account's is refused"),
+    ("GetAuthorizationToken registryIds", "another account's is refused"),
+    ("ListImages registryId", "another account's is refused"),
     // The entity is the resource, a policy's name is within it.
     ("DeleteRolePolicy PolicyName", "an inline policy is no resource"),
     ("DeleteUserPolicy PolicyName", "an inline policy is no resource"),
@@ -66,7 +71,7 @@ fn is_question(operation: &str, path: &str) -> bool {
 fn only_shows(operation: &str) -> bool {
     operation.starts_with("Describe")
         && !matches!(operation, "DescribeCluster" | "DescribeAccessEntry")
-        && !matches!(operation, "DescribeVpcAttribute" | "DescribeAddressesAttribute")
+        && !matches!(operation, "DescribeVpcAttribute" | "DescribeAddressesAttribute" | "DescribeRepositories")
 }
 
 fn services() -> Vec<&'static Service> {
@@ -76,6 +81,7 @@ fn services() -> Vec<&'static Service> {
         &eksile_eks::SERVICE,
         &eksile_iam::SERVICE,
         &eksile_iam::sts::SERVICE,
+        &eksile_registry::SERVICE,
     ]
 }
 
