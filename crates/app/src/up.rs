@@ -97,6 +97,23 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         !["/run", "/proc"].iter().any(|hidden| layout.root().starts_with(hidden)),
         "--data must not lie below /run or /proc"
     );
+    let fresh = !layout.root().exists();
+    let mut served = false;
+    let done = begin(layout, arguments, &mut served).await;
+    if done.is_err() && fresh && !served {
+        remove_what_came_to_nothing(layout);
+    }
+    done
+}
+
+/// The folder of an installation that never served, and was not there before.
+fn remove_what_came_to_nothing(layout: &Layout) {
+    if let Err(error) = std::fs::remove_dir_all(layout.root()) {
+        tracing::warn!(%error, folder = %layout.root().display(), "what came to nothing could not be removed");
+    }
+}
+
+async fn begin(layout: &Layout, arguments: &UpArgs, served: &mut bool) -> Result<()> {
     make_folders(layout)?;
     let lock = take_lock(layout)?;
     let wishes =
@@ -110,7 +127,7 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     config.listen = door.local_addr()?;
     let desk = Desk::open(layout, door)?;
     tokio::spawn(log::bound(layout.log()));
-    let stopped = keep_world(layout, &config, &desk).await;
+    let stopped = keep_world(layout, &config, &desk, served).await;
     remove_stale(&layout.up_pid())?;
     leftovers::remove(layout)?;
     drop(lock);
@@ -119,11 +136,10 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
 
 /// Keeps a world, until told to stop. One that served and ended is started again: its processes find their state as they
 /// do after `up` itself was killed.
-async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk) -> Result<()> {
+async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk, served: &mut bool) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut ready = desk.ready.subscribe();
-    let mut announced = false;
     loop {
         let mut world = start_world(layout)?;
         let running = Running { pid: std::process::id(), world: world.pid(), listen: config.listen };
@@ -133,9 +149,9 @@ async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk) -> Resul
                 status = world.ended() => break status,
                 _ = interrupt.recv() => return stop(&mut world).await,
                 _ = terminate.recv() => return stop(&mut world).await,
-                changed = ready.changed(), if !announced => {
+                changed = ready.changed(), if !*served => {
                     changed.context("waiting for the world")?;
-                    announced = true;
+                    *served = true;
                     // Whoever was to hear it may have gone; what was started stays.
                     if let Err(error) = announce(layout, config) {
                         tracing::warn!(%error, "nobody hears that it is ready");
@@ -319,6 +335,7 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         os::unix::process::CommandExt as _,
         process::{Command, Stdio},
     };
+    let fresh = !layout.root().exists();
     make_folders(layout)?;
     let log = layout.log();
     let mut command = Command::new(std::env::current_exe()?);
@@ -359,6 +376,10 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     }
     let status = child.wait()?;
     let said = since(&log, before).with_context(|| format!("reading {}", log.display()))?;
+    if fresh {
+        remove_what_came_to_nothing(layout);
+        bail!("up ended before it was ready ({status}), and nothing of it is left:\n{}", said.trim_end());
+    }
     bail!("up ended before it was ready ({status}):\n{}\nits log is {}", said.trim_end(), log.display())
 }
 
