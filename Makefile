@@ -5,7 +5,7 @@ CARGO ?= cargo
 # aws and kubectl of this project's own, when scripts/install.sh had to fetch them.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
-.PHONY: quickstart test tools build check lint oracle race figures attack soak fuzz clean-data
+.PHONY: quickstart test tools build check lint oracle race figures attack soak soak-kill fuzz clean-data
 
 ## From nothing to a container's log.
 quickstart: tools
@@ -56,6 +56,11 @@ attack: tools
 ## A thousand kills of the store's process, instead of CI's fifty.
 soak:
 	EKSILE_KILLS=1000 $(CARGO) test -p eksile-store --release -- --nocapture crash
+
+## Eighty kills of the processes of an installation while both doors are written to: nothing acknowledged is lost.
+soak-kill: tools
+	$(CARGO) build --bin eksile
+	EKSILE_ATTACK=long EKSILE_ATTACK_ONLY="processes are killed" $(CARGO) test -p eksile-tests --test attack -- --nocapture
 
 ## Every decoder of foreign bytes under libFuzzer (a minute each: SECONDS_EACH=N), then longer runs of the property tests.
 fuzz:

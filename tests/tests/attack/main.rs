@@ -10,6 +10,8 @@
 
 mod chain;
 mod flood;
+mod iam;
+mod imds;
 mod inst;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +52,7 @@ fn attacks_on_an_installation() {
     let admin = client_certificate(&at);
     let long = std::env::var("EKSILE_ATTACK").is_ok_and(|length| length == "long");
     let target = Target { at, admin, long };
-    let chapters = [chain::CHAPTERS, flood::CHAPTERS, inst::CHAPTERS].concat();
+    let chapters = [chain::CHAPTERS, flood::CHAPTERS, iam::CHAPTERS, imds::CHAPTERS, inst::CHAPTERS].concat();
     // Words of those to try alone (`one|another`), for who works at them.
     let only = std::env::var("EKSILE_ATTACK_ONLY").unwrap_or_default();
     let mut won = Vec::new();

@@ -148,7 +148,7 @@ impl World {
 
     /// Credentials of a session; `rest` is added to the call.
     pub(crate) async fn assumed(&self, keys: &Keys, role_arn: &str, rest: &str) -> Result<Keys, Answer> {
-        let form = format!("Action=AssumeRole&RoleArn={role_arn}&RoleSessionName=s{rest}");
+        let form = format!("Action=AssumeRole&RoleArn={role_arn}&RoleSessionName=sn{rest}");
         let answer = self.query(keys, "sts", &form).await;
         if answer.status != 200 {
             return Err(answer);

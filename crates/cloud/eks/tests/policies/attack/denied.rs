@@ -331,6 +331,21 @@ async fn by_keys_of_eks() {
     }
 }
 
+/// Whoever may pass every role may pass none of another account.
+#[tokio::test]
+async fn a_role_of_another_account_cannot_be_passed() {
+    let stage = Stage::new().await;
+    let world = &stage.world;
+    let trust = encoded(&policy(TRUST_EC2));
+    let form = format!("Action=CreateRole&RoleName=theirs&AssumeRolePolicyDocument={trust}");
+    let role = world.query(&world.stranger, "iam", &form).await.good().text("Arn");
+    let body = format!(r#"{{"name":"c","roleArn":"{role}","resourcesVpcConfig":{{"subnetIds":["subnet-1"]}}}}"#);
+    for keys in [&stage.dev, &world.admin] {
+        let answer = world.eks(keys, "/clusters", &body).await;
+        assert!(answer.status == 403 && answer.body.contains("Cross-account pass role"), "{}", answer.body);
+    }
+}
+
 #[tokio::test]
 async fn by_keys_of_iam() {
     let stage = Stage::new().await;

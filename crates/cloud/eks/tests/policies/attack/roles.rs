@@ -60,7 +60,7 @@ async fn a_role_made_anew_is_trusted_no_more_nor_its_session() {
     let dev = world.user("dev", ALL).await;
     let by_dev = trusting(&user_arn("dev"), "");
     let first = world.role("first", &by_dev, ALL).await;
-    let session = format!("\"arn:aws:sts::{ACCOUNT}:assumed-role/first/s\"");
+    let session = format!("\"arn:aws:sts::{ACCOUNT}:assumed-role/first/sn\"");
     let of_role = world.role("of-role", &trusting(&format!("\"{first}\""), ""), ALL).await;
     let of_session = world.role("of-session", &trusting(&session, ""), ALL).await;
     let old = world.assumed(&dev, &first, "").await.unwrap();
@@ -120,7 +120,7 @@ async fn a_session_policy_and_a_boundary_bind_who_is_trusted_as_a_role() {
     let source = world.role("source", &trusting(&user_arn("dev"), ""), ALL).await;
     let by_role = world.role("by-role", &trusting(&format!("\"{source}\""), ""), ALL).await;
     let by_account = world.role("by-account", &trusting(&format!("\"{ACCOUNT}\""), ""), ALL).await;
-    let by_session = format!("\"arn:aws:sts::{ACCOUNT}:assumed-role/source/s\"");
+    let by_session = format!("\"arn:aws:sts::{ACCOUNT}:assumed-role/source/sn\"");
     let by_session = world.role("by-session", &trusting(&by_session, ""), ALL).await;
     let narrow = format!("&Policy={}", encoded(&policy(NOTHING)));
 
@@ -208,7 +208,7 @@ async fn session_tags_need_a_right_and_stay_as_they_were_handed_on() {
         (r#"{"StringEquals":{"aws:SourceIdentity":"ann"}}"#, true),
         (r#"{"Null":{"aws:TokenIssueTime":"false"}}"#, true),
         (r#"{"Bool":{"aws:MultiFactorAuthPresent":"false"}}"#, true),
-        (r#"{"StringLike":{"aws:userid":"AROA*:s"}}"#, true),
+        (r#"{"StringLike":{"aws:userid":"AROA*:sn"}}"#, true),
         (r#"{"StringEquals":{"aws:PrincipalType":"AssumedRole"}}"#, true),
     ] {
         let deny = format!(r#"{ALL},{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{condition}}}"#);
@@ -278,7 +278,7 @@ async fn a_key_that_is_not_built_cannot_be_saved() {
         ("iam", format!("Action=PutRolePolicy&RoleName=r&PolicyName=q&PolicyDocument={bad}")),
         ("iam", format!("Action=CreateRole&RoleName=bad&AssumeRolePolicyDocument={trust}")),
         ("iam", format!("Action=UpdateAssumeRolePolicy&RoleName=r&PolicyDocument={trust}")),
-        ("sts", format!("Action=AssumeRole&RoleArn={role}&RoleSessionName=s&Policy={bad}")),
+        ("sts", format!("Action=AssumeRole&RoleArn={role}&RoleSessionName=sn&Policy={bad}")),
     ] {
         let keys = if service == "sts" { &dev } else { &world.admin };
         let answer = world.query(keys, service, &form).await;

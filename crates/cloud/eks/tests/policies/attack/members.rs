@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use eksile_aws::policy::keys::is_built;
 use eksile_aws::shape::{Case, Problem, Tree};
 use eksile_aws::{Call, Caller, CountedMint, Operation, Reads, Service, Vantage};
 use eksile_store::{Scope, Store};
@@ -37,6 +38,11 @@ const EXEMPT: &[(&str, &str)] = &[
     ("CreateCluster outpostConfig.controlPlanePlacement.groupName", "AWS asks about the cluster alone"),
     ("CreateCluster encryptionConfig.provider.keyArn", "KMS, which is not built, would be asked"),
     ("ListAccessEntries associatedPolicyArn", "a filter"),
+    ("CreateRepository registryId", "another account's is refused"),
+    ("DeleteRepository registryId", "another account's is refused"),
+    ("DescribeRepositories registryId", "another account's is refused"),
+    ("GetAuthorizationToken registryIds", "another account's is refused"),
+    ("ListImages registryId", "another account's is refused"),
     // The entity is the resource, a policy's name is within it.
     ("DeleteRolePolicy PolicyName", "an inline policy is no resource"),
     ("DeleteUserPolicy PolicyName", "an inline policy is no resource"),
@@ -66,7 +72,7 @@ fn is_question(operation: &str, path: &str) -> bool {
 fn only_shows(operation: &str) -> bool {
     operation.starts_with("Describe")
         && !matches!(operation, "DescribeCluster" | "DescribeAccessEntry")
-        && !matches!(operation, "DescribeVpcAttribute" | "DescribeAddressesAttribute")
+        && !matches!(operation, "DescribeVpcAttribute" | "DescribeAddressesAttribute" | "DescribeRepositories")
 }
 
 fn services() -> Vec<&'static Service> {
@@ -76,6 +82,7 @@ fn services() -> Vec<&'static Service> {
         &eksile_eks::SERVICE,
         &eksile_iam::SERVICE,
         &eksile_iam::sts::SERVICE,
+        &eksile_registry::SERVICE,
     ]
 }
 
@@ -168,6 +175,10 @@ fn is_asked(operation: &Operation, path: &str, case: Case, call: &Call<'_>, stat
             && !unread.iter().any(is_on)
         {
             let holds = |text: &str| text.contains(marker(path));
+            // What the door tells of a call must be a key that policies may name.
+            let unknown: Vec<&str> =
+                asks.iter().flat_map(|ask| ask.keys().keys()).filter(|key| !is_built(key)).collect();
+            assert!(unknown.is_empty(), "{}: {unknown:?}", operation.name());
             let found = asks.iter().any(|ask| {
                 let keys = ask.keys();
                 holds(ask.arn()) || keys.keys().any(|key| keys.get(key).unwrap().iter().any(|value| holds(value)))
