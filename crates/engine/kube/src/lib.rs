@@ -31,6 +31,7 @@ pub mod query;
 pub mod resource;
 pub mod resources;
 mod reviews;
+mod route;
 pub mod selector;
 pub mod status;
 pub mod strategy;

@@ -44,6 +44,23 @@ impl FieldSelector {
         Ok(Self { terms })
     }
 
+    /// The selector of one term.
+    #[must_use]
+    pub fn equal(field: &str, value: &str) -> Self {
+        Self { terms: vec![Term { field: field.to_owned(), equal: true, value: value.to_owned() }] }
+    }
+
+    /// The selector of all these terms: field, whether it must be equal, and the value.
+    #[must_use]
+    pub fn all(terms: Vec<(&str, bool, &str)>) -> Self {
+        let own = |(field, equal, value): (&str, bool, &str)| Term {
+            field: field.to_owned(),
+            equal,
+            value: value.to_owned(),
+        };
+        Self { terms: terms.into_iter().map(own).collect() }
+    }
+
     /// The terms.
     #[must_use]
     pub fn terms(&self) -> &[Term] {

@@ -81,6 +81,8 @@ pub struct Context<'a> {
     pub now: jiff::Timestamp,
     /// Namespace of the request; empty for kinds without namespaces.
     pub namespace: &'a str,
+    /// Name in the request, as it was authorized; empty for a create, whatever the object is called.
+    pub name: &'a str,
     /// Subresource of the request; empty for the object itself.
     pub sub: &'a str,
     /// What else there is.
@@ -149,7 +151,16 @@ pub trait Strategy: Send + Sync + 'static {
     /// Checks a change, beside [`Strategy::validate`].
     fn validate_update(&self, _new: &Value, _old: &Value, _context: &Context<'_>, _errors: &mut FieldErrors) {}
 
-    /// Refuses a write for reasons other than field errors (RBAC escalation). `old` is `None` for a create.
+    /// Refuses a write that would give away more than its caller holds, before anything else is said about the object.
+    /// `old` is `None` for a create.
+    ///
+    /// # Errors
+    /// The answer to give instead.
+    fn may_grant(&self, _new: &Value, _old: Option<&Value>, _context: &Context<'_>) -> Result<(), StatusError> {
+        Ok(())
+    }
+
+    /// Refuses a valid write for reasons other than field errors (rights over a signer). `old` is `None` for a create.
     ///
     /// # Errors
     /// The answer to give instead.
