@@ -5,7 +5,7 @@ CARGO ?= cargo
 # aws and kubectl of this project's own, when scripts/install.sh had to fetch them.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
-.PHONY: quickstart test tools build check lint oracle race figures soak fuzz clean-data
+.PHONY: quickstart test tools build check lint oracle race figures attack soak fuzz clean-data
 
 ## From nothing to a container's log.
 quickstart: tools
@@ -45,6 +45,13 @@ race: tools
 ## First figures of a running installation: DATA=FOLDER, made by `eksile quickstart`.
 figures: tools
 	$$(command -v eksile-python || command -v python3) bench/figures.py target/release/eksile $(DATA)
+
+## What SECURITY.md promises, attacked: by unmodified clients on an installation, and part by part. `make test` has the
+## short form of it.
+attack: tools
+	$(CARGO) build --bin eksile
+	EKSILE_ATTACK=long $(CARGO) test -p eksile-tests --test attack -- --nocapture
+	EKSILE_ATTACK=long $(CARGO) test --workspace --exclude eksile-tests attack
 
 ## A thousand kills of the store's process, instead of CI's fifty.
 soak:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""First figures: create-cluster to ACTIVE, instance to node Ready, pod to first output, memory of all processes.
+"""First figures: create-cluster to ACTIVE, instance to node Ready, pod to first output, 27 pods at once, memory of all
+processes.
 
 Usage: figures.py EKSILE DATA, beside a running installation in DATA that `eksile quickstart` has made. Prints each figure
 beside its target; nothing is asserted of them, since machines differ.
@@ -112,10 +113,10 @@ data = (
 )
 begun = time.monotonic()
 made = ec2.run_instances(
-    ImageId=node["ImageId"], InstanceType="m5.large", MinCount=1, MaxCount=1, UserData=data,
+    ImageId=node["ImageId"], InstanceType="m5.4xlarge", MinCount=1, MaxCount=1, UserData=data,
     IamInstanceProfile={"Arn": node["IamInstanceProfile"]["Arn"]},
     NetworkInterfaces=[{
-        "DeviceIndex": 0, "SubnetId": node["SubnetId"], "SecondaryPrivateIpAddressCount": 4,
+        "DeviceIndex": 0, "SubnetId": node["SubnetId"], "SecondaryPrivateIpAddressCount": 29,
         "Groups": [g["GroupId"] for g in node["SecurityGroups"]],
     }],
 )["Instances"][0]
@@ -138,11 +139,20 @@ for attempt, note in (("figures-1", " (image pulled)"), ("figures-2", "")):
     until(lambda: b"out" in (kube(f"/api/v1/namespaces/default/pods/{attempt}/log") or b""))
     figure("pod to first output" + note, 150, begun)
 
+many = [f"many-{number}" for number in range(27)]
+begun = time.monotonic()
+for attempt in many:
+    pod["metadata"]["name"] = attempt
+    kube("/api/v1/namespaces/default/pods", pod)
+for attempt in many:
+    until(lambda: b"out" in (kube(f"/api/v1/namespaces/default/pods/{attempt}/log") or b""), patience=120)
+figure("27 pods at once to the last one's first output", "-", begun)
+
 used = memory()
 print(f"all processes: {used['Pss']:.0f} MB resident, shared pages counted once (target 100); {used['Rss']:.0f} MB summed")
 
 # The next run's instance may get the same name: nothing of this one may be left that could be taken for it.
-for path in ("namespaces/default/pods/figures-1", "namespaces/default/pods/figures-2", f"nodes/{name}"):
+for path in [f"namespaces/default/pods/{pod}" for pod in ["figures-1", "figures-2", *many]] + [f"nodes/{name}"]:
     kube(f"/api/v1/{path}", {"gracePeriodSeconds": 0}, "DELETE")
 ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
 ec2.get_waiter("instance_terminated").wait(InstanceIds=[made["InstanceId"]], WaiterConfig={"Delay": 1})

@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Crates of the engine that may use no other than these: the bottom of the house.
 const BOTTOM: &[(&str, &[&str])] = &[
     ("crates/engine/base", &[]),
+    ("crates/engine/gate", &[]),
     ("crates/engine/shape", &[]),
     ("crates/engine/apimachinery", &[]),
     ("crates/engine/linux", &["crates/engine/base"]),

@@ -8,9 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use eksile_gate::{Gate, Limits, Pass, Watched};
 use eksile_linux::{Namespace, socket};
 use tokio::{
-    io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     task::JoinHandle,
     time::timeout,
@@ -23,6 +23,9 @@ use crate::{
 
 /// How long one target may take to answer before the next is tried.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Connections that one forward carries; each takes two descriptors. What is behind it has its own bounds.
+const MOST: usize = 2048;
 
 /// Every forward of the world.
 pub(crate) struct Forwards {
@@ -87,23 +90,24 @@ impl Forwards {
 }
 
 async fn accept(name: String, listener: TcpListener, place: Namespace, targets: Vec<SocketAddr>) {
+    let gate = Gate::new(format!("forward {name}"), Limits { connections: MOST, ..Limits::default() });
     loop {
-        let (caller, _) = socket::accept(&listener).await;
+        let (caller, _, pass) = gate.accept(&listener).await;
         let (name, place, targets) = (name.clone(), place.clone(), targets.clone());
         tokio::spawn(async move {
-            if let Err(error) = carry(caller, &place, &targets).await {
+            if let Err(error) = carry(caller, &pass, &place, &targets).await {
                 tracing::debug!(%error, name, "a forwarded connection ended");
             }
         });
     }
 }
 
-async fn carry(mut caller: TcpStream, place: &Namespace, targets: &[SocketAddr]) -> Result<()> {
+async fn carry(mut caller: Watched<TcpStream>, pass: &Pass, place: &Namespace, targets: &[SocketAddr]) -> Result<()> {
     for target in targets {
         match timeout(PATIENCE, socket::tcp_connect(place, *target)).await {
             Ok(Ok(mut stream)) => {
                 stream.set_nodelay(true)?;
-                copy_bidirectional(&mut caller, &mut stream).await?;
+                pass.carry(&mut caller, &mut stream).await?;
                 return Ok(());
             }
             Ok(Err(error)) => tracing::debug!(%error, %target, "dialling"),

@@ -49,12 +49,12 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let store =
         Store::open(&layout.region().join("store.db"), Options::default()).context("opening the Region's store")?;
     seed::seed(&store, &clock, layout, &config).await?;
-    let iam = Arc::new(IamDirectory);
+    let iam = Arc::new(IamDirectory::default());
     let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam.clone()));
     let registry = Arc::new(Registry::open(layout.region().join("blobs"), store.clone(), clock.clone(), iam)?);
-    let endpoints = serve::Endpoints { door, registry };
+    let endpoints = serve::Endpoints { door, registry, bodies: eksile_gate::body::Room::default() };
 
-    let answers = Arc::new(answers::Answers { store: store.clone(), clock: clock.clone() });
+    let answers = Arc::new(answers::Answers::new(store.clone(), clock.clone()));
     let links = LinkServer::new(store.clone(), clock.clone(), answers, Timing::default());
     link::listen(layout, &config, &links)?;
 

@@ -188,8 +188,10 @@ impl Credentials for OverTheLink {
     fn of<'a>(
         &'a self,
         instance_id: &'a str,
+        delivery: &'a str,
     ) -> Pin<Box<dyn Future<Output = Result<serde_json::Value, String>> + Send + 'a>> {
-        let question = Question::InstanceCredentials { instance_id: instance_id.to_owned() };
+        let question =
+            Question::InstanceCredentials { instance_id: instance_id.to_owned(), delivery: delivery.to_owned() };
         Box::pin(self.0.ask(question, PATIENCE))
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::installation::{Done, Installation};
+use eksile_tests::installation::{Done, Installation};
 
 pub(crate) fn every_listener(at: &Installation) {
     let before = at.status();

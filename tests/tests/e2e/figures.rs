@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::installation::Installation;
+use eksile_tests::installation::Installation;
 
 pub(crate) fn print(at: &Installation, up: Duration) {
     println!("up to ready: {} ms (target 1000)", up.as_millis());

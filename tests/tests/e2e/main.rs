@@ -7,20 +7,12 @@
 mod bad_input;
 mod disconnected;
 mod figures;
-mod installation;
 mod pods;
 mod reset;
 mod restarts;
 mod slice;
 
-/// Whether this machine can run an installation; says what it lacks.
-fn able() -> bool {
-    let doctor = std::process::Command::new(installation::eksile()).arg("doctor").output().unwrap();
-    if !doctor.status.success() {
-        println!("SKIPPED: this machine lacks something\n{}", String::from_utf8_lossy(&doctor.stdout));
-    }
-    doctor.status.success()
-}
+use eksile_tests::installation::{Installation, able};
 
 /// One installation, one story: its chapters share the cluster, since making one is most of the time.
 #[test]
@@ -28,7 +20,7 @@ fn the_slice() {
     if !able() {
         return;
     }
-    let mut at = installation::Installation::new();
+    let mut at = Installation::new();
     let up = at.up();
     slice::quickstart(&at);
     figures::print(&at, up);
@@ -36,7 +28,7 @@ fn the_slice() {
     slice::logs_are_at_hand(&at);
     slice::the_machine_is_out_of_sight(&at);
     slice::a_stranger_is_refused(&at);
-    let admin = disconnected::client_certificate(&at);
+    let admin = eksile_tests::certificate::client_certificate(&at);
     pods::wishes(&at, &admin);
     disconnected::cut_by_command(&at, &admin);
     disconnected::cut_by_our_own_rule(&at, &admin);

@@ -3,79 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::disconnected::with;
-use crate::installation::{Done, Installation, kill, until};
+use eksile_tests::certificate::with;
+use eksile_tests::installation::{Installation, kill, until};
+use eksile_tests::pods::Pods;
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// Where pods leave notes for each other, on the node.
-const NOTES: &str = "/var/tmp/notes";
-
-struct Pods<'a> {
-    at: &'a Installation,
-    admin: &'a Path,
-    node: String,
-    image: String,
-}
-
-impl Pods<'_> {
-    fn kubectl(&self, words: &[&str]) -> Done {
-        let admin = self.admin.to_str().unwrap();
-        self.at.client("kubectl", &[&["--kubeconfig", admin], words].concat())
-    }
-
-    fn ask(&self, words: &str) -> String {
-        with(self.at, self.admin, words).good()
-    }
-
-    /// Makes a pod of one container that runs `script`; further fields are given as YAML flow maps.
-    fn make(&self, name: &str, script: &str, spec: &str, container: &str) {
-        let (node, image) = (&self.node, &self.image);
-        let text = format!(
-            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{nodeName: {node}, {spec} \
-             volumes: [{{name: notes, hostPath: {{path: {NOTES}, type: DirectoryOrCreate}}}}], \
-             containers: [{{name: c, image: '{image}', command: [/bin/sh, -c, '{script}'], {container} \
-             volumeMounts: [{{name: notes, mountPath: /notes}}]}}]}}}}"
-        );
-        let file = self.at.scratch.path().join(format!("{name}.yaml"));
-        std::fs::write(&file, text).unwrap();
-        self.kubectl(&["apply", "-f", file.to_str().unwrap()]).good();
-    }
-
-    fn field(&self, name: &str, path: &str) -> String {
-        self.ask(&format!("get pod {name} -o jsonpath={{.{path}}}"))
-    }
-
-    fn phase(&self, name: &str, wanted: &str) {
-        until(&format!("{name} is {wanted}"), SOON, || {
-            let phase = self.field(name, "status.phase");
-            if phase == wanted { Ok(()) } else { Err(phase) }
-        });
-    }
-
-    fn event(&self, name: &str, reason: &str) -> String {
-        let query = format!("get events --field-selector involvedObject.name={name},reason={reason} -o name");
-        let mut seen = String::new();
-        until(&format!("{name} has an event {reason}"), SOON, || {
-            seen = self.ask(&query);
-            if seen.is_empty() { Err("none".to_owned()) } else { Ok(()) }
-        });
-        seen
-    }
-
-    fn shell(&self, name: &str, words: &str) -> String {
-        self.kubectl(&["exec", name, "--", "/bin/sh", "-c", words]).good()
-    }
-
-    fn delete(&self, names: &str) {
-        self.ask(&format!("delete pod {names} --grace-period=1"));
-    }
-}
-
 /// `admin`: a client certificate, since making an IAM token for each of so many questions takes long.
 pub(crate) fn wishes(at: &Installation, admin: &Path) {
-    let of_hello = |path: &str| with(at, admin, &format!("get pod hello -o jsonpath={{.{path}}}")).good();
-    let pods = Pods { at, admin, node: of_hello("spec.nodeName"), image: of_hello("spec.containers[0].image") };
+    let pods = Pods::beside_hello(at, admin);
     the_node_is_as_large_as_its_type(&pods);
     pods.event(&pods.node, "NodeReady");
     refused_by_name(&pods);
@@ -84,7 +20,7 @@ pub(crate) fn wishes(at: &Installation, admin: &Path) {
     told_what_is_wrong(&pods);
     hooks_have_their_turn(&pods);
     confined(&pods);
-    changed_while_it_runs(&pods, &of_hello("status.containerStatuses[0].imageID"));
+    changed_while_it_runs(&pods, &pods.field("hello", "status.containerStatuses[0].imageID"));
 }
 
 fn the_node_is_as_large_as_its_type(pods: &Pods<'_>) {

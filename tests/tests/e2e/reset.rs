@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::installation::Installation;
+use eksile_tests::installation::Installation;
 
 /// Names of what lies in the data folder.
 fn content(at: &Installation) -> BTreeSet<String> {

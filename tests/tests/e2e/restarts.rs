@@ -2,10 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
-use crate::{
-    disconnected::with,
-    installation::{Installation, kill, until},
-};
+use eksile_tests::certificate::with;
+use eksile_tests::installation::{Installation, kill, until};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::installation::{Installation, STRANGER, until};
+use eksile_tests::installation::{Installation, STRANGER, until};
 
 /// The README's first command.
 pub(crate) fn quickstart(at: &Installation) {

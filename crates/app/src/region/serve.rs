@@ -1,18 +1,17 @@
 //! HTTP in front of the AWS door and the registry.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use eksile_aws::{BODY_LIMIT, Door, Place, Vantage};
-use eksile_linux::socket::accept;
+use eksile_gate::{
+    Gate, Limits, Pass,
+    body::{self, Paced, Room, Unread},
+};
 use eksile_registry::Registry;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited, combinators::BoxBody};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto::Builder,
-};
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use hyper::body::Incoming;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -26,65 +25,73 @@ type Body = BoxBody<Bytes, std::io::Error>;
 pub(super) struct Endpoints {
     pub door: Arc<Door>,
     pub registry: Arc<Registry>,
+    /// Memory for the bodies of requests to the door.
+    pub bodies: Room,
 }
 
 impl Endpoints {
     /// Serves plain connections for ever.
     pub(super) async fn plain(self, listener: TcpListener, place: Place) {
+        let gate = Gate::new("AWS door", Limits::default());
         loop {
-            let (stream, peer) = accept(&listener).await;
+            let (stream, peer, pass) = gate.accept(&listener).await;
             let vantage = Vantage { place, address: Some(peer.ip()), tls: false };
-            tokio::spawn(self.clone().converse(stream, vantage));
+            tokio::spawn(self.clone().converse(stream, pass, vantage));
         }
     }
 
     /// Serves TLS connections from the fabric for ever.
     pub(super) async fn encrypted(self, listener: TcpListener, tls: TlsAcceptor) {
+        let gate = Gate::new("AWS door from the fabric", Limits::default());
         loop {
-            let (stream, peer) = accept(&listener).await;
+            let (stream, peer, pass) = gate.accept(&listener).await;
             let (endpoints, tls) = (self.clone(), tls.clone());
             tokio::spawn(async move {
                 let vantage = Vantage { place: Place::Fabric, address: Some(peer.ip()), tls: true };
-                match tokio::time::timeout(Duration::from_secs(10), tls.accept(stream)).await {
-                    Ok(Ok(stream)) => endpoints.converse(stream, vantage).await,
+                match pass.handshake(tls.accept(stream)).await {
+                    Ok(Ok(stream)) => endpoints.converse(stream, pass, vantage).await,
                     Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
-                    Err(_) => tracing::debug!(%peer, "no TLS in time"),
+                    Err(left) => tracing::debug!(?left, %peer, "no TLS in time"),
                 }
             });
         }
     }
 
-    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, vantage: Vantage) {
-        let service = service_fn(move |request| {
+    async fn converse<S>(self, stream: S, pass: Pass, vantage: Vantage)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let answer = move |request| {
             let (endpoints, vantage) = (self.clone(), vantage.clone());
-            async move { Ok::<_, Infallible>(endpoints.answer(request, vantage).await) }
-        });
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
-        if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
-            tracing::debug!(%error, "a connection ended");
-        }
+            async move { endpoints.answer(request, vantage).await }
+        };
+        eksile_gate::http(pass, stream, answer).await;
     }
 
     async fn answer(&self, request: Request<Incoming>, vantage: Vantage) -> Response<Body> {
         if request.uri().path() == "/v2" || request.uri().path().starts_with("/v2/") {
-            return self.registry.handle(request).await.map(http_body_util::BodyExt::boxed);
+            let answered = self.registry.handle(request.map(Paced::new), &vantage).await;
+            return answered.map(http_body_util::BodyExt::boxed);
         }
         let (parts, body) = request.into_parts();
-        let body = match Limited::new(body, BODY_LIMIT + 1).collect().await {
-            Ok(body) => body.to_bytes(),
+        let mut room = None;
+        let body = match body::whole(body, BODY_LIMIT, &self.bodies, &mut room).await {
+            Ok(body) => body,
             // One byte over the limit: the door refuses it in the service's own words.
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => Bytes::from(vec![0; BODY_LIMIT + 1]),
-            Err(error) => {
-                // Part of a request is none. Its sender, if it is still there, may send it again.
-                tracing::debug!(%error, "a body did not come whole");
-                let nothing = Full::default().map_err(|never: Infallible| match never {}).boxed();
-                let mut refusal = Response::new(nothing);
-                *refusal.status_mut() = StatusCode::BAD_REQUEST;
-                return refusal;
-            }
+            Err(Unread::Long) => Bytes::from(vec![0; BODY_LIMIT + 1]),
+            // Part of a request is none. Its sender, if it is still there, may send it again.
+            Err(Unread::Broken) => return refusal(StatusCode::BAD_REQUEST),
+            Err(Unread::Slow) => return refusal(StatusCode::REQUEST_TIMEOUT),
+            Err(Unread::NoRoom) => return refusal(StatusCode::SERVICE_UNAVAILABLE),
         };
         let response = self.door.handle(Request::from_parts(parts, body), vantage).await;
         response.map(|body| Full::new(body).map_err(|never: Infallible| match never {}).boxed())
     }
+}
+
+fn refusal(status: StatusCode) -> Response<Body> {
+    let nothing = Full::default().map_err(|never: Infallible| match never {}).boxed();
+    let mut refusal = Response::new(nothing);
+    *refusal.status_mut() = status;
+    refusal
 }

@@ -1,5 +1,6 @@
 //! EC2: the VPC's objects and instances, as records and operations.
 
+mod asked;
 pub mod block;
 pub mod images;
 pub mod instance_types;

@@ -83,7 +83,7 @@ pub fn find<R: Resource>(reads: Reads<'_>, scope: &Scope, id: &str) -> Result<R,
 }
 
 /// Eight or seventeen hexadecimal digits after the prefix.
-fn well_formed(prefix: &str, id: &str) -> bool {
+pub(crate) fn well_formed(prefix: &str, id: &str) -> bool {
     let hex = |digits: &str| digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     id.strip_prefix(prefix).is_some_and(|digits| matches!(digits.len(), 8 | 17) && hex(digits))
 }
@@ -132,7 +132,7 @@ pub(crate) fn tag_values(tags: &Tags, name: &str) -> Option<Vec<String>> {
     }
 }
 
-/// The ARN of a resource, for policies; of all of its type when there is no id yet.
+/// The ARN of a resource; of all of its type when there is no id yet.
 pub(crate) fn arn<R: Resource>(call: &Call<'_>, id: Option<&str>) -> String {
     call.arn("ec2", &format!("{}/{}", R::TYPE, id.unwrap_or("*")))
 }

@@ -1,6 +1,7 @@
 //! EKS: clusters and access entries, as records and operations.
 
 mod access;
+mod clusters;
 mod fault;
 mod logging;
 pub mod names;

@@ -1,16 +1,24 @@
 //! Credentials and policies, for the door.
 
-use eksile_aws::policy::{Document, MalformedPolicy};
+use std::sync::Arc;
+
 use eksile_aws::{Caller, Credential, Directory, Policies, Principal, Reads};
 use eksile_store::{RecordError, Scope};
 use jiff::Timestamp;
 
+use crate::compiled::Compiled;
 use crate::managed::Managed;
-use crate::records::{AccessKey, Grants, KeyOwner, Policy, Role, Session, User};
+use crate::records::{AccessKey, KeyOwner, Policy, Role, Session, User};
 
-/// The door's view of IAM.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct IamDirectory;
+/// The door's view of IAM. Clones share what they have compiled.
+#[derive(Default, Clone)]
+pub struct IamDirectory(Arc<Compiled>);
+
+impl std::fmt::Debug for IamDirectory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IamDirectory").finish_non_exhaustive()
+    }
+}
 
 impl Directory for IamDirectory {
     fn credential(&self, state: Reads<'_>, access_key_id: &str) -> Result<Option<Credential>, RecordError> {
@@ -27,23 +35,19 @@ impl Directory for IamDirectory {
 
     fn policies(&self, state: Reads<'_>, caller: &Caller) -> Result<Policies, RecordError> {
         let scope = Scope::new(&*caller.account, "global");
-        match &caller.principal {
-            Principal::Root => Ok(Policies::default()),
-            // Whoever is made anew under an old name is somebody else.
-            Principal::User { name } => match state.record::<User>(&scope, name)? {
-                Some(user) if user.user_id == caller.principal_id() => granted(state, &user.grants),
-                _ => Ok(Policies::default()),
-            },
-            Principal::Role { name, policies, .. } => {
-                let role = state.record::<Role>(&scope, name)?;
-                let Some(role) = role.filter(|role| role.role_id == caller.principal_id()) else {
-                    return Ok(Policies::default());
-                };
-                let mut granted = granted(state, &role.grants)?;
-                granted.session = policies.iter().map(|text| parsed(text)).collect();
-                Ok(granted)
-            }
-        }
+        let compiled = &self.0;
+        let (identity, session) = match &caller.principal {
+            Principal::Root => return Ok(Policies::default()),
+            Principal::User { name } => (compiled.user(state, &scope, name)?, &[][..]),
+            Principal::Role { name, policies, .. } => (compiled.role(state, &scope, name)?, &policies[..]),
+        };
+        // Whoever is made anew under an old name is somebody else.
+        let Some(identity) = identity.filter(|identity| identity.id == caller.principal_id()) else {
+            return Ok(Policies::default());
+        };
+        let mut policies = compiled.policies(state, &identity)?;
+        policies.session = session.iter().map(|text| compiled.text(text)).collect();
+        Ok(policies)
     }
 }
 
@@ -72,34 +76,17 @@ fn temporary(state: Reads<'_>, scope: &Scope, session: Session) -> Result<Option
             name: role.name,
             session: session.name,
             policies: session.policies,
+            facts: Box::new(session.facts),
         },
     };
     let (secret, session_token) = (session.secret, Some(session.token));
     Ok(Some(Credential { secret, session_token, expires: Some(expires), caller }))
 }
 
-fn granted(state: Reads<'_>, grants: &Grants) -> Result<Policies, RecordError> {
-    let mut policies = Policies::default();
-    policies.identity.extend(grants.inline.values().map(|text| parsed(text)));
-    for arn in &grants.attached {
-        policies.identity.extend(managed(state, arn)?);
-    }
-    if let Some(arn) = &grants.boundary {
-        // A boundary that is gone bounds everything.
-        policies.boundary = Some(managed(state, arn)?.unwrap_or_else(Document::nothing));
-    }
-    Ok(policies)
-}
-
-/// The document in force of a managed policy; `None` when there is no such policy.
-fn managed(state: Reads<'_>, arn: &str) -> Result<Option<Document>, RecordError> {
-    Ok(text_in_force(state, arn)?.map(|text| parsed(&text)))
-}
-
 /// The text in force of an AWS- or customer-managed policy.
 pub(crate) fn text_in_force(state: Reads<'_>, arn: &str) -> Result<Option<String>, RecordError> {
     if let Some(managed) = Managed::by_arn(arn) {
-        return Ok(Some(managed.text()));
+        return Ok(Some(managed.text().to_owned()));
     }
     let Some((scope, name)) = customer_managed(arn) else { return Ok(None) };
     let policy = state.record::<Policy>(&scope, name)?.filter(|policy| policy.arn(&scope.account) == arn);
@@ -111,12 +98,4 @@ pub(crate) fn customer_managed(arn: &str) -> Option<(Scope, &str)> {
     let (account, rest) = arn.strip_prefix("arn:aws:iam::")?.split_once(':')?;
     let name = rest.strip_prefix("policy/")?.rsplit('/').next()?;
     Some((Scope::new(account, "global"), name))
-}
-
-/// Documents are checked when they come in. One that no longer parses denies everything, rather than be left out.
-fn parsed(text: &str) -> Document {
-    Document::identity(text).unwrap_or_else(|error: MalformedPolicy| {
-        tracing::error!(%error, "a stored policy does not parse; it denies everything");
-        Document::denial()
-    })
 }

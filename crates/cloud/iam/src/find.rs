@@ -99,19 +99,6 @@ pub(crate) fn not_longer(text: &str, place: Place) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The ARN of an entity of this account for policies, with its path where the entity exists.
-pub(crate) fn arn<R: Record>(
-    call: &Call<'_>,
-    state: Reads<'_>,
-    name: &str,
-    arn: impl Fn(&R, &str) -> String,
-) -> Vec<String> {
-    let account = &call.scope.account;
-    // The operation itself says what cannot be read.
-    let found = state.record::<R>(&call.scope, name).ok().flatten();
-    vec![found.map_or_else(|| format!("arn:aws:iam::{account}:{}/{name}", R::KIND), |record| arn(&record, account))]
-}
-
 /// The role of an ARN, in whichever account, with that account's scope.
 ///
 /// # Errors
@@ -158,14 +145,6 @@ pub(crate) fn user_or_caller<'a>(given: Option<&'a str>, call: &'a Call<'_>) -> 
             let message = "Must specify userName when calling with non-User credentials";
             Err(Fault::client("ValidationError", 400, message))
         }
-    }
-}
-
-/// The ARN of the user given, else of the caller.
-pub(crate) fn user_arn(call: &Call<'_>, state: Reads<'_>, given: Option<&str>) -> Vec<String> {
-    match given {
-        Some(name) => arn(call, state, name, User::arn),
-        None => vec![call.caller.iam_arn().to_owned()],
     }
 }
 

@@ -3,6 +3,8 @@
 //! Keeps [`records`] in the scope (account, `global`); [`IamDirectory`] is what the door asks for credentials and
 //! policies; [`instance_credentials`] is what the metadata service hands to an instance.
 
+mod asked;
+mod compiled;
 mod directory;
 mod find;
 mod managed;
@@ -15,11 +17,12 @@ mod shapes;
 pub mod sts;
 mod trust;
 
+pub use asked::{pass_profile, pass_role};
 pub use directory::IamDirectory;
 use eksile_aws::{Protocol, Service};
 pub use find::{role_by_arn, role_of_profile};
 pub use seed::seed;
-pub use sessions::{Credentials, NoCredentials, instance_credentials};
+pub use sessions::{Bearer, Credentials, NoCredentials, instance_credentials};
 
 /// The service. Source: the API reference of version 2010-05-08.
 pub static SERVICE: Service = Service {

@@ -1,11 +1,11 @@
 //! Temporary credentials.
 
-use eksile_aws::{Mint, Reads};
+use eksile_aws::{Mint, Origin, Reads, SessionFacts};
 use eksile_store::{RecordError, Scope, Txn};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::find;
 use crate::records::{KeyOwner, Role, Session};
+use crate::{find, trust};
 
 const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /// Instance credentials live as long as EC2's.
@@ -32,9 +32,30 @@ pub enum NoCredentials {
     /// There is no such instance profile, or it has no role.
     #[error("no role behind {0}")]
     NoRole(String),
+    /// The profile of that name is another one than the instance was launched with.
+    #[error("{0} is not the instance profile that the instance was launched with")]
+    OtherProfile(String),
+    /// The role's trust policy does not let EC2 assume it.
+    #[error("EC2 cannot assume the role {0}. The trust policy of the role does not allow ec2.amazonaws.com to")]
+    NotTrusted(String),
     /// A stored record is not readable.
     #[error(transparent)]
     Record(#[from] RecordError),
+}
+
+/// An instance that asks for the credentials of its role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer<'a> {
+    /// Names the session.
+    pub instance_id: &'a str,
+    /// The Region of the instance.
+    pub region: &'a str,
+    /// The profile that it was launched with.
+    pub profile_arn: &'a str,
+    /// That profile's id: one made anew under its name is another.
+    pub profile_id: &'a str,
+    /// Where the instance is.
+    pub origin: Origin,
 }
 
 /// A secret access key: 40 characters.
@@ -49,6 +70,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) name: &'a str,
     pub(crate) lifetime: SignedDuration,
     pub(crate) policies: Vec<String>,
+    pub(crate) facts: SessionFacts,
 }
 
 /// Opens a session and sweeps up a few that ended.
@@ -58,7 +80,8 @@ pub(crate) fn open(
     wall: Timestamp,
     opening: Opening<'_>,
 ) -> Result<Credentials, RecordError> {
-    let Opening { scope, role, name, lifetime, policies } = opening;
+    let Opening { scope, role, name, lifetime, policies, mut facts } = opening;
+    facts.issued = wall.as_second();
     let expiration = Timestamp::from_second((wall + lifetime).as_second()).unwrap_or(Timestamp::MAX);
     let session = Session {
         access_key_id: mint.principal("ASIA")[..20].to_owned(),
@@ -70,6 +93,7 @@ pub(crate) fn open(
         role_id: role.role_id.clone(),
         name: name.to_owned(),
         policies,
+        facts,
     };
     sweep(txn, scope, &session.access_key_id, wall)?;
     let owner = KeyOwner { access_key_id: session.access_key_id.clone(), account: scope.account.clone() };
@@ -95,24 +119,32 @@ fn sweep(txn: &mut Txn<'_>, scope: &Scope, after: &str, wall: Timestamp) -> Resu
     Ok(())
 }
 
-/// Credentials of the role behind an instance profile, for the instance's metadata service: the session is named
-/// after the instance, and ends after six hours of wall time. Not behind any public operation.
+/// Credentials of the role behind an instance's profile, for the instance's metadata service: the session is named after
+/// the instance, and ends after six hours of wall time. Not behind any public operation.
 ///
 /// # Errors
-/// There is no such profile, or it has no role.
+/// There is no such profile (any more), it has no role, or the role does not trust EC2.
 pub fn instance_credentials(
     txn: &mut Txn<'_>,
     mint: &dyn Mint,
     wall: Timestamp,
-    instance_profile_arn: &str,
-    instance_id: &str,
+    bearer: &Bearer<'_>,
 ) -> Result<Credentials, NoCredentials> {
-    let none = || NoCredentials::NoRole(instance_profile_arn.to_owned());
-    let account = instance_profile_arn.split(':').nth(4).ok_or_else(none)?;
-    let found = find::role_of_profile(Reads::of(txn), account, instance_profile_arn)?;
-    let role = found.and_then(|(_, role)| role).ok_or_else(none)?;
+    let none = || NoCredentials::NoRole(bearer.profile_arn.to_owned());
+    let account = bearer.profile_arn.split(':').nth(4).ok_or_else(none)?;
+    let found = find::role_of_profile(Reads::of(txn), account, bearer.profile_arn)?;
+    let (profile, role) = found.ok_or_else(none)?;
+    if profile.instance_profile_id != bearer.profile_id {
+        return Err(NoCredentials::OtherProfile(bearer.profile_arn.to_owned()));
+    }
+    let role = role.ok_or_else(none)?;
+    if !trust::ec2_may_assume(&role, bearer.region, wall) {
+        return Err(NoCredentials::NotTrusted(role.arn(account)));
+    }
     let scope = Scope::new(account, "global");
-    let opening = Opening { scope: &scope, role: &role, name: instance_id, lifetime: INSTANCE, policies: Vec::new() };
+    let facts = SessionFacts { origin: Some(bearer.origin.clone()), ..SessionFacts::default() };
+    let (name, policies) = (bearer.instance_id, Vec::new());
+    let opening = Opening { scope: &scope, role: &role, name, lifetime: INSTANCE, policies, facts };
     Ok(open(txn, mint, wall, opening)?)
 }
 

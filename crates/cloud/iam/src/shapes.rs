@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::managed::Managed;
-use crate::records;
+use crate::{records, trust};
 
 /// Documents are percent-encoded after RFC 3986 on the wire.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -86,19 +86,19 @@ pub(crate) struct Role {
 }
 
 impl Role {
-    pub(crate) fn of(role: &records::Role, call: &Call<'_>) -> Self {
-        Self {
+    pub(crate) fn of(role: &records::Role, call: &Call<'_>, state: Reads<'_>) -> Result<Self, Fault> {
+        Ok(Self {
             path: role.path.clone(),
             role_name: role.name.clone(),
             role_id: role.role_id.clone(),
             arn: role.arn(&call.scope.account),
             create_date: time(role.created),
-            assume_role_policy_document: encoded(&role.trust),
+            assume_role_policy_document: encoded(&trust::shown(state, role)?),
             description: role.description.clone(),
             max_session_duration: role.max_session,
             tags: tags(&role.tags),
             permissions_boundary: Boundary::of(&role.grants),
-        }
+        })
     }
 }
 
@@ -125,7 +125,7 @@ impl InstanceProfile {
             instance_profile_id: profile.instance_profile_id.clone(),
             arn: profile.arn(&call.scope.account),
             create_date: time(profile.created),
-            roles: role.iter().map(|role| Role::of(role, call)).collect(),
+            roles: role.iter().map(|role| Role::of(role, call, state)).collect::<Result<_, _>>()?,
             tags: tags(&profile.tags),
         })
     }
@@ -259,9 +259,9 @@ impl PolicyVersion {
         }
     }
 
-    pub(crate) fn managed(policy: &Managed, with_document: bool) -> Self {
+    pub(crate) fn managed(policy: &'static Managed, with_document: bool) -> Self {
         Self {
-            document: with_document.then(|| encoded(&policy.text())),
+            document: with_document.then(|| encoded(policy.text())),
             version_id: "v1".to_owned(),
             is_default_version: true,
             create_date: managed_since(),

@@ -31,9 +31,10 @@ pub(crate) struct Blobs {
     dir: PathBuf,
 }
 
-/// A blob on its way in, hashed as it is written.
+/// A blob on its way in, hashed as it is written. Its file goes with it, however it goes, unless it becomes a blob.
 pub(crate) struct Incoming {
-    path: PathBuf,
+    /// None once it has become a blob.
+    path: Option<PathBuf>,
     file: File,
     hash: Context,
     pub(crate) size: u64,
@@ -69,7 +70,7 @@ impl Blobs {
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let file = tokio::fs::OpenOptions::from(options).open(&path).await?;
-        Ok(Incoming { path, file, hash: Context::new(&SHA256), size: 0 })
+        Ok(Incoming { path: Some(path), file, hash: Context::new(&SHA256), size: 0 })
     }
 
     /// Makes an upload the blob of `digest`, if it is; durable when this resolves.
@@ -77,18 +78,15 @@ impl Blobs {
         incoming.file.flush().await?;
         let actual = format!("sha256:{}", hex::encode(incoming.hash.clone().finish()));
         if actual != digest {
-            tokio::fs::remove_file(&incoming.path).await?;
             return Ok(None);
         }
         incoming.file.sync_all().await?;
-        tokio::fs::rename(&incoming.path, self.path(digest)).await?;
+        if let Some(path) = &incoming.path {
+            tokio::fs::rename(path, self.path(digest)).await?;
+        }
+        incoming.path = None;
         File::open(self.dir.join("sha256")).await?.sync_all().await?;
         Ok(Some(incoming.size))
-    }
-
-    /// Forgets an upload.
-    pub(crate) async fn abandon(&self, incoming: Incoming) -> io::Result<()> {
-        tokio::fs::remove_file(&incoming.path).await
     }
 
     /// Keeps small bytes whole.
@@ -114,6 +112,15 @@ impl Incoming {
         self.hash.update(bytes);
         self.size += bytes.len() as u64;
         Ok(())
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let removed = self.path.take().map_or(Ok(()), std::fs::remove_file);
+        if let Err(error) = removed {
+            tracing::warn!(%error, "what came of an upload stays until the next start");
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! ECR's structures, as responses show them.
 
 use eksile_aws::inputs::{Tag, TagRules};
-use eksile_aws::{Call, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Reads, Shape};
 use jiff::Timestamp;
 
-use crate::records;
+use crate::{names, records};
 
 #[derive(Shape)]
 pub(crate) struct Repository {
@@ -83,6 +83,12 @@ pub(crate) struct EcrTag {
     value: String,
 }
 
+impl From<&EcrTag> for Tag {
+    fn from(tag: &EcrTag) -> Self {
+        Self { key: tag.key.clone(), value: tag.value.clone() }
+    }
+}
+
 impl From<EcrTag> for Tag {
     fn from(tag: EcrTag) -> Self {
         Self { key: tag.key, value: tag.value }
@@ -128,6 +134,24 @@ pub(crate) fn unknown(name: &str, call: &Call<'_>) -> Fault {
     let account = &call.scope.account;
     let message = format!("The repository with name '{name}' does not exist in the registry with id '{account}'");
     Fault::client("RepositoryNotFoundException", 400, message)
+}
+
+/// About a repository of the caller's registry.
+pub(crate) fn ask(call: &Call<'_>, state: Reads<'_>, name: &str) -> Result<Ask, Fault> {
+    ask_arn(call, state, &arn(call, name))
+}
+
+/// About the repository of an ARN.
+pub(crate) fn ask_arn(call: &Call<'_>, state: Reads<'_>, resource_arn: &str) -> Result<Ask, Fault> {
+    let found = match resource_arn.strip_prefix(&arn(call, "")) {
+        Some(name) if names::is_repository(name) => state.record::<records::Repository>(&call.scope, name)?,
+        _ => None,
+    };
+    let ask = Ask::to(resource_arn);
+    Ok(match found {
+        Some(repository) => ask.tagged_as("ecr:ResourceTag", &repository.tags),
+        None => ask,
+    })
 }
 
 /// For policies.

@@ -24,10 +24,11 @@ fn plan(roles: &[Value]) -> Vec<(&str, Vec<&Value>)> {
     for role in roles {
         let Some(rule) = role.get("aggregationRule").filter(|rule| rule.is_object()) else { continue };
         let mut rules: Vec<&Value> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
         for selector in list(rule, "clusterRoleSelectors") {
             let others = sorted.iter().filter(|other| name(other) != name(role) && selects(selector, other));
             for rule in others.flat_map(|other| list(other, "rules")) {
-                if !rules.contains(&rule) {
+                if seen.insert(rule) {
                     rules.push(rule);
                 }
             }

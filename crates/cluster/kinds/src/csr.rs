@@ -1,6 +1,7 @@
 //! CertificateSigningRequest: who asked is the caller, approval and status are apart, what signers refuse.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -246,8 +247,9 @@ fn usages(object: &Value, errors: &mut FieldErrors) {
     for (index, usage) in usages.iter().enumerate() {
         one_of(usage.as_str().unwrap_or_default(), USAGES, &format!("spec.usages[{index}]"), errors);
     }
+    let mut seen: HashSet<&Value> = HashSet::with_capacity(usages.len());
     for (index, usage) in usages.iter().enumerate() {
-        if usages[..index].contains(usage) {
+        if !seen.insert(usage) {
             errors.duplicate(format!("spec.usages[{index}]"), usage);
         }
     }
@@ -275,7 +277,7 @@ fn signer(object: &Value, errors: &mut FieldErrors) {
 }
 
 fn conditions(object: &Value, errors: &mut FieldErrors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (index, one) in items(object, "/status/conditions").iter().enumerate() {
         let path = format!("status.conditions[{index}]");
         let (kind, status) = (text(one, "/type"), text(one, "/status"));
@@ -294,14 +296,13 @@ fn conditions(object: &Value, errors: &mut FieldErrors) {
             "Denied" => "Approved",
             _ => "",
         };
-        if !opposite.is_empty() && seen.contains(&opposite) {
+        if !opposite.is_empty() && seen.contains(opposite) {
             let why = "Approved and Denied conditions are mutually exclusive";
             errors.invalid(format!("{path}.type"), &kind.into(), why);
         }
-        if seen.contains(&kind) {
+        if !seen.insert(kind) {
             errors.duplicate(format!("{path}.type"), &kind.into());
         }
-        seen.push(kind);
     }
 }
 

@@ -121,7 +121,7 @@ impl Strategy for Node {
 }
 
 fn taints(object: &Value, errors: &mut FieldErrors) {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut seen: std::collections::HashSet<(&str, &str)> = std::collections::HashSet::new();
     for (index, taint) in items(object, "/spec/taints").iter().enumerate() {
         let path = format!("metadata.taints[{index}]");
         let (key, effect) = (text(taint, "/key"), text(taint, "/effect"));
@@ -135,7 +135,7 @@ fn taints(object: &Value, errors: &mut FieldErrors) {
         } else {
             one_of(effect, EFFECTS, &format!("{path}.effect"), errors);
         }
-        if seen.contains(&(key, effect)) {
+        if !seen.insert((key, effect)) {
             errors.push(eksile_kube::FieldError {
                 kind: eksile_kube::field::FieldErrorKind::Duplicate,
                 field: path,
@@ -143,7 +143,6 @@ fn taints(object: &Value, errors: &mut FieldErrors) {
                 detail: "taints must be unique by key and effect pair".into(),
             });
         }
-        seen.push((key, effect));
     }
 }
 

@@ -13,6 +13,7 @@ mod quantity;
 pub mod runtime;
 pub mod server;
 pub mod shim;
+mod tree;
 pub mod web;
 
 use std::process::ExitCode;

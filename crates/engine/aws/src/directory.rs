@@ -1,5 +1,8 @@
 //! What the door asks of IAM.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use eksile_store::RecordError;
 use jiff::Timestamp;
 
@@ -14,7 +17,7 @@ pub trait Directory: Send + Sync {
     /// A stored record is not readable.
     fn credential(&self, state: Reads<'_>, access_key_id: &str) -> Result<Option<Credential>, RecordError>;
 
-    /// The policies that bind a caller other than root.
+    /// The policies that bind a caller, and its tags; root has neither.
     ///
     /// # Errors
     /// A stored record is not readable.
@@ -47,9 +50,11 @@ impl std::fmt::Debug for Credential {
 #[derive(Debug, Clone, Default)]
 pub struct Policies {
     /// Attached and inline, of the user or role.
-    pub identity: Vec<Document>,
+    pub identity: Vec<Arc<Document>>,
     /// The permissions boundary.
-    pub boundary: Option<Document>,
+    pub boundary: Option<Arc<Document>>,
     /// Policies of the session, which narrow it; empty: none were given.
-    pub session: Vec<Document>,
+    pub session: Vec<Arc<Document>>,
+    /// Tags of the user or role, without those of the session.
+    pub tags: Arc<BTreeMap<String, String>>,
 }

@@ -21,10 +21,10 @@ pub mod policy;
 pub mod shape;
 
 pub use contract::{
-    Call, Caller, Command, CountedMint, Fault, Guard, Lookup, Mint, Operation, Passed, Place, Principal, Protocol,
-    Read, Reads, Service, SystemMint, Vantage,
+    Ask, Call, Caller, Command, CountedMint, Fault, Guard, Lookup, Mint, Operation, Origin, Place, Principal, Protocol,
+    Read, Reads, Service, SessionFacts, SystemMint, Vantage,
 };
 pub use directory::{Credential, Directory, Policies};
-pub use door::{BODY_LIMIT, Door};
+pub use door::{BODY_LIMIT, Door, SOURCE_INSTANCE};
 pub use eksile_shape::Shape;
 pub use shape::Shape;

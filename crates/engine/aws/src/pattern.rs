@@ -16,13 +16,7 @@ pub(crate) fn escaped(pattern: &str, text: &str) -> bool {
     matches(&parts, text)
 }
 
-/// Whether `text` matches `pattern`, without escapes (policies).
-pub(crate) fn plain(pattern: &str, text: &str) -> bool {
-    let parts: Vec<Part> = pattern.chars().map(part).collect();
-    matches(&parts, text)
-}
-
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Any,
     One,
@@ -38,33 +32,41 @@ pub(crate) fn part(letter: char) -> Part {
     }
 }
 
+impl Part {
+    /// The letter, if it is one.
+    pub(crate) fn letter(&self) -> Option<char> {
+        match self {
+            Self::Letter(letter) => Some(*letter),
+            Self::Any | Self::One => None,
+        }
+    }
+}
+
 /// Whether the whole text matches.
 pub(crate) fn matches(pattern: &[Part], text: &str) -> bool {
-    let text: Vec<char> = text.chars().collect();
-    let (mut at, mut letter) = (0, 0);
+    let (mut at, mut rest) = (0, text.chars());
     // Where to resume when the text after the last `*` did not match: one letter further.
-    let mut resume: Option<(usize, usize)> = None;
-    while letter < text.len() {
+    let mut resume: Option<(usize, std::str::Chars<'_>)> = None;
+    loop {
+        let mut next = rest.clone();
+        let Some(letter) = next.next() else { break };
         match pattern.get(at) {
             Some(Part::Any) => {
-                resume = Some((at + 1, letter));
                 at += 1;
+                resume = Some((at, rest.clone()));
+                continue;
             }
-            Some(Part::One) => {
-                at += 1;
-                letter += 1;
-            }
-            Some(Part::Letter(wanted)) if *wanted == text[letter] => {
-                at += 1;
-                letter += 1;
-            }
+            Some(Part::One) => at += 1,
+            Some(Part::Letter(wanted)) if *wanted == letter => at += 1,
             _ => {
-                let Some((after, from)) = resume else { return false };
-                resume = Some((after, from + 1));
-                at = after;
-                letter = from + 1;
+                let Some((after, from)) = &mut resume else { return false };
+                from.next();
+                at = *after;
+                rest = from.clone();
+                continue;
             }
         }
+        rest = next;
     }
     pattern[at..].iter().all(|part| *part == Part::Any)
 }
@@ -72,6 +74,10 @@ pub(crate) fn matches(pattern: &[Part], text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn plain(pattern: &str, text: &str) -> bool {
+        matches(&pattern.chars().map(part).collect::<Vec<_>>(), text)
+    }
 
     #[test]
     fn wildcards() {

@@ -1,5 +1,6 @@
 //! A request that has been located, authenticated and authorized, on its way to a verb.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,24 +28,60 @@ pub struct Head<'a> {
 }
 
 /// What is said of a request in `Warning` headers, whatever becomes of it: each text once, in the order of saying.
+/// Of more than headers can carry, each is cut, and the last are left out, as upstream's recorder does.
 #[derive(Debug, Default)]
-pub struct Warnings(Mutex<Vec<String>>);
+pub struct Warnings(Mutex<Said>);
+
+#[derive(Debug, Default)]
+struct Said {
+    texts: Vec<String>,
+    known: HashSet<String>,
+    /// Characters of all texts.
+    length: usize,
+    /// Whether texts are cut, because together they were too long.
+    cutting: bool,
+}
+
+/// Characters that all warnings of an answer may have (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const ALL_WARNINGS: usize = 4 * 1024;
+/// Characters of each, once all of them are longer than that.
+const CUT_WARNING: usize = 256;
+
+impl Said {
+    fn add(&mut self, text: String) {
+        if (self.cutting && self.length >= ALL_WARNINGS) || text.is_empty() || !self.known.insert(text.clone()) {
+            return;
+        }
+        let length = text.chars().count();
+        self.texts.push(text);
+        if !self.cutting && self.length + length <= ALL_WARNINGS {
+            self.length += length;
+            return;
+        }
+        let cut_before = if std::mem::replace(&mut self.cutting, true) { self.texts.len() - 1 } else { 0 };
+        if cut_before == 0 {
+            self.length = 0;
+        }
+        for text in &mut self.texts[cut_before..] {
+            if let Some((at, _)) = text.char_indices().nth(CUT_WARNING) {
+                text.truncate(at);
+            }
+            self.length += text.chars().count();
+        }
+    }
+}
 
 impl Warnings {
     /// Says something.
     pub fn say(&self, texts: impl IntoIterator<Item = String>) {
         let mut said = self.0.lock();
-        for text in texts {
-            if !said.contains(&text) {
-                said.push(text);
-            }
-        }
+        texts.into_iter().for_each(|text| said.add(text));
     }
 
     /// What was said so far.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock())
+        std::mem::take(&mut *self.0.lock()).texts
     }
 }
 

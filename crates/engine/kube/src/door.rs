@@ -16,6 +16,7 @@ use crate::call::{Call, Head, Warnings};
 use crate::caller::Caller;
 use crate::connect::KubeletDialer;
 use crate::discovery::Discovery;
+use crate::flight::Flights;
 use crate::locate::{Located, Lost, ResourceRequest, locate};
 use crate::openapi::{Descriptions, Source};
 use crate::query::Query;
@@ -83,6 +84,7 @@ pub struct Door {
     pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
     pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
     pub(crate) discovery: Discovery,
+    pub(crate) flights: Flights,
     descriptions: fn() -> Descriptions<'static>,
     openapi: OnceLock<Bytes>,
 }
@@ -97,6 +99,7 @@ impl Door {
             rbac: Rbac::load(&parts.store),
             discovery: Discovery::new(&parts.resources),
             descriptions: parts.descriptions,
+            flights: Flights::default(),
             openapi: OnceLock::new(),
             store: parts.store,
             resources: parts.resources,

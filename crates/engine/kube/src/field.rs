@@ -1,5 +1,7 @@
 //! Validation errors of single fields, worded as `k8s.io/apimachinery/pkg/util/validation/field` words them.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::status::Cause;
@@ -135,10 +137,23 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// The field errors of one object, in the order in which they were found.
+/// Errors of one object that are told one by one. Upstream has no bound; a request of 3 MB could ask for an answer of a
+/// hundred.
+const MOST_ERRORS: usize = 1000;
+/// Bytes of text in all of them.
+const MOST_TEXT: usize = 512 * 1024;
+/// Longest quoted value, in bytes.
+const LONGEST_VALUE: usize = 128 * 1024;
+
+/// The field errors of one object, in the order in which they were found. Of very many only the first are kept
+/// ([`FieldErrors::count`] counts all): the message says how many more there are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FieldErrors {
     errors: Vec<FieldError>,
+    /// Bytes of text of those kept.
+    text: usize,
+    /// How many were not kept.
+    more: usize,
 }
 
 impl FieldErrors {
@@ -160,9 +175,30 @@ impl FieldErrors {
         &self.errors
     }
 
+    /// How many there are, those included that are not kept.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.errors.len() + self.more
+    }
+
     /// Adds one.
-    pub fn push(&mut self, error: FieldError) {
+    pub fn push(&mut self, mut error: FieldError) {
+        if self.is_full() {
+            self.more += 1;
+            return;
+        }
+        if let Some(value) = error.value.as_mut().filter(|value| value.len() > LONGEST_VALUE) {
+            let cut = value.floor_char_boundary(LONGEST_VALUE);
+            let left = value.len() - cut;
+            value.truncate(cut);
+            value.push_str(&format!("... ({left} bytes more)"));
+        }
+        self.text += error.field.len() + error.value.as_ref().map_or(0, String::len) + error.detail.len();
         self.errors.push(error);
+    }
+
+    fn is_full(&self) -> bool {
+        self.errors.len() >= MOST_ERRORS || self.text >= MOST_TEXT
     }
 
     fn add(
@@ -172,7 +208,12 @@ impl FieldErrors {
         value: Option<String>,
         detail: impl Into<String>,
     ) {
-        self.errors.push(FieldError { kind, field: field.into(), value, detail: detail.into() });
+        self.push(FieldError { kind, field: field.into(), value, detail: detail.into() });
+    }
+
+    /// The value as errors show it; nothing of it where there is no more room.
+    fn shown(&self, value: &Value) -> Option<String> {
+        if self.is_full() { None } else { Some(show(value)) }
     }
 
     /// The field is missing.
@@ -182,7 +223,8 @@ impl FieldErrors {
 
     /// The value is malformed.
     pub fn invalid(&mut self, field: impl Into<String>, value: &Value, detail: impl Into<String>) {
-        self.add(FieldErrorKind::Invalid, field, Some(show(value)), detail);
+        let shown = self.shown(value);
+        self.add(FieldErrorKind::Invalid, field, shown, detail);
     }
 
     /// The value is malformed; `shown` is written as it is (for Go structs and the like).
@@ -192,14 +234,20 @@ impl FieldErrors {
 
     /// The value has the wrong type.
     pub fn type_invalid(&mut self, field: impl Into<String>, value: &Value, detail: impl Into<String>) {
-        self.add(FieldErrorKind::TypeInvalid, field, Some(show(value)), detail);
+        let shown = self.shown(value);
+        self.add(FieldErrorKind::TypeInvalid, field, shown, detail);
     }
 
     /// The value is not one of `supported` (listed in the order given).
     pub fn not_supported(&mut self, field: impl Into<String>, value: &Value, supported: &[&str]) {
+        if self.is_full() {
+            self.more += 1;
+            return;
+        }
         let list: Vec<String> = supported.iter().map(|s| quote(s)).collect();
         let detail = if list.is_empty() { String::new() } else { format!("supported values: {}", list.join(", ")) };
-        self.add(FieldErrorKind::NotSupported, field, Some(show(value)), detail);
+        let shown = self.shown(value);
+        self.add(FieldErrorKind::NotSupported, field, shown, detail);
     }
 
     /// The value may not be set here.
@@ -209,12 +257,14 @@ impl FieldErrors {
 
     /// The value must be unique.
     pub fn duplicate(&mut self, field: impl Into<String>, value: &Value) {
-        self.add(FieldErrorKind::Duplicate, field, Some(show(value)), "");
+        let shown = self.shown(value);
+        self.add(FieldErrorKind::Duplicate, field, shown, "");
     }
 
     /// A referenced thing does not exist.
     pub fn not_found(&mut self, field: impl Into<String>, value: &Value) {
-        self.add(FieldErrorKind::NotFound, field, Some(show(value)), "");
+        let shown = self.shown(value);
+        self.add(FieldErrorKind::NotFound, field, shown, "");
     }
 
     /// The value is longer than `limit` bytes.
@@ -231,14 +281,13 @@ impl FieldErrors {
     /// The aggregate's message: one bare, several in brackets, repetitions once.
     #[must_use]
     pub fn message(&self) -> String {
-        let mut seen: Vec<String> = Vec::with_capacity(self.errors.len());
-        for error in &self.errors {
-            let message = error.message();
-            if !seen.contains(&message) {
-                seen.push(message);
-            }
+        let mut seen = HashSet::with_capacity(self.errors.len());
+        let mut told: Vec<String> = self.errors.iter().map(FieldError::message).collect();
+        told.retain(|message| seen.insert(message.clone()));
+        if self.more > 0 {
+            told.push(format!("and {} more", self.more));
         }
-        if seen.len() == 1 { seen.remove(0) } else { format!("[{}]", seen.join(", ")) }
+        if told.len() == 1 { told.remove(0) } else { format!("[{}]", told.join(", ")) }
     }
 
     /// The causes for `status.details`.
@@ -269,6 +318,24 @@ mod tests {
              equal to 0, spec.restartPolicy: Unsupported value: \"x\": supported values: \"Always\", \"Never\"]"
         );
         assert_eq!(errors.causes()[2].reason, "FieldValueNotSupported");
+    }
+
+    #[test]
+    fn a_refusal_is_bounded_however_much_is_wrong() {
+        let mut errors = FieldErrors::new();
+        let many: Vec<String> = (0..40).map(|n| format!("one-of-many-{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for index in 0..30_000 {
+            errors.not_supported(format!("spec.usages[{index}]"), &json!("x"), &many);
+        }
+        errors.invalid("spec", &json!("y".repeat(3 << 20)), "too much");
+        assert_eq!(errors.count(), 30_001);
+        assert!(errors.message().len() < 2 * MOST_TEXT, "{}", errors.message().len());
+        assert!(errors.message().ends_with("more]"));
+        assert!(errors.causes().len() <= MOST_ERRORS);
+        let mut one = FieldErrors::new();
+        one.invalid("spec", &json!("y".repeat(3 << 20)), "too much");
+        assert!(one.message().len() < 2 * LONGEST_VALUE && one.message().ends_with("bytes more): too much"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod deletion;
 mod discovery;
 pub mod door;
 pub mod field;
+mod flight;
 pub mod listen;
 pub mod locate;
 mod metadata;

@@ -1,20 +1,18 @@
 //! From a socket to the stations and back: TLS, HTTP/1.1 and HTTP/2.
 
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use eksile_gate::body::{Taken, WHOLE};
+use eksile_gate::{Gate, Limits, Pass, Watched};
 use eksile_pki::{ClientAuth, ClientVerifier, KeyPair, PkiError, server_config};
 use futures::FutureExt as _;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT, WARNING};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -26,15 +24,14 @@ use crate::call::Head;
 use crate::caller::Caller;
 use crate::connect;
 use crate::door::{Door, Run};
-use crate::locate::Lost;
+use crate::flight;
+use crate::locate::{Located, Lost};
 use crate::negotiate;
 use crate::query::Query;
 use crate::status::StatusError;
 
 /// Largest body, bytes.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
-/// A client that has not finished its handshake by then is left.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What a listener presents and whom it believes.
 #[derive(Clone)]
@@ -57,43 +54,27 @@ impl Front {
 
 /// Serves connections until the task is dropped. An error of one connection is that connection's.
 pub async fn serve(door: Arc<Door>, listener: TcpListener, front: Front) {
+    let gate = Gate::new("kubernetes", Limits::default());
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (door, front) = (door.clone(), front.clone());
-                tokio::spawn(async move { connection(door, stream, front).await });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "accept");
-                // Out of file descriptors, most likely: let others finish first.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
+        let (stream, _, pass) = gate.accept(&listener).await;
+        tokio::spawn(connection(door.clone(), stream, pass, front.clone()));
     }
 }
 
-async fn connection(door: Arc<Door>, stream: TcpStream, front: Front) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "nodelay");
-    }
-    let stream = match tokio::time::timeout(HANDSHAKE, front.acceptor.accept(stream)).await {
+async fn connection(door: Arc<Door>, stream: Watched<TcpStream>, pass: Pass, front: Front) {
+    let stream = match pass.handshake(front.acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "handshake"),
-        Err(_) => return tracing::debug!("handshake took too long"),
+        Err(left) => return tracing::debug!(?left, "no handshake"),
     };
     let chain = stream.get_ref().1.peer_certificates();
     let peer = Peer::of(x509::judge(&front.clients, chain, door.clock().now_wall()));
     let peer = Arc::new(peer);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(600));
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250);
-    let service = service_fn(move |request| {
+    let answer = move |request| {
         let (door, peer) = (door.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(guarded(&door, &peer, request).await) }
-    });
-    if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
-        tracing::debug!(%error, "connection");
-    }
+        async move { guarded(&door, &peer, request).await }
+    };
+    eksile_gate::http(pass, stream, answer).await;
 }
 
 /// What is known about the other end of a connection.
@@ -163,14 +144,31 @@ async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Re
         let query = Query::parse(parts.uri.query());
         return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body)).await;
     }
-    let body = collect(body, &parts.headers).await?;
+    let _share = door.flights.enter(&caller, &at)?;
+    let mut room = None;
+    let collected = tokio::time::timeout(WHOLE, collect(body, &parts.headers, door, &mut room)).await;
+    let body = collected.map_err(|_| too_slow())??;
+    let size = body.len().max(flight::stored_size(door, &at));
+    let served = door.clone();
+    let answer = door.flights.work(size, async move { run(&served, &caller, &at, &parts, body).await }).await?;
+    Ok(encode(answer, None))
+}
+
+async fn run(door: &Arc<Door>, caller: &Arc<Caller>, at: &Located, parts: &Parts, body: Bytes) -> Outcome {
     let head = Head {
         accept: text(&parts.headers, &ACCEPT),
         content_type: text(&parts.headers, &CONTENT_TYPE),
         user_agent: text(&parts.headers, &USER_AGENT).unwrap_or_default(),
     };
-    let run = Run { caller: &caller, at: &at, method: &parts.method, query: &query, head, body };
-    Ok(encode(door.run(run).await?, None))
+    let query = Query::parse(parts.uri.query());
+    let run = Run { caller, at, method: &parts.method, query: &query, head, body };
+    door.run(run).await
+}
+
+type Outcome = Result<Answer, StatusError>;
+
+fn too_slow() -> StatusError {
+    StatusError::new(408, "Timeout", format!("the body of the request did not come whole within {WHOLE:?}"))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -189,7 +187,7 @@ async fn authenticate(door: &Door, peer: &Peer, headers: &HeaderMap) -> Result<A
     }
 }
 
-async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Bytes, StatusError> {
+async fn collect(mut body: Incoming, headers: &HeaderMap, door: &Door, room: &mut Taken) -> Result<Bytes, StatusError> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -207,13 +205,15 @@ async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Bytes, Statu
             continue;
         }
         let whole = all.get_or_insert_with(|| {
-            let mut whole = Vec::with_capacity(announced.unwrap_or(64 * 1024));
+            // No more than came so far is believed to come.
+            let mut whole = Vec::with_capacity(announced.unwrap_or_default().clamp(64 * 1024, 256 * 1024));
             whole.extend_from_slice(first.as_deref().unwrap_or_default());
             whole
         });
         if whole.len() + data.len() > BODY_LIMIT {
             return Err(refuse_large(&mut body).await);
         }
+        door.flights.hold(whole.len() + data.len(), room).await?;
         whole.extend_from_slice(&data);
     }
     Ok(all.map(Bytes::from).or(first).unwrap_or_default())

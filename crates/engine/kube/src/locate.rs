@@ -26,6 +26,26 @@ pub enum Located {
     Resource(ResourceRequest),
 }
 
+impl Located {
+    /// The verb, as authorization names it.
+    #[must_use]
+    pub fn verb(&self) -> &str {
+        match self {
+            Self::Path(at) => &at.verb,
+            Self::Resource(at) => at.verb,
+        }
+    }
+
+    /// The request, if it is about a resource.
+    #[must_use]
+    pub fn resource(&self) -> Option<&ResourceRequest> {
+        match self {
+            Self::Path(_) => None,
+            Self::Resource(at) => Some(at),
+        }
+    }
+}
+
 /// A request about a path.
 #[derive(Debug)]
 pub struct PathRequest {

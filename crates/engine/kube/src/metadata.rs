@@ -1,5 +1,7 @@
 //! Rules of object metadata (`apimachinery/pkg/api/validation/objectmeta.go`), and what the server fills in.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::call::Warnings;
@@ -67,15 +69,15 @@ pub(crate) fn clean(object: &mut Value, warnings: &Warnings) {
     let Some(owners) = fields.get_mut("ownerReferences").and_then(Value::as_array_mut) else { return };
     let uid = |owner: &Value| owner.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut repeated: Vec<String> = Vec::new();
-    let mut kept: Vec<Value> = Vec::new();
-    for owner in owners.drain(..) {
-        if !kept.contains(&owner) {
-            kept.push(owner);
-        } else if !repeated.contains(&uid(&owner)) {
-            repeated.push(uid(&owner));
+    let mut told: HashSet<String> = HashSet::new();
+    let mut seen: HashSet<Value> = HashSet::with_capacity(owners.len());
+    owners.retain(|owner| {
+        let first = seen.insert(owner.clone());
+        if !first && told.insert(uid(owner)) {
+            repeated.push(uid(owner));
         }
-    }
-    *owners = kept;
+        first
+    });
     if !repeated.is_empty() {
         warnings.say([format!(
             ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such \
@@ -287,7 +289,7 @@ pub(crate) fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors
 
 fn no_new_finalizers(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let empty = Vec::new();
-    let before = old.as_array().unwrap_or(&empty);
+    let before: HashSet<&Value> = old.as_array().unwrap_or(&empty).iter().collect();
     let added: Vec<String> = new
         .as_array()
         .unwrap_or(&empty)

@@ -50,6 +50,12 @@ impl Encoded {
         Self { buffer, head }
     }
 
+    /// Bytes of the object, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.buffer.len() - DIGITS
+    }
+
     /// The final bytes. Moves the short head, not the object.
     #[must_use]
     pub fn at(mut self, revision: u64) -> Bytes {

@@ -128,7 +128,7 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
                 return Err(Stop::DryRun(without_revision(&object)));
             }
             let encoded = encoded.unwrap_or_else(|| Encoded::new(resource, &object));
-            Ok(put(txn, &key, encoded))
+            put(txn, &key, encoded)
         })
         .await;
     finish(call, committed).await
@@ -146,10 +146,16 @@ fn taken(resource: &crate::resource::Resource, name: &str, entry: Option<&Entry>
     error
 }
 
-fn put(txn: &mut Txn<'_>, key: &str, encoded: Encoded) -> Bytes {
+/// Bytes that a stored object may have, whatever small changes it grew by. Etcd stores 1.5 MiB of a more compact form.
+const OBJECT_LIMIT: usize = 3 * 1024 * 1024;
+
+fn put(txn: &mut Txn<'_>, key: &str, encoded: Encoded) -> Result<Bytes, Stop> {
+    if encoded.size() > OBJECT_LIMIT {
+        return Err(Stop::Refused(StatusError::unexplained("etcdserver: request is too large")));
+    }
     let bytes = encoded.at(txn.revision().0);
     txn.put(key, bytes.clone());
-    bytes
+    Ok(bytes)
 }
 
 fn without_revision(object: &Value) -> Bytes {
@@ -304,7 +310,7 @@ pub(crate) async fn store(
                 txn.delete(&key);
                 return Ok(encoded.at(current.entry.modified.0));
             }
-            Ok(put(txn, &key, encoded))
+            put(txn, &key, encoded)
         })
         .await;
     finish(call, committed).await

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use libyaml_safer::{ErrorKind, Event, EventData, Parser};
 
 /// Collections nested deeper than this are refused (upstream: 10,000; nothing real comes near either).
-const MAX_DEPTH: usize = 400;
+pub(crate) const MAX_DEPTH: usize = 100;
+/// Nodes that a document may have, and its tree with all aliases followed: each is a few bytes of YAML and a hundred in
+/// memory.
+pub(crate) const MAX_NODES: usize = 1_000_000;
 
 /// Place of a node in its document.
 pub(crate) type Id = usize;
@@ -99,6 +102,9 @@ impl<N: FnMut() -> Result<Event, String>> Reader<N> {
     fn node(&mut self, event: Event, depth: usize) -> Result<Id, String> {
         if depth > MAX_DEPTH {
             return Err(format!("exceeded max depth of {MAX_DEPTH}"));
+        }
+        if self.nodes.len() >= MAX_NODES {
+            return Err(format!("more than {MAX_NODES} nodes"));
         }
         let line = event.start_mark.line;
         match event.data {

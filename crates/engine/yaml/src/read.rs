@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
 
-use crate::document::{Document, Id, Kind};
+use crate::document::{Document, Id, Kind, MAX_DEPTH, MAX_NODES};
 use crate::scalar::{Scalar, resolve};
 
 /// JSON, and what a strict reader has against the YAML that it was.
@@ -25,13 +25,17 @@ impl Read {
     }
 }
 
+/// Repeated keys that are told.
+const MOST_REPEATED: usize = 100;
+
 /// Reads the first document of YAML as JSON.
 ///
 /// # Errors
 /// Upstream's words: `yaml: line 3: did not find expected key`.
 pub fn read(body: &[u8]) -> Result<Read, String> {
     let document = Document::read(body).map_err(|why| fail(&why))?;
-    let mut reader = Reader { document: &document, within: Vec::new(), repeated: Vec::new(), steps: 0, copied: 0 };
+    let mut reader =
+        Reader { document: &document, within: Vec::new(), repeated: Vec::new(), depth: 0, steps: 0, copied: 0 };
     let value = match document.root {
         None => Tree::Scalar(Scalar::Null),
         Some(root) => reader.tree(root).map_err(|why| fail(&why))?,
@@ -56,6 +60,8 @@ struct Reader<'d> {
     /// Aliases that are being followed.
     within: Vec<Id>,
     repeated: Vec<String>,
+    /// How deep the tree is here: aliases of aliases may make it deeper than the document.
+    depth: usize,
     steps: u64,
     /// Steps inside aliases.
     copied: u64,
@@ -63,7 +69,21 @@ struct Reader<'d> {
 
 impl Reader<'_> {
     fn tree(&mut self, id: Id) -> Result<Tree, String> {
+        self.depth += 1;
+        let tree = if self.depth > 2 * MAX_DEPTH {
+            Err(format!("exceeded max depth of {MAX_DEPTH}"))
+        } else {
+            self.tree_here(id)
+        };
+        self.depth -= 1;
+        tree
+    }
+
+    fn tree_here(&mut self, id: Id) -> Result<Tree, String> {
         self.steps += 1;
+        if self.steps > MAX_NODES as u64 {
+            return Err(format!("more than {MAX_NODES} nodes"));
+        }
         self.copied += u64::from(!self.within.is_empty());
         if self.copied > 100 && self.steps > 1000 && self.copied as f64 / self.steps as f64 > allowed_copies(self.steps)
         {
@@ -105,7 +125,7 @@ impl Reader<'_> {
                 other => return Err(format!("invalid map key: {}", other.go())),
             };
             let tree = self.tree(*value)?;
-            if out.put(name.clone(), tree) {
+            if out.put(name.clone(), tree) && self.repeated.len() < MOST_REPEATED {
                 let shown = Tree::Scalar(name).go();
                 self.repeated.push(format!("line {}: key {shown} already set in map", document.nodes[*value].line));
             }
@@ -333,6 +353,19 @@ mod tests {
         }
         assert_eq!(error(&text), "yaml: document contains excessive aliasing");
         assert!(error(&"[".repeat(100_000)).starts_with("yaml: exceeded max depth"));
+    }
+
+    #[test]
+    fn aliases_of_aliases_are_not_followed_deeper_than_a_document_may_be() {
+        // Plain elements keep the share of aliases low.
+        let mut text = format!("pad: [{}x]\na0: &a0 [x]\n", "x, ".repeat(300_000));
+        for level in 1..700 {
+            text.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+        }
+        assert_eq!(error(&text), "yaml: exceeded max depth of 100");
+        assert!(error(&format!("[{}x]", "x, ".repeat(1_100_000))).ends_with("more than 1000000 nodes"));
+        let repeated = read("a: 1\n".repeat(5000).as_bytes()).expect("yaml");
+        assert_eq!(repeated.repeated.len(), MOST_REPEATED);
     }
 
     #[test]

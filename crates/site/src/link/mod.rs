@@ -116,5 +116,7 @@ pub enum Question {
     InstanceCredentials {
         /// The instance; it must be one of the asking site's.
         instance_id: String,
+        /// The metadata service's version that was asked: `1.0` or `2.0` (`ec2:RoleDelivery`).
+        delivery: String,
     },
 }

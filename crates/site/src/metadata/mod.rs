@@ -18,9 +18,11 @@ pub const ADDRESS: std::net::SocketAddr =
 
 /// Where an instance role's temporary credentials come from.
 pub trait Credentials: Send + Sync {
-    /// The credentials document of an instance, or why there is none.
+    /// The credentials document of an instance, asked for by the service's version `delivery` (`1.0`, `2.0`), or why
+    /// there is none.
     fn of<'a>(
         &'a self,
         instance_id: &'a str,
+        delivery: &'a str,
     ) -> Pin<Box<dyn Future<Output = Result<serde_json::Value, String>> + Send + 'a>>;
 }

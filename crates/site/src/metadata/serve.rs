@@ -81,11 +81,12 @@ impl Service {
                 Ok(self.tokens.make(&of.instance_id, Duration::from_secs(seconds)).into_bytes())
             }
             Method::GET | Method::HEAD => {
+                let delivery = if header(TOKEN).is_some() { "2.0" } else { "1.0" };
                 if header(TOKEN).is_some_and(|token| !self.tokens.check(token, &of.instance_id)) {
                     return Err(StatusCode::UNAUTHORIZED);
                 }
                 match path.strip_prefix(ROLES) {
-                    Some(rest) => self.role(rest.trim_matches('/'), of).await,
+                    Some(rest) => self.role(rest.trim_matches('/'), of, delivery).await,
                     None => self.leaf(path, scope, of),
                 }
             }
@@ -102,11 +103,11 @@ impl Service {
     }
 
     /// The name of the instance's role, or its credentials.
-    async fn role(&self, name: &str, instance: &Instance) -> Result<Vec<u8>, StatusCode> {
+    async fn role(&self, name: &str, instance: &Instance, delivery: &str) -> Result<Vec<u8>, StatusCode> {
         if instance.instance_profile.is_none() {
             return Err(StatusCode::NOT_FOUND);
         }
-        let document = self.credentials.of(&instance.instance_id).await.map_err(|reason| {
+        let document = self.credentials.of(&instance.instance_id, delivery).await.map_err(|reason| {
             tracing::warn!(reason, instance = instance.instance_id, "no credentials for the instance's role");
             StatusCode::SERVICE_UNAVAILABLE
         })?;

@@ -1,19 +1,21 @@
 use std::io;
 
-use eksile_linux::socket::accept;
+use eksile_gate::{Gate, Limits, Pass};
 use hickory_proto::{
     op::{Message, MessageType, OpCode, ResponseCode},
     rr::{RData, Record, RecordType, rdata::A},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, UdpSocket},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, UdpSocket},
 };
 
 use super::{Found, Zone};
 
 /// Seconds that an answer may be kept: short, since instances come and go.
 const TTL: u32 = 5;
+/// Callers over TCP at once, of one VPC's resolver. Each question has ten seconds.
+const MOST_CALLERS: usize = 256;
 /// Longest answer over UDP without EDNS (RFC 1035 §4.2.1).
 const UDP_ANSWER: usize = 512;
 
@@ -78,28 +80,35 @@ fn truncated(reply: &[u8]) -> Option<Vec<u8>> {
 
 /// Answers streams, for ever.
 pub async fn serve_tcp(zone: Zone, listener: TcpListener) {
+    let gate = Gate::new("names", Limits { connections: MOST_CALLERS, ..Limits::default() });
     loop {
-        let (stream, caller) = accept(&listener).await;
+        let (mut stream, caller, pass) = gate.accept(&listener).await;
         let zone = zone.clone();
         tokio::spawn(async move {
-            if let Err(error) = converse(&zone, stream).await {
+            if let Err(error) = converse(&zone, &mut stream, &pass).await {
                 tracing::debug!(%error, %caller, "a conversation about names ended");
             }
         });
     }
 }
 
-async fn converse(zone: &Zone, mut stream: TcpStream) -> io::Result<()> {
-    loop {
-        let length = match stream.read_u16().await {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            other => other?,
-        };
-        let mut question = vec![0; usize::from(length)];
-        stream.read_exact(&mut question).await?;
-        let Some(reply) = answer(zone, &question) else { return Ok(()) };
-        let length = u16::try_from(reply.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-        stream.write_u16(length).await?;
-        stream.write_all(&reply).await?;
-    }
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(zone: &Zone, stream: &mut S, pass: &Pass) -> io::Result<()> {
+    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    while pass.handshake(exchange(zone, stream)).await.map_err(late)?? {}
+    Ok(())
+}
+
+/// One question and its answer; false when there is none.
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(zone: &Zone, stream: &mut S) -> io::Result<bool> {
+    let length = match stream.read_u16().await {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        other => other?,
+    };
+    let mut question = vec![0; usize::from(length)];
+    stream.read_exact(&mut question).await?;
+    let Some(reply) = answer(zone, &question) else { return Ok(false) };
+    let length = u16::try_from(reply.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    stream.write_u16(length).await?;
+    stream.write_all(&reply).await?;
+    Ok(true)
 }

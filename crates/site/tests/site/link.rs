@@ -233,7 +233,7 @@ async fn another_region_store_replaces_the_copy_but_not_what_the_site_saw() {
 async fn questions_are_answered_or_time_out() {
     let (region, site) = (Region::new(), Store::in_memory());
     let (client, _running) = region.join(&site);
-    let question = || Question::InstanceCredentials { instance_id: "i-a".into() };
+    let question = || Question::InstanceCredentials { instance_id: "i-a".into(), delivery: "2.0".into() };
     let answer = client.ask(question(), Duration::from_secs(5)).await.unwrap();
     assert_eq!(answer["site"], SITE);
     region.cut.store(true, Ordering::SeqCst);

@@ -1,7 +1,7 @@
 //! The instance profile of a launch.
 
-use eksile_aws::{Call, Fault, Reads, Shape};
-use eksile_iam::records::{InstanceProfile, Role};
+use eksile_aws::{Ask, Call, Fault, Reads, Shape};
+use eksile_iam::records::InstanceProfile;
 use eksile_store::Scope;
 
 use crate::records::InstanceProfileRef;
@@ -45,19 +45,20 @@ impl ProfileSpecification {
         Ok(found.filter(|profile| self.arn.as_ref().is_none_or(|arn| profile.arn(account) == *arn)))
     }
 
-    /// ARNs of the roles it hands to the instance: none when the profile has none, or is none (the call itself says so).
-    pub(crate) fn roles(&self, call: &Call<'_>, reads: Reads<'_>) -> Vec<String> {
-        let Some(name) = self.record(call, reads).ok().flatten().and_then(|profile| profile.role) else {
-            return Vec::new();
-        };
+    /// About handing over its role: nothing when the profile has none, or is none (the call itself says so).
+    pub(crate) fn pass_role(&self, call: &Call<'_>, reads: Reads<'_>) -> Result<Option<Ask>, Fault> {
+        let Some(named) = self.name.as_deref().or(self.arn.as_deref()) else { return Ok(None) };
+        let instance = call.arn("ec2", "instance/*");
+        eksile_iam::pass_profile(reads, &call.scope.account, named, "ec2.amazonaws.com", &instance)
+    }
+
+    /// The ARN that policies see (`ec2:InstanceProfile`); what it would be, where there is no such profile.
+    pub(crate) fn asked_arn(&self, call: &Call<'_>, reads: Reads<'_>) -> Result<String, Fault> {
         let account = &call.scope.account;
-        match reads.record::<Role>(&iam(call), &name) {
-            Ok(role) => role.map(|role| role.arn(account)).into_iter().collect(),
-            // A role that cannot be read is passed all the same, so it is asked about.
-            Err(error) => {
-                tracing::error!(%error, name, "a role cannot be read");
-                vec![format!("arn:aws:iam::{account}:role/{name}")]
-            }
+        if let Some(profile) = self.record(call, reads)? {
+            return Ok(profile.arn(account));
         }
+        let name = self.name.as_deref().unwrap_or_default();
+        Ok(self.arn.clone().unwrap_or_else(|| format!("arn:aws:iam::{account}:instance-profile/{name}")))
     }
 }

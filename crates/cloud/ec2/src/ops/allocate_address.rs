@@ -2,13 +2,14 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use eksile_aws::inputs::{TagSpecification, specified_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use super::release_address::border_group;
+use crate::asked;
 use crate::block::Block;
 use crate::records::Address;
-use crate::resource::{self, invalid_value};
+use crate::resource::invalid_value;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AllocateAddress.html>
 #[derive(Shape)]
@@ -44,8 +45,10 @@ fn lowest_free(txn: &Txn<'_>) -> Result<Ipv4Addr, Fault> {
 impl Command for AllocateAddress {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Address>(call, None)]
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(asked::made::<Address>(call, "AllocateAddress", &self.tag_specifications, |ask| {
+            ask.key("ec2:Domain", "vpc")
+        }))
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::{Association, RouteTable, Subnet};
-use crate::resource::{self, find, invalid_value, missing};
+use crate::resource::{find, invalid_value, missing};
 use crate::shown::AssociationState;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html>
@@ -22,11 +23,11 @@ pub(super) struct Output {
 impl Command for AssociateRouteTable {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![
-            resource::arn::<RouteTable>(call, Some(&self.route_table_id)),
-            resource::arn::<Subnet>(call, self.subnet_id.as_deref()),
-        ]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![
+            asked::ask::<RouteTable>(call, state, Some(&self.route_table_id))?,
+            asked::ask::<Subnet>(call, state, self.subnet_id.as_deref())?,
+        ])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use super::group_rules::{Asked, Authorized, Way};
@@ -10,8 +10,8 @@ pub(super) struct AuthorizeSecurityGroupEgress(Asked);
 impl Command for AuthorizeSecurityGroupEgress {
     type Output = Authorized;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        self.0.resources(call)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        self.0.asks(call, state)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Authorized, Fault> {

@@ -1,9 +1,9 @@
 use eksile_aws::inputs::{TagSpecification, specified_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::InternetGateway;
-use crate::resource;
 use crate::shown::InternetGatewayShown;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html>
@@ -22,8 +22,8 @@ pub(super) struct Output {
 impl Command for CreateInternetGateway {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<InternetGateway>(call, None)]
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(asked::made::<InternetGateway>(call, "CreateInternetGateway", &self.tag_specifications, |ask| ask))
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

@@ -1,10 +1,11 @@
 use eksile_aws::inputs::{TagSpecification, specified_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::network::Network;
 use crate::records::{Address, NatGateway, NatGatewayState, NetworkInterface, Subnet, Tags};
-use crate::resource::{self, find, invalid_value, missing};
+use crate::resource::{find, invalid_value, missing};
 use crate::shown::NatGatewayShown;
 
 /// A public NAT gateway. What AWS finds out later, and shows as state `failed`, is refused at once here:
@@ -30,12 +31,11 @@ pub(super) struct Output {
 impl Command for CreateNatGateway {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![
-            resource::arn::<NatGateway>(call, None),
-            resource::arn::<Subnet>(call, self.subnet_id.as_deref()),
-            resource::arn::<Address>(call, self.allocation_id.as_deref()),
-        ]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let mut asks = asked::made::<NatGateway>(call, "CreateNatGateway", &self.tag_specifications, |ask| ask);
+        asks.push(asked::ask::<Subnet>(call, state, self.subnet_id.as_deref())?);
+        asks.push(asked::ask::<Address>(call, state, self.allocation_id.as_deref())?);
+        Ok(asks)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

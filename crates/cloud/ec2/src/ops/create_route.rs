@@ -1,10 +1,11 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_outposts::records::Outpost;
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::block::Block;
 use crate::records::{InternetGateway, NatGateway, NetworkInterface, Route, RouteTable, RouteTarget};
-use crate::resource::{self, find, invalid_value, missing};
+use crate::resource::{find, invalid_value, missing};
 use crate::shown::Done;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html>
@@ -21,8 +22,8 @@ pub(super) struct CreateRoute {
 impl Command for CreateRoute {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<RouteTable>(call, Some(&self.route_table_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<RouteTable>(call, state, Some(&self.route_table_id))?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

@@ -1,9 +1,10 @@
 use eksile_aws::inputs::{TagSpecification, specified_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::{RouteTable, Vpc};
-use crate::resource::{self, find};
+use crate::resource::find;
 use crate::shown::RouteTableShown;
 use crate::vpcs;
 
@@ -26,8 +27,12 @@ pub(super) struct Output {
 impl Command for CreateRouteTable {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<RouteTable>(call, None), resource::arn::<Vpc>(call, Some(&self.vpc_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let mut asks = asked::made::<RouteTable>(call, "CreateRouteTable", &self.tag_specifications, |ask| {
+            ask.key("ec2:Vpc", asked::arn::<Vpc>(call, Some(&self.vpc_id)))
+        });
+        asks.push(asked::ask::<Vpc>(call, state, Some(&self.vpc_id))?);
+        Ok(asks)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

@@ -1,7 +1,8 @@
 use eksile_aws::inputs::{Tag, TagSpecification, specified_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::{Peer, SecurityGroup, Vpc};
 use crate::resource::{self, find, invalid_value};
 use crate::shown::tag_set;
@@ -42,8 +43,17 @@ fn check(text: &str, parameter: &str) -> Result<(), Fault> {
 impl Command for CreateSecurityGroup {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<SecurityGroup>(call, None), resource::arn::<Vpc>(call, self.vpc_id.as_deref())]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let vpc_id = match &self.vpc_id {
+            Some(id) => Some(id.clone()),
+            None => state.records::<Vpc>(&call.scope)?.into_iter().find(|vpc| vpc.is_default).map(|vpc| vpc.vpc_id),
+        };
+        let vpc = vpc_id.as_deref().map(|id| asked::arn::<Vpc>(call, Some(id)));
+        let mut asks = asked::made::<SecurityGroup>(call, "CreateSecurityGroup", &self.tag_specifications, |ask| {
+            ask.maybe("ec2:Vpc", vpc.as_deref())
+        });
+        asks.push(asked::ask::<Vpc>(call, state, vpc_id.as_deref())?);
+        Ok(asks)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

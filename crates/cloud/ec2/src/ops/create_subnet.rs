@@ -1,12 +1,13 @@
 use eksile_aws::inputs::{TagSpecification, specified_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_outposts::records::Outpost;
 use eksile_store::Txn;
 
 use super::create_vpc::network_block;
+use crate::asked;
 use crate::block::Block;
 use crate::records::{Subnet, Vpc};
-use crate::resource::{self, find, invalid_value, missing};
+use crate::resource::{find, invalid_value, missing};
 use crate::shown::SubnetShown;
 use crate::zones::{Zone, zones};
 
@@ -31,8 +32,14 @@ pub(super) struct Output {
 impl Command for CreateSubnet {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Subnet>(call, None), resource::arn::<Vpc>(call, Some(&self.vpc_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let keys = |ask: Ask| {
+            let ask = ask.key("ec2:Vpc", asked::arn::<Vpc>(call, Some(&self.vpc_id)));
+            ask.maybe("ec2:AvailabilityZone", self.availability_zone.as_deref())
+        };
+        let mut asks = asked::made::<Subnet>(call, "CreateSubnet", &self.tag_specifications, keys);
+        asks.push(asked::ask::<Vpc>(call, state, Some(&self.vpc_id))?);
+        Ok(asks)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Tag, TagRules, merge_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use super::taggable;
@@ -18,8 +18,9 @@ pub(super) struct CreateTags {
 impl Command for CreateTags {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        self.resources.iter().map(|id| taggable::arn(call, id)).collect()
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let tagging = |ask: Ask| ask.requesting(self.tags.iter().map(|tag| (&tag.key, &tag.value)));
+        taggable::asks(call, state, &self.resources, &tagging)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

@@ -1,10 +1,11 @@
 use eksile_aws::inputs::{TagSpecification, specified_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::block::Block;
 use crate::records::Vpc;
-use crate::resource::{self, invalid_value, missing};
+use crate::resource::{invalid_value, missing};
 use crate::shown::VpcShown;
 use crate::vpcs;
 
@@ -46,8 +47,10 @@ fn refuse_reserved(block: Block) -> Result<(), Fault> {
 impl Command for CreateVpc {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Vpc>(call, None)]
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(asked::made::<Vpc>(call, "CreateVpc", &self.tag_specifications, |ask| {
+            ask.key("ec2:Tenancy", self.instance_tenancy.as_deref().unwrap_or("default"))
+        }))
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

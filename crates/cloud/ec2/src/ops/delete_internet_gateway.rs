@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::InternetGateway;
-use crate::resource::{self, dependency_violation, find};
+use crate::resource::{dependency_violation, find};
 use crate::shown::Done;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteInternetGateway.html>
@@ -14,8 +15,8 @@ pub(super) struct DeleteInternetGateway {
 impl Command for DeleteInternetGateway {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<InternetGateway>(call, Some(&self.internet_gateway_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<InternetGateway>(call, state, Some(&self.internet_gateway_id))?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

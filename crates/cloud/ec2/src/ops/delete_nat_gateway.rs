@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::{Address, NatGateway, NatGatewayState, NetworkInterface};
-use crate::resource::{self, find};
+use crate::resource::find;
 
 /// Its address is free again, but stays allocated; it is listed as deleted for an hour.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteNatGateway.html>
@@ -20,8 +21,8 @@ pub(super) struct Output {
 impl Command for DeleteNatGateway {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<NatGateway>(call, Some(&self.nat_gateway_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<NatGateway>(call, state, Some(&self.nat_gateway_id))?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

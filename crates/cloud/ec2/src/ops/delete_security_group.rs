@@ -1,9 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use super::group_rules::group;
+use crate::asked;
 use crate::records::{NetworkInterface, Peer, SecurityGroup};
-use crate::resource;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSecurityGroup.html>
 #[derive(Shape)]
@@ -23,8 +23,8 @@ pub(super) struct Output {
 impl Command for DeleteSecurityGroup {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<SecurityGroup>(call, self.group_id.as_deref())]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::group(call, state, self.group_id.as_deref(), self.group_name.as_deref())?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

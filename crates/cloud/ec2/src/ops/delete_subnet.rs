@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::{NetworkInterface, RouteTable, Subnet};
-use crate::resource::{self, dependency_violation, find};
+use crate::resource::{dependency_violation, find};
 use crate::shown::Done;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSubnet.html>
@@ -14,8 +15,8 @@ pub(super) struct DeleteSubnet {
 impl Command for DeleteSubnet {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Subnet>(call, Some(&self.subnet_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<Subnet>(call, state, Some(&self.subnet_id))?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use super::taggable;
@@ -26,8 +26,9 @@ pub(super) struct Unwanted {
 impl Command for DeleteTags {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        self.resources.iter().map(|id| taggable::arn(call, id)).collect()
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let untagging = |ask: Ask| ask.naming(self.tags.iter().map(|tag| &tag.key));
+        taggable::asks(call, state, &self.resources, &untagging)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

@@ -1,9 +1,10 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::network::Network;
 use crate::records::{RouteTable, SecurityGroup, Vpc};
-use crate::resource::{self, dependency_violation, find};
+use crate::resource::{dependency_violation, find};
 use crate::shown::Done;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpc.html>
@@ -15,8 +16,8 @@ pub(super) struct DeleteVpc {
 impl Command for DeleteVpc {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Vpc>(call, Some(&self.vpc_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<Vpc>(call, state, Some(&self.vpc_id))?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::records::{Address, NetworkInterface};
@@ -39,6 +39,10 @@ filters! {
 
 impl Lookup for DescribeAddresses {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let interfaces = view.records::<NetworkInterface>(&call.scope)?;

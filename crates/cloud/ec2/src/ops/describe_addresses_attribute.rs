@@ -1,6 +1,7 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
+use crate::asked;
 use crate::records::Address;
 use crate::resource::{invalid_value, select};
 
@@ -28,6 +29,10 @@ pub(super) struct AttributeShown {
 
 impl Lookup for DescribeAddressesAttribute {
     type Output = Output;
+
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        asked::each::<Address>(call, state, &self.allocation_ids)
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         if let Some(other) = self.attribute.filter(|attribute| attribute != "domain-name") {

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, filtered};
-use eksile_aws::{Call, Fault, Lookup, Shape, filters};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::images::{self, Image};
@@ -104,6 +104,10 @@ fn values(image: &ImageShown, name: &str) -> Option<Vec<String>> {
 
 impl Lookup for DescribeImages {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, _view: &View) -> Result<Output, Fault> {
         let mut all = images::images(call.region);

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, filtered};
-use eksile_aws::{Call, Fault, Lookup, Shape, filters};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::instance_types::{self, InstanceType};
@@ -160,6 +160,10 @@ filters! {
 
 impl Lookup for DescribeInstanceTypes {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, _call: &Call<'_>, _view: &View) -> Result<Output, Fault> {
         let unknown: Vec<_> = self.instance_types.iter().filter(|name| instance_types::find(name).is_none()).collect();

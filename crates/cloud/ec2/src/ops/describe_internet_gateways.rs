@@ -1,5 +1,5 @@
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::records::InternetGateway;
@@ -32,6 +32,10 @@ filters! {
 
 impl Lookup for DescribeInternetGateways {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let Self { internet_gateway_ids: ids, filters } = self;

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, Tag, filtered};
-use eksile_aws::{Call, Fault, Lookup, Shape, filters};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_outposts::records::Outpost;
 use eksile_store::View;
 
@@ -52,6 +52,10 @@ filters! {
 
 impl Lookup for DescribeLocalGateways {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let ids = &self.local_gateway_ids;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::records::{Address, NatGateway, NetworkInterface};
@@ -33,6 +33,10 @@ filters! {
 
 impl Lookup for DescribeNatGateways {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let gateways = select(Reads::of(view), &call.scope, &self.nat_gateway_ids, &self.filter, NAMES, values)?;

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use crate::network::Network;
@@ -83,6 +83,10 @@ fn stands(network: &Network, table: &RouteTable, target: &RouteTarget) -> bool {
 
 impl Lookup for DescribeRouteTables {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let network = Network::read(Reads::of(view), &call.scope)?;

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::Filter;
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use crate::records::{NetworkInterface, Subnet};
@@ -23,6 +23,10 @@ pub(super) struct Output {
 
 impl Lookup for DescribeSubnets {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let interfaces = view.records::<NetworkInterface>(&call.scope)?;

@@ -1,5 +1,5 @@
 use eksile_aws::inputs::{Filter, filtered};
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape, filters};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
 use super::taggable;
@@ -43,6 +43,10 @@ fn values(tag: &TagDescription, name: &str) -> Option<Vec<String>> {
 
 impl Lookup for DescribeTags {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let known = |name: &str| NAMES.contains(&name) || name.starts_with("tag:");

@@ -1,6 +1,7 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
+use crate::asked;
 use crate::records::Vpc;
 use crate::resource::{find, invalid_value};
 use crate::shown::AttributeBooleanValue;
@@ -23,6 +24,10 @@ pub(super) struct Output {
 
 impl Lookup for DescribeVpcAttribute {
     type Output = Output;
+
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<Vpc>(call, state, Some(&self.vpc_id))?])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let vpc: Vpc = find(Reads::of(view), &call.scope, &self.vpc_id)?;

@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::{Address, InternetGateway, NetworkInterface, Vpc};
-use crate::resource::{self, find};
+use crate::resource::find;
 use crate::shown::Done;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DetachInternetGateway.html>
@@ -15,11 +16,11 @@ pub(super) struct DetachInternetGateway {
 impl Command for DetachInternetGateway {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![
-            resource::arn::<InternetGateway>(call, Some(&self.internet_gateway_id)),
-            resource::arn::<Vpc>(call, Some(&self.vpc_id)),
-        ]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![
+            asked::ask::<InternetGateway>(call, state, Some(&self.internet_gateway_id))?,
+            asked::ask::<Vpc>(call, state, Some(&self.vpc_id))?,
+        ])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

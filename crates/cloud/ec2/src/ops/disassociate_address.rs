@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::Address;
-use crate::resource::{self, missing};
+use crate::resource::missing;
 use crate::shown::Done;
 
 /// Only NAT gateways hold addresses here (`AssociateAddress` is not built), and those keep theirs until they are
@@ -16,8 +17,13 @@ pub(super) struct DisassociateAddress {
 impl Command for DisassociateAddress {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Address>(call, None)]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let addresses = state.records::<Address>(&call.scope)?;
+        let found = addresses.iter().find(|a| a.association_id.is_some() && a.association_id == self.association_id);
+        Ok(vec![match found {
+            Some(address) => asked::of(call, address),
+            None => asked::ask::<Address>(call, state, None)?,
+        }])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

@@ -1,6 +1,7 @@
-use eksile_aws::{Call, Command, Fault, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::RouteTable;
 use crate::resource::invalid_value;
 use crate::shown::Done;
@@ -13,6 +14,16 @@ pub(super) struct DisassociateRouteTable {
 
 impl Command for DisassociateRouteTable {
     type Output = Done;
+
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let id = &self.association_id;
+        let tables = state.records::<RouteTable>(&call.scope)?;
+        let held = |table: &&RouteTable| table.associations.iter().any(|association| association.association_id == *id);
+        match tables.iter().find(|table| table.main_association_id.as_ref() == Some(id) || held(table)) {
+            Some(table) => Ok(vec![asked::of(call, table)]),
+            None => Ok(vec![asked::ask::<RouteTable>(call, state, None)?]),
+        }
+    }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {
         let id = self.association_id;

@@ -1,11 +1,12 @@
 //! What the four calls on a security group's rules have in common: all but the name and the side.
 
-use eksile_aws::{Call, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::permission::{Draft, IpPermission, IpRange, drafts};
-use crate::records::{Peer, Rule, SecurityGroup, Vpc};
-use crate::resource::{arn, find, missing};
+use crate::records::{Peer, Rule, SecurityGroup};
+use crate::resource::{find, missing};
 use crate::shown::{RevokedRuleShown, RuleShown};
 
 /// Which side of a group.
@@ -58,9 +59,9 @@ pub(super) struct Revoked {
 }
 
 impl Asked {
-    /// The ARN of the group, for policies.
-    pub(super) fn resources(&self, call: &Call<'_>) -> Vec<String> {
-        vec![arn::<SecurityGroup>(call, self.group_id.as_deref())]
+    /// About the group. The rules that are taken away by id are the group's own.
+    pub(super) fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::group(call, state, self.group_id.as_deref(), self.group_name.as_deref())?])
     }
 
     /// Adds rules; all or none.
@@ -144,9 +145,7 @@ pub(super) fn group(
         return find(Reads::of(txn), &call.scope, id);
     }
     let name = name.ok_or_else(|| missing("groupName or groupId"))?;
-    let default = txn.records::<Vpc>(&call.scope)?.into_iter().find(|vpc| vpc.is_default).map(|vpc| vpc.vpc_id);
-    let mut groups = txn.records::<SecurityGroup>(&call.scope)?.into_iter();
-    let found = groups.find(|group| group.group_name == name && Some(&group.vpc_id) == default.as_ref());
+    let found = asked::named_group(call, Reads::of(txn), name)?;
     let message = || format!("The security group '{name}' does not exist in default VPC");
     found.ok_or_else(|| Fault::client("InvalidGroup.NotFound", 400, message()))
 }

@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::Subnet;
-use crate::resource::{self, find, missing};
+use crate::resource::{find, missing};
 use crate::shown::{AttributeBooleanValue, Done};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html>
@@ -20,8 +21,8 @@ pub(super) struct ModifySubnetAttribute {
 impl Command for ModifySubnetAttribute {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Subnet>(call, Some(&self.subnet_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<Subnet>(call, state, Some(&self.subnet_id))?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

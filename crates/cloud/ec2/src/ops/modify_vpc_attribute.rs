@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::Vpc;
-use crate::resource::{self, find, missing};
+use crate::resource::{find, missing};
 use crate::shown::{AttributeBooleanValue, Done};
 
 /// One attribute per call.
@@ -18,8 +19,8 @@ pub(super) struct ModifyVpcAttribute {
 impl Command for ModifyVpcAttribute {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Vpc>(call, Some(&self.vpc_id))]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::ask::<Vpc>(call, state, Some(&self.vpc_id))?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

@@ -1,8 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::records::Address;
-use crate::resource::{self, find, invalid_value, missing};
+use crate::resource::{find, invalid_value, missing};
 use crate::shown::Done;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReleaseAddress.html>
@@ -24,8 +25,16 @@ pub(super) fn border_group(call: &Call<'_>, asked: Option<&str>) -> Result<(), F
 impl Command for ReleaseAddress {
     type Output = Done;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![resource::arn::<Address>(call, self.allocation_id.as_deref())]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let id = self.allocation_id.as_deref();
+        let Some(public_ip) = self.public_ip.as_ref().filter(|_| id.is_none()) else {
+            return Ok(vec![asked::ask::<Address>(call, state, id)?]);
+        };
+        let addresses = state.records::<Address>(&call.scope)?;
+        Ok(vec![match addresses.iter().find(|address| address.public_ip == *public_ip) {
+            Some(address) => asked::of(call, address),
+            None => asked::ask::<Address>(call, state, None)?,
+        }])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

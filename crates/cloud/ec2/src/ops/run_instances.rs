@@ -1,11 +1,12 @@
+mod asks;
+
 use eksile_aws::inputs::{TagSpecification, specified_tags_among};
-use eksile_aws::{Call, Command, Fault, Passed, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use crate::launch::{self, Order, ProfileSpecification};
 use crate::network::Network;
-use crate::records::{Instance, Subnet};
-use crate::resource::{self, invalid_value, missing};
+use crate::resource::{invalid_value, missing};
 use crate::shown::{InstanceShown, ReservationShown};
 
 /// What it makes that may have tags.
@@ -69,18 +70,8 @@ struct Placement {
 impl Command for RunInstances {
     type Output = ReservationShown;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        let image = self.image_id.as_deref().unwrap_or("*");
-        vec![
-            resource::arn::<Instance>(call, None),
-            format!("arn:aws:ec2:{}::image/{image}", call.region),
-            resource::arn::<Subnet>(call, self.subnet_id.as_deref()),
-        ]
-    }
-
-    fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed> {
-        let roles = self.iam_instance_profile.as_ref().map(|profile| profile.roles(call, state)).unwrap_or_default();
-        roles.into_iter().map(|role_arn| Passed { role_arn, to_service: "ec2.amazonaws.com" }).collect()
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        self.asked(call, state)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<ReservationShown, Fault> {

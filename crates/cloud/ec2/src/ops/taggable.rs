@@ -1,12 +1,13 @@
 //! Resources of every kind, as far as tags go.
 
-use eksile_aws::{Call, Fault, Reads};
+use eksile_aws::{Ask, Call, Fault, Reads};
 use eksile_store::{Scope, Txn};
 
+use crate::asked;
 use crate::records::{
     Address, Instance, InternetGateway, NatGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Tags, Vpc,
 };
-use crate::resource::{self, Resource, find};
+use crate::resource::{Resource, find};
 
 macro_rules! each_kind {
     ($then:ident) => {
@@ -44,17 +45,29 @@ pub(super) fn change(
     Err(Fault::client("InvalidID", 400, format!("The ID '{id}' is not valid")))
 }
 
-/// ARN of the resource with that id, for policies.
-pub(super) fn arn(call: &Call<'_>, id: &str) -> String {
+/// About each of the resources; about everything, where an id is none that can be tagged (the call itself says so).
+pub(super) fn asks(
+    call: &Call<'_>,
+    state: Reads<'_>,
+    ids: &[String],
+    with: &dyn Fn(Ask) -> Ask,
+) -> Result<Vec<Ask>, Fault> {
+    if ids.is_empty() {
+        return Ok(vec![with(Ask::any())]);
+    }
+    ids.iter().map(|id| about(call, state, id).map(with)).collect()
+}
+
+fn about(call: &Call<'_>, state: Reads<'_>, id: &str) -> Result<Ask, Fault> {
     macro_rules! by_prefix {
         ($($kind:ty),*) => {$(
             if id.starts_with(<$kind>::PREFIX) {
-                return resource::arn::<$kind>(call, Some(id));
+                return asked::ask::<$kind>(call, state, Some(id));
             }
         )*};
     }
     each_kind!(by_prefix);
-    "*".to_owned()
+    Ok(Ask::any())
 }
 
 /// A resource's id, type and tags.

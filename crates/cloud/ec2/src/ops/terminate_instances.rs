@@ -1,9 +1,10 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
+use crate::asked;
 use crate::network::Network;
 use crate::records::{Instance, InstanceState, WantedInstanceState};
-use crate::resource::{self, find, missing};
+use crate::resource::{find, missing};
 use crate::shown::InstanceStateShown;
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html>
@@ -30,8 +31,8 @@ pub(super) struct StateChange {
 impl Command for TerminateInstances {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        self.instance_ids.iter().map(|id| resource::arn::<Instance>(call, Some(id))).collect()
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        asked::each::<Instance>(call, state, &self.instance_ids)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

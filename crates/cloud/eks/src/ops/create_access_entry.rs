@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 
 use eksile_aws::inputs::{TagRules, merge_tags};
-use eksile_aws::{Call, Command, Fault, Passed, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_iam::records::{Role, User};
 use eksile_store::{Scope, Txn};
 
 use super::describe_cluster::named;
 use crate::access::{Asked, EntryType, identity, principal};
+use crate::clusters;
 use crate::fault::{in_use, invalid_parameter, invalid_request};
 use crate::names::{Principal, access_entry_arn, cluster_arn};
 use crate::records::{AccessEntry, AuthenticationMode, Cluster};
@@ -59,24 +60,30 @@ fn principal_id(txn: &Txn<'_>, arn: &str, principal: &Principal<'_>) -> Result<S
 impl Command for CreateAccessEntry {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![cluster_arn(call.region, &call.scope.account, &self.cluster_name)]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let ask = || clusters::ask(call, state, &self.cluster_name).map(|ask| ask.requesting(&self.tags));
+        let mut asks = vec![ask()?];
+        if !self.tags.is_empty() {
+            let account = &call.scope.account;
+            let made = format!("arn:aws:eks:{}:{account}:access-entry/{}/*", call.region, self.cluster_name);
+            asks.push(Ask::to(made).requesting(&self.tags).action("eks:TagResource"));
+        }
+        if EntryType::read(self.entry_type.as_deref()).is_ok_and(EntryType::passes_role) {
+            let cluster = cluster_arn(call.region, &call.scope.account, &self.cluster_name);
+            asks.push(eksile_iam::pass_role(state, &self.principal_arn, "ec2.amazonaws.com", &cluster)?);
+        }
+        Ok(asks)
     }
 
     fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
         let kind = EntryType::read(self.entry_type.as_deref()).map_or("", EntryType::name);
         vec![
+            ("eks:clusterName".to_owned(), vec![self.cluster_name.clone()]),
             ("eks:principalArn".to_owned(), vec![self.principal_arn.clone()]),
             ("eks:accessEntryType".to_owned(), vec![kind.to_owned()]),
             ("eks:kubernetesGroups".to_owned(), self.kubernetes_groups.clone()),
             ("eks:username".to_owned(), self.username.clone().into_iter().collect()),
         ]
-    }
-
-    fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {
-        let handed = EntryType::read(self.entry_type.as_deref()).is_ok_and(EntryType::passes_role);
-        let passed = Passed { role_arn: self.principal_arn.clone(), to_service: "ec2.amazonaws.com" };
-        handed.then_some(passed).into_iter().collect()
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
@@ -92,7 +99,7 @@ impl Command for CreateAccessEntry {
         })?;
         let mut tags = BTreeMap::new();
         merge_tags(&mut tags, self.tags, TagRules::EKS)?;
-        let id = entry_id(&cluster.name, &self.principal_arn);
+        let id = AccessEntry::id_of(&cluster.name, &self.principal_arn);
         if txn.record::<AccessEntry>(&call.scope, &id)?.is_some() {
             return Err(in_use("The specified access entry resource is already in use on this cluster."));
         }
@@ -115,9 +122,4 @@ impl Command for CreateAccessEntry {
         txn.put_record(&call.scope, &entry)?;
         Ok(Output { access_entry: entry.into() })
     }
-}
-
-/// The record's id.
-pub(super) fn entry_id(cluster: &str, principal_arn: &str) -> String {
-    format!("{cluster}/{principal_arn}")
 }

@@ -1,10 +1,11 @@
+mod asks;
 mod local;
 mod members;
 mod network;
 
 use std::collections::BTreeMap;
 
-use eksile_aws::{Call, Command, Fault, Passed, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_outposts::records::Outpost;
 use eksile_store::Txn;
 
@@ -18,7 +19,7 @@ use crate::fault::{in_use, invalid_parameter, limit_exceeded};
 use crate::logging::Logging;
 use crate::names::cluster_arn;
 use crate::records::{Cluster, Creator, VpcConfig, WantedCluster};
-use crate::role::{LOCAL_SERVICE, Role};
+use crate::role::Role;
 use crate::shown::ClusterShown;
 use crate::versions;
 
@@ -58,13 +59,8 @@ pub(super) struct Output {
 impl Command for CreateCluster {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![cluster_arn(call.region, &call.scope.account, &self.name)]
-    }
-
-    fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {
-        let to_service = if self.outpost_config.is_some() { LOCAL_SERVICE } else { "eks.amazonaws.com" };
-        vec![Passed { role_arn: self.role_arn.clone(), to_service }]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        asks::asked(self, call, state)
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

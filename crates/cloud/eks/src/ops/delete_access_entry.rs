@@ -1,10 +1,10 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use super::create_access_entry::with_api;
 use super::describe_access_entry::entry;
 use super::describe_cluster::named;
-use crate::names::cluster_arn;
+use crate::clusters;
 use crate::records::AccessEntry;
 
 /// <https://docs.aws.amazon.com/eks/latest/APIReference/API_DeleteAccessEntry.html>
@@ -21,8 +21,8 @@ pub(super) struct Output {}
 impl Command for DeleteAccessEntry {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![cluster_arn(call.region, &call.scope.account, &self.cluster_name)]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![clusters::ask_entry(call, state, &self.cluster_name, &self.principal_arn)?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

@@ -1,8 +1,8 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use super::describe_cluster::{named, shown};
-use crate::names::cluster_arn;
+use crate::clusters;
 use crate::records::WantedCluster;
 use crate::shown::ClusterShown;
 
@@ -21,8 +21,8 @@ pub(super) struct Output {
 impl Command for DeleteCluster {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![cluster_arn(call.region, &call.scope.account, &self.name)]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![clusters::ask(call, state, &self.name)?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

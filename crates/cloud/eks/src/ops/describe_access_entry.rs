@@ -1,10 +1,10 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::{Scope, View};
 
-use super::create_access_entry::{entry_id, with_api};
+use super::create_access_entry::with_api;
 use super::describe_cluster::named;
+use crate::clusters;
 use crate::fault::not_found;
-use crate::names::cluster_arn;
 use crate::records::{AccessEntry, Cluster};
 use crate::shown::AccessEntryShown;
 
@@ -28,7 +28,7 @@ pub(super) fn entry(
     cluster: &Cluster,
     principal_arn: &str,
 ) -> Result<AccessEntry, Fault> {
-    let found = reads.record::<AccessEntry>(scope, &entry_id(&cluster.name, principal_arn))?;
+    let found = reads.record::<AccessEntry>(scope, &AccessEntry::id_of(&cluster.name, principal_arn))?;
     let message = "The specified principalArn could not be found. You can view your available access entries with \
                    'list-access-entries'.";
     found.ok_or_else(|| not_found(message).with("clusterName", cluster.name.clone()))
@@ -37,8 +37,8 @@ pub(super) fn entry(
 impl Lookup for DescribeAccessEntry {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![cluster_arn(call.region, &call.scope.account, &self.cluster_name)]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![clusters::ask_entry(call, state, &self.cluster_name, &self.principal_arn)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

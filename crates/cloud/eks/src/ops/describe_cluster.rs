@@ -1,8 +1,8 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::{Scope, View};
 
+use crate::clusters;
 use crate::fault::not_found;
-use crate::names::cluster_arn;
 use crate::records::{Cluster, ObservedCluster};
 use crate::shown::ClusterShown;
 
@@ -33,8 +33,8 @@ pub(super) fn shown(call: &Call<'_>, reads: Reads<'_>, cluster: Cluster) -> Resu
 impl Lookup for DescribeCluster {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![cluster_arn(call.region, &call.scope.account, &self.name)]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![clusters::ask(call, state, &self.name)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

@@ -1,9 +1,9 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use super::create_access_entry::with_api;
 use super::describe_cluster::named;
-use crate::names::cluster_arn;
+use crate::clusters;
 use crate::records::AccessEntry;
 
 /// <https://docs.aws.amazon.com/eks/latest/APIReference/API_ListAccessEntries.html>
@@ -22,8 +22,8 @@ pub(super) struct Output {
 impl Lookup for ListAccessEntries {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![cluster_arn(call.region, &call.scope.account, &self.cluster_name)]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![clusters::ask(call, state, &self.cluster_name)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Fault, Lookup, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use crate::fault::invalid_parameter;
@@ -19,6 +19,10 @@ pub(super) struct Output {
 
 impl Lookup for ListClusters {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         if let Some(other) = self.include.iter().find(|other| *other != "all") {

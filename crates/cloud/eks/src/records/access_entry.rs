@@ -32,6 +32,14 @@ pub struct AccessEntry {
     pub tags: BTreeMap<String, String>,
 }
 
+impl AccessEntry {
+    /// The record's id.
+    #[must_use]
+    pub fn id_of(cluster: &str, principal_arn: &str) -> String {
+        format!("{cluster}/{principal_arn}")
+    }
+}
+
 impl Record for AccessEntry {
     const SERVICE: &'static str = "eks";
     const KIND: &'static str = "access-entry";

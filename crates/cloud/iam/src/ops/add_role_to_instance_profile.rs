@@ -1,9 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Passed, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::find;
 use crate::records::{InstanceProfile, Role};
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html>
 #[derive(Shape)]
@@ -15,13 +15,14 @@ pub(super) struct AddRoleToInstanceProfile {
 impl Command for AddRoleToInstanceProfile {
     type Output = shapes::Nothing;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::arn(call, state, &self.instance_profile_name, InstanceProfile::arn)
-    }
-
-    fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed> {
-        let roles = find::arn(call, state, &self.role_name, Role::arn);
-        roles.into_iter().map(|role_arn| Passed { role_arn, to_service: "ec2.amazonaws.com" }).collect()
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let profile = asked::entity::<InstanceProfile>(call, state, &self.instance_profile_name)?;
+        let role = state.record::<Role>(&call.scope, &self.role_name)?;
+        let account = &call.scope.account;
+        let role =
+            role.map_or_else(|| format!("arn:aws:iam::{account}:role/{}", self.role_name), |role| role.arn(account));
+        let passed = asked::pass_role(state, &role, "ec2.amazonaws.com", profile.arn())?;
+        Ok(vec![profile, passed])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {

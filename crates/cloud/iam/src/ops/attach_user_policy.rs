@@ -1,9 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::find;
 use crate::records::User;
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachUserPolicy.html>
 #[derive(Shape)]
@@ -15,8 +15,8 @@ pub(super) struct AttachUserPolicy {
 impl Command for AttachUserPolicy {
     type Output = shapes::Nothing;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::arn(call, state, &self.user_name, User::arn)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::bounded::<User>(call, state, &self.user_name)?])
     }
 
     fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {

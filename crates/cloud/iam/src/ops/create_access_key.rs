@@ -1,11 +1,11 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 use jiff::Timestamp;
 
-use crate::find;
 use crate::records::{AccessKey, KeyOwner};
 use crate::sessions::secret;
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html>
 #[derive(Shape)]
@@ -45,8 +45,8 @@ impl Told {
 impl Command for CreateAccessKey {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::user_arn(call, state, self.user_name.as_deref())
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::user(call, state, self.user_name.as_deref())?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

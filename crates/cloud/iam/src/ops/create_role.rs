@@ -1,12 +1,12 @@
 use eksile_aws::inputs::{Tag, TagRules, merge_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::find;
 use crate::names;
 use crate::records::{Grants, Role, Tags};
 use crate::shapes;
 use crate::trust;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 #[derive(Shape)]
@@ -28,9 +28,10 @@ pub(super) struct Output {
 impl Command for CreateRole {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
         let path = self.path.as_deref().unwrap_or("/");
-        vec![format!("arn:aws:iam::{}:role{path}{}", call.scope.account, self.role_name)]
+        let arn = format!("arn:aws:iam::{}:role{path}{}", call.scope.account, self.role_name);
+        Ok(asked::made(&arn, self.permissions_boundary.as_deref(), &self.tags, "iam:TagRole"))
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
@@ -38,7 +39,7 @@ impl Command for CreateRole {
         let path = names::path(self.path)?;
         let state = Reads::of(txn);
         find::unused::<Role>(state, &call.scope, "Role", &self.role_name)?;
-        trust::check(state, &self.assume_role_policy_document)?;
+        let checked = trust::check(state, &call.scope, &self.assume_role_policy_document)?;
         let max_session = trust::session_length(self.max_session_duration)?;
         if let Some(arn) = &self.permissions_boundary {
             find::attachable(state, &call.scope, arn)?;
@@ -49,7 +50,8 @@ impl Command for CreateRole {
             name: self.role_name,
             path,
             role_id: call.mint.principal("AROA"),
-            trust: self.assume_role_policy_document,
+            trust: checked.text,
+            trusted: checked.trusted,
             description: self.description,
             max_session,
             created: call.now.as_second(),
@@ -57,6 +59,6 @@ impl Command for CreateRole {
             tags,
         };
         txn.put_record(&call.scope, &role)?;
-        Ok(Output { role: shapes::Role::of(&role, call) })
+        Ok(Output { role: shapes::Role::of(&role, call, Reads::of(txn))? })
     }
 }

@@ -1,11 +1,11 @@
 use eksile_aws::inputs::{Tag, TagRules, merge_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::find;
 use crate::names;
 use crate::records::{Grants, Tags, User};
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html>
 #[derive(Shape)]
@@ -24,9 +24,10 @@ pub(super) struct Output {
 impl Command for CreateUser {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
         let path = self.path.as_deref().unwrap_or("/");
-        vec![format!("arn:aws:iam::{}:user{path}{}", call.scope.account, self.user_name)]
+        let arn = format!("arn:aws:iam::{}:user{path}{}", call.scope.account, self.user_name);
+        Ok(asked::made(&arn, self.permissions_boundary.as_deref(), &self.tags, "iam:TagUser"))
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

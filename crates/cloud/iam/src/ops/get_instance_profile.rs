@@ -1,9 +1,9 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
-use crate::find;
 use crate::records::InstanceProfile;
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetInstanceProfile.html>
 #[derive(Shape)]
@@ -19,8 +19,8 @@ pub(super) struct Output {
 impl Lookup for GetInstanceProfile {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::arn(call, state, &self.instance_profile_name, InstanceProfile::arn)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::entity::<InstanceProfile>(call, state, &self.instance_profile_name)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

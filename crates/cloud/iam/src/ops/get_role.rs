@@ -1,9 +1,9 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
-use crate::find;
 use crate::records::Role;
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html>
 #[derive(Shape)]
@@ -19,12 +19,12 @@ pub(super) struct Output {
 impl Lookup for GetRole {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::arn(call, state, &self.role_name, Role::arn)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::entity::<Role>(call, state, &self.role_name)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let role = find::role(Reads::of(view), &call.scope, &self.role_name)?;
-        Ok(Output { role: shapes::Role::of(&role, call) })
+        Ok(Output { role: shapes::Role::of(&role, call, Reads::of(view))? })
     }
 }

@@ -1,8 +1,8 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
-use crate::find;
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUser.html>
 #[derive(Shape)]
@@ -18,8 +18,8 @@ pub(super) struct Output {
 impl Lookup for GetUser {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::user_arn(call, state, self.user_name.as_deref())
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::user(call, state, self.user_name.as_deref())?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

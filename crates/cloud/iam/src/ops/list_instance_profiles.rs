@@ -1,6 +1,7 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
+use crate::asked;
 use crate::records::InstanceProfile;
 use crate::shapes;
 
@@ -17,6 +18,10 @@ pub(super) struct Output {
 
 impl Lookup for ListInstanceProfiles {
     type Output = Output;
+
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::below::<InstanceProfile>(call, self.path_prefix.as_deref())])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let state = Reads::of(view);

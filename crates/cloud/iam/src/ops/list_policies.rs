@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use crate::managed::Managed;
@@ -29,6 +29,11 @@ pub(super) struct Output {
 
 impl Lookup for ListPolicies {
     type Output = Output;
+
+    /// Policies are listed by their paths, not by their ARNs.
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let state = Reads::of(view);

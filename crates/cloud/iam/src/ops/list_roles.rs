@@ -1,6 +1,7 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
+use crate::asked;
 use crate::records::Role;
 use crate::shapes;
 
@@ -18,10 +19,14 @@ pub(super) struct Output {
 impl Lookup for ListRoles {
     type Output = Output;
 
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::below::<Role>(call, self.path_prefix.as_deref())])
+    }
+
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let roles = Reads::of(view).records::<Role>(&call.scope)?;
         let prefix = self.path_prefix.unwrap_or_default();
         let kept = roles.iter().filter(|role| role.path.starts_with(&prefix));
-        Ok(Output { roles: kept.map(|role| shapes::Role::of(role, call)).collect() })
+        Ok(Output { roles: kept.map(|role| shapes::Role::of(role, call, Reads::of(view))).collect::<Result<_, _>>()? })
     }
 }

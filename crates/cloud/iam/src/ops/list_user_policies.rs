@@ -1,8 +1,8 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
-use crate::find;
 use crate::records::User;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUserPolicies.html>
 #[derive(Shape)]
@@ -18,8 +18,8 @@ pub(super) struct Output {
 impl Lookup for ListUserPolicies {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::arn(call, state, &self.user_name, User::arn)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::entity::<User>(call, state, &self.user_name)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

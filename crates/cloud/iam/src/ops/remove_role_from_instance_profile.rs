@@ -1,9 +1,9 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::find;
 use crate::records::InstanceProfile;
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_RemoveRoleFromInstanceProfile.html>
 #[derive(Shape)]
@@ -15,8 +15,8 @@ pub(super) struct RemoveRoleFromInstanceProfile {
 impl Command for RemoveRoleFromInstanceProfile {
     type Output = shapes::Nothing;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::arn(call, state, &self.instance_profile_name, InstanceProfile::arn)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::entity::<InstanceProfile>(call, state, &self.instance_profile_name)?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {

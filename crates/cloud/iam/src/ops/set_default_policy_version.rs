@@ -1,8 +1,8 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::find;
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SetDefaultPolicyVersion.html>
 #[derive(Shape)]
@@ -14,8 +14,8 @@ pub(super) struct SetDefaultPolicyVersion {
 impl Command for SetDefaultPolicyVersion {
     type Output = shapes::Nothing;
 
-    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![self.policy_arn.clone()]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::policy(call, state, &self.policy_arn)?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {

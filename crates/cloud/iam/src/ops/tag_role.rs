@@ -1,10 +1,10 @@
 use eksile_aws::inputs::{Tag, TagRules, merge_tags};
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::find;
 use crate::records::Role;
 use crate::shapes;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagRole.html>
 #[derive(Shape)]
@@ -16,8 +16,11 @@ pub(super) struct TagRole {
 impl Command for TagRole {
     type Output = shapes::Nothing;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::arn(call, state, &self.role_name, Role::arn)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![
+            asked::entity::<Role>(call, state, &self.role_name)?
+                .requesting(self.tags.iter().map(|tag| (&tag.key, &tag.value))),
+        ])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {

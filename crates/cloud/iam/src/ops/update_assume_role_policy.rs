@@ -1,10 +1,10 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::find;
 use crate::records::Role;
 use crate::shapes;
 use crate::trust;
+use crate::{asked, find};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAssumeRolePolicy.html>
 #[derive(Shape)]
@@ -16,15 +16,15 @@ pub(super) struct UpdateAssumeRolePolicy {
 impl Command for UpdateAssumeRolePolicy {
     type Output = shapes::Nothing;
 
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        find::arn(call, state, &self.role_name, Role::arn)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![asked::entity::<Role>(call, state, &self.role_name)?])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {
         let state = Reads::of(txn);
         let mut role = find::role(state, &call.scope, &self.role_name)?;
-        trust::check(state, &self.policy_document)?;
-        role.trust = self.policy_document;
+        let checked = trust::check(state, &call.scope, &self.policy_document)?;
+        (role.trust, role.trusted) = (checked.text, checked.trusted);
         txn.put_record(&call.scope, &role)?;
         Ok(shapes::Nothing {})
     }

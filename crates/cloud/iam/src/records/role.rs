@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use eksile_store::Record;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +14,12 @@ pub struct Role {
     pub path: String,
     /// `AROA…`.
     pub role_id: String,
-    /// The trust policy, as it was given.
+    /// The trust policy, as it was given; accounts are written as their roots.
     pub trust: String,
+    /// Who the users, roles and sessions are that the trust policy names: ARN to unique id (`ID:SESSION` of a session), as
+    /// of when the policy was saved. An ARN that is not here is trusted no more.
+    #[serde(default)]
+    pub trusted: BTreeMap<String, String>,
     /// For people.
     pub description: Option<String>,
     /// Longest session, in seconds: 3600 to 43200.

@@ -1,3 +1,4 @@
+use eksile_aws::SessionFacts;
 use eksile_store::Record;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub struct Session {
     pub name: String,
     /// Documents that narrow the session.
     pub policies: Vec<String>,
+    /// What conditions can ask of it.
+    #[serde(default)]
+    pub facts: SessionFacts,
 }
 
 impl Record for Session {

@@ -1,6 +1,7 @@
 //! STS: who am I, and who may I become.
 
 mod ops;
+mod tags;
 
 use eksile_aws::{Protocol, Service};
 

@@ -1,7 +1,7 @@
 //! Credentials of an instance, and the account's first user.
 
-use eksile_aws::{SystemMint, Vantage};
-use eksile_iam::{Credentials, NoCredentials, instance_credentials};
+use eksile_aws::{Origin, SOURCE_INSTANCE, SystemMint, Vantage};
+use eksile_iam::{Bearer, Credentials, NoCredentials, instance_credentials};
 use eksile_kit::Signer;
 use eksile_store::WriteError;
 use jiff::SignedDuration;
@@ -10,6 +10,7 @@ use crate::world::{ACCOUNT, KEY, World};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 const INSTANCE: &str = "i-0123456789abcdef0";
+const INSTANCE_ARN: &str = "arn:aws:ec2:us-west-2:111122223333:instance/i-0123456789abcdef0";
 
 async fn iam(world: &World, form: &str) -> u16 {
     let signer = Signer { access_key_id: KEY.0, secret: KEY.1, service: "iam", region: "us-east-1" };
@@ -17,8 +18,22 @@ async fn iam(world: &World, form: &str) -> u16 {
 }
 
 async fn told(world: &World, profile: &str) -> Result<Credentials, NoCredentials> {
+    let scope = eksile_store::Scope::new(ACCOUNT, "global");
+    let known = world.store.view().record::<eksile_iam::records::InstanceProfile>(&scope, profile).unwrap();
+    told_for(world, profile, &known.map(|known| known.instance_profile_id).unwrap_or_default()).await
+}
+
+/// As an instance that was launched with the profile of this name and id.
+async fn told_for(world: &World, profile: &str, id: &str) -> Result<Credentials, NoCredentials> {
     let (arn, wall) = (format!("arn:aws:iam::{ACCOUNT}:instance-profile/{profile}"), world.clock.now_wall());
-    let written = world.store.write(|txn| instance_credentials(txn, &SystemMint, wall, &arn, INSTANCE));
+    let origin = Origin {
+        instance_arn: INSTANCE_ARN.to_owned(),
+        delivery: "2.0".to_owned(),
+        vpc_id: "vpc-1".to_owned(),
+        private_ip: "10.0.0.5".to_owned(),
+    };
+    let bearer = Bearer { instance_id: INSTANCE, region: "us-west-2", profile_arn: &arn, profile_id: id, origin };
+    let written = world.store.write(|txn| instance_credentials(txn, &SystemMint, wall, &bearer));
     written.await.map(|committed| committed.value).map_err(|error| match error {
         WriteError::Refused(why) => why,
         WriteError::Failed(error) => panic!("{error}"),
@@ -27,13 +42,69 @@ async fn told(world: &World, profile: &str) -> Result<Credentials, NoCredentials
 
 /// What the caller with these credentials is told of itself, at the world's time.
 async fn identity(world: &World, credentials: &Credentials) -> (u16, String) {
+    let response = asked(world, credentials, "Action=GetCallerIdentity&Version=2011-06-15").await;
+    (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
+}
+
+async fn asked(world: &World, credentials: &Credentials, form: &str) -> http::Response<bytes::Bytes> {
     let (access_key_id, secret) = (&*credentials.access_key_id, &*credentials.secret_access_key);
     let signer = Signer { access_key_id, secret, service: "sts", region: "us-west-2" };
     let headers =
         [("content-type", "application/x-www-form-urlencoded"), ("x-amz-security-token", &*credentials.session_token)];
-    let request = signer.post_at(world.clock.now_wall(), &headers, "Action=GetCallerIdentity&Version=2011-06-15");
-    let response = world.door.handle(request, Vantage::host()).await;
-    (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
+    let request = signer.post_at(world.clock.now_wall(), &headers, form);
+    world.door.handle(request, Vantage::host()).await
+}
+
+/// What the header says of the instance that a caller's credentials were given to.
+async fn source(world: &World, credentials: &Credentials) -> Option<String> {
+    let response = asked(world, credentials, "Action=GetCallerIdentity&Version=2011-06-15").await;
+    response.headers().get(SOURCE_INSTANCE).map(|arn| arn.to_str().unwrap().to_owned())
+}
+
+/// Whoever may assume a node's role may call the session as an instance is called; it is none for that.
+#[tokio::test]
+async fn a_session_named_like_an_instance_is_none() {
+    let world = World::start().await;
+    let trust = TRUST.replace(
+        r#"{"Service":"ec2.amazonaws.com"}"#,
+        &format!(r#"{{"AWS":"{ACCOUNT}","Service":"ec2.amazonaws.com"}}"#),
+    );
+    let role = format!("Action=CreateRole&RoleName=node&AssumeRolePolicyDocument={trust}");
+    assert_eq!(iam(&world, &role).await, 200);
+    assert_eq!(iam(&world, "Action=CreateInstanceProfile&InstanceProfileName=node").await, 200);
+    assert_eq!(iam(&world, "Action=AddRoleToInstanceProfile&InstanceProfileName=node&RoleName=node").await, 200);
+    let real = told(&world, "node").await.unwrap();
+    assert_eq!(source(&world, &real).await.as_deref(), Some(INSTANCE_ARN));
+
+    let signer = Signer { access_key_id: KEY.0, secret: KEY.1, service: "sts", region: "us-west-2" };
+    let form = format!("Action=AssumeRole&RoleArn=arn:aws:iam::{ACCOUNT}:role/node&RoleSessionName={INSTANCE}");
+    let response = world.door.handle(signer.query("2011-06-15", &form), Vantage::host()).await;
+    assert_eq!(response.status(), 200);
+    let body = String::from_utf8(response.body().to_vec()).unwrap();
+    let between = |tag: &str| {
+        let from = body.split_once(&format!("<{tag}>")).unwrap().1;
+        from.split_once('<').unwrap().0.to_owned()
+    };
+    let false_one = Credentials {
+        access_key_id: between("AccessKeyId"),
+        secret_access_key: between("SecretAccessKey"),
+        session_token: between("SessionToken"),
+        expiration: real.expiration,
+    };
+    let (status, identity) = identity(&world, &false_one).await;
+    assert!(status == 200 && identity.contains(&format!("assumed-role/node/{INSTANCE}</Arn>")), "{identity}");
+    assert_eq!(source(&world, &false_one).await, None, "the name of a session makes no instance of it");
+}
+
+/// An instance keeps the profile that it was launched with, not whatever bears its name.
+#[tokio::test]
+async fn a_profile_made_anew_is_not_the_instances() {
+    let world = World::start().await;
+    assert_eq!(iam(&world, &format!("Action=CreateRole&RoleName=node&AssumeRolePolicyDocument={TRUST}")).await, 200);
+    assert_eq!(iam(&world, "Action=CreateInstanceProfile&InstanceProfileName=node").await, 200);
+    assert_eq!(iam(&world, "Action=AddRoleToInstanceProfile&InstanceProfileName=node&RoleName=node").await, 200);
+    assert!(matches!(told_for(&world, "node", "AIPAOLD").await, Err(NoCredentials::OtherProfile(_))));
+    told(&world, "node").await.unwrap();
 }
 
 #[tokio::test]

@@ -126,6 +126,10 @@ fn tampered(signed: &Signed) -> Vec<(String, Signed)> {
     add("body", &|s| s.body += "20");
     add("host", &|s| drop(s.headers.insert("host".into(), "127.0.0.1:9".into())));
     if signed.url.contains("X-Amz-Signature") {
+        add("signature in capitals", &|s| {
+            let (before, signature) = s.url.rsplit_once("X-Amz-Signature=").unwrap();
+            s.url = format!("{before}X-Amz-Signature={}", signature.to_ascii_uppercase());
+        });
         add("cluster", &|s| drop(s.headers.insert("x-k8s-aws-id".into(), "prod".into())));
         add("cluster header left out", &|s| drop(s.headers.remove("x-k8s-aws-id")));
         add("expiry", &|s| s.url = s.url.replace("X-Amz-Expires=60", "X-Amz-Expires=61"));
@@ -136,6 +140,12 @@ fn tampered(signed: &Signed) -> Vec<(String, Signed)> {
             let value = change(&s.headers["Authorization"]);
             s.headers.insert("Authorization".into(), value);
         };
+        add("signature in capitals", &|s| {
+            authorization(s, &|value| {
+                let (before, signature) = value.rsplit_once("Signature=").unwrap();
+                format!("{before}Signature={}", signature.to_ascii_uppercase())
+            });
+        });
         add("signature", &|s| authorization(s, &|value| value.replace("Signature=", "Signature=0")));
         add("region", &|s| authorization(s, &|value| value.replace("eu-central-1", "us-east-1")));
         add("key", &|s| authorization(s, &|value| value.replace(KEY.0, "AKIANOBODY")));

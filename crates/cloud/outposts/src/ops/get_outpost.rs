@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use crate::records::Outpost;
@@ -68,17 +68,25 @@ pub(super) fn named(call: &Call<'_>, view: &View, name: &str) -> Result<Outpost,
     found.ok_or_else(|| Fault::client("NotFoundException", 404, format!("Unable to find outpost with id {name}")))
 }
 
-/// ARNs for policies.
-pub(super) fn resources(call: &Call<'_>, name: &str) -> Vec<String> {
-    let arn = if name.starts_with("arn:") { name.to_owned() } else { call.arn("outposts", &format!("outpost/{name}")) };
-    vec![arn]
+/// About the Outpost of an id or an ARN.
+pub(super) fn ask(call: &Call<'_>, state: Reads<'_>, name: &str) -> Result<Ask, Fault> {
+    let stem = call.arn("outposts", "outpost/");
+    let arn = if name.starts_with("arn:") { name.to_owned() } else { format!("{stem}{name}") };
+    let found = match arn.strip_prefix(&stem) {
+        Some(id) => state.record::<Outpost>(&call.scope, id)?,
+        None => None,
+    };
+    Ok(match found {
+        Some(outpost) => Ask::to(arn).tagged(&outpost.tags),
+        None => Ask::to(arn),
+    })
 }
 
 impl Lookup for GetOutpost {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        resources(call, &self.outpost_id)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![ask(call, state, &self.outpost_id)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

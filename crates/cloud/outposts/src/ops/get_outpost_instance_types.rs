@@ -1,7 +1,7 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
-use super::get_outpost::{named, resources};
+use super::get_outpost::{ask, named};
 
 /// <https://docs.aws.amazon.com/outposts/latest/APIReference/API_GetOutpostInstanceTypes.html>
 #[derive(Shape)]
@@ -26,8 +26,8 @@ pub(super) struct InstanceTypeItem {
 impl Lookup for GetOutpostInstanceTypes {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        resources(call, &self.outpost_id)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![ask(call, state, &self.outpost_id)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

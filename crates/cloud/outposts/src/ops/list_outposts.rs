@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Fault, Lookup, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use super::get_outpost::OutpostShown;
@@ -24,6 +24,10 @@ fn passes(filter: &[String], value: &str) -> bool {
 
 impl Lookup for ListOutposts {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {
         let mut outposts = view.records::<Outpost>(&call.scope)?;

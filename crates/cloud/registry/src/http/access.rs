@@ -3,8 +3,8 @@
 use ::http::{HeaderMap, Request, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eksile_aws::policy::{Decision, decide};
-use eksile_aws::{Caller, Reads};
+use eksile_aws::policy::{Context, Decision, Question, Trust, decide};
+use eksile_aws::{Caller, Reads, Vantage};
 use eksile_store::Scope;
 
 use super::{Problem, Registry};
@@ -16,11 +16,13 @@ use crate::records::{Login, Repository};
 pub(crate) struct Access {
     pub(crate) scope: Scope,
     caller: Caller,
+    /// The condition keys of the request, those of the caller apart.
+    request: Context,
 }
 
 impl Registry {
     /// Basic authentication with the password of an authorization token.
-    pub(super) fn authenticate<B>(&self, request: &Request<B>) -> Result<Access, Problem> {
+    pub(super) fn authenticate<B>(&self, request: &Request<B>, from: &Vantage) -> Result<Access, Problem> {
         let password = password(request.headers()).ok_or(Problem::Unauthorized)?;
         let hash = names::digest_of(password.as_bytes());
         let login: Option<Login> = self.store.view().record(&Login::scope(), &hash)?;
@@ -33,7 +35,12 @@ impl Registry {
         if scope.account != login.caller.account {
             return Err(Problem::Denied("the registry is another account's".to_owned()));
         }
-        Ok(Access { scope, caller: login.caller })
+        let mut context = Context::default();
+        from.tell(&scope.region, self.clock.now_wall(), &mut context);
+        if let Some(agent) = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
+            context.set("aws:UserAgent", agent);
+        }
+        Ok(Access { scope, caller: login.caller, request: context })
     }
 
     /// Whether the caller may do `action` on a repository, which must be there.
@@ -44,18 +51,25 @@ impl Registry {
         let view = self.store.view();
         let (account, region) = (&access.scope.account, &access.scope.region);
         let resource = format!("arn:aws:ecr:{region}:{account}:repository/{repository}");
+        let found: Option<Repository> = view.record(&access.scope, repository)?;
         if !access.caller.is_root() {
             let policies = self.directory.policies(Reads::of(&view), &access.caller)?;
-            let mut context = access.caller.context();
-            context.set("aws:RequestedRegion", &**region);
-            if decide(&policies, action, &resource, &context, false) != Decision::Allowed {
+            let mut context = access.caller.context(&policies.tags);
+            context.extend(access.request.clone());
+            context.set("aws:ResourceAccount", &**account);
+            if let Some(repository) = &found {
+                context.tags("aws:ResourceTag", &repository.tags);
+                context.tags("ecr:ResourceTag", &repository.tags);
+            }
+            let question = Question { action, resource: &resource, context: &context };
+            if decide(&policies, &question, Trust::None) != Decision::Allowed {
                 let arn = &access.caller.arn;
                 let message = format!("User: {arn} is not authorized to perform: {action} on resource: {resource}");
                 return Err(Problem::Denied(message));
             }
         }
         let unknown = || Problem::NameUnknown { repository: repository.to_owned(), account: account.clone() };
-        view.record(&access.scope, repository)?.ok_or_else(unknown)
+        found.ok_or_else(unknown)
     }
 }
 

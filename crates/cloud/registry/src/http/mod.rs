@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
-use eksile_aws::Directory;
+use eksile_aws::{Directory, Vantage};
 use eksile_base::Clock;
 use eksile_store::Store;
 use http_body::Body as HttpBody;
@@ -54,12 +54,12 @@ impl Registry {
     }
 
     /// Answers one request whose path begins with `/v2`.
-    pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    pub async fn handle<B>(&self, request: Request<B>, from: &Vantage) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let mut response = match self.answer(request).await {
+        let mut response = match self.answer(request, from).await {
             Ok(response) => response,
             Err(problem) => problem.response(),
         };
@@ -68,12 +68,12 @@ impl Registry {
         response
     }
 
-    async fn answer<B>(&self, request: Request<B>) -> Answer
+    async fn answer<B>(&self, request: Request<B>, from: &Vantage) -> Answer
     where
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let access = self.authenticate(&request)?;
+        let access = self.authenticate(&request, from)?;
         let (parts, body) = request.into_parts();
         let route = Route::of(parts.uri.path()).ok_or(Problem::NotFound)?;
         match (&parts.method, route) {

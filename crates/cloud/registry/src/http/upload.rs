@@ -17,9 +17,11 @@ use crate::blobs::Incoming;
 use crate::names;
 use crate::records::{Blob, Repository, held};
 
-/// Uploads at once; more is a client gone wrong.
+/// Uploads at once, of all accounts.
 const LIMIT: usize = 1024;
-/// Seconds after which an upload whose client went away is dropped, once there are many.
+/// Uploads at once of one account, so that none can take all of them from the others; more is a client gone wrong.
+const SHARE: usize = 256;
+/// Seconds after which an upload whose client went away is dropped.
 const IDLE: i64 = 3600;
 
 /// A blob on its way into a repository.
@@ -27,6 +29,7 @@ const IDLE: i64 = 3600;
 pub(crate) struct Upload {
     /// `ACCOUNT/REGION/REPOSITORY`: nobody else continues it.
     owner: String,
+    account: String,
     incoming: Incoming,
     /// When a chunk last came, wall time in seconds.
     touched: i64,
@@ -55,35 +58,39 @@ impl Registry {
             return created(repository, &digest);
         }
         let (id, touched) = (ids::uuid(), self.clock.now_wall().as_second());
-        let upload = Upload { owner: owner(access, repository), incoming: self.blobs.begin(&id).await?, touched };
+        let (owner, account) = (owner(access, repository), access.scope.account.clone());
+        let upload = Upload { owner, account, incoming: self.blobs.begin(&id).await?, touched };
         if let Some(digest) = parameter(query, "digest") {
             return self.complete(access, repository, upload, body, &digest).await;
         }
-        if let Err(upload) = self.admit(&id, upload)? {
-            self.blobs.abandon(upload.incoming).await?;
+        if !self.admit(&id, upload)? {
             return Err(Problem::UploadInvalid("too many uploads at once".to_owned()));
         }
         progress(StatusCode::ACCEPTED, repository, &id, 0)
     }
 
-    /// Takes an upload among those that go on, unless there are too many. Files of those dropped go at the next start.
-    fn admit(&self, id: &str, upload: Upload) -> Result<Result<(), Upload>, Problem> {
+    /// Takes an upload among those that go on, unless there are too many.
+    fn admit(&self, id: &str, upload: Upload) -> Result<bool, Problem> {
         let mut uploads = self.uploads.lock().map_err(|_| Problem::Internal)?;
-        if uploads.len() >= LIMIT {
-            let idle = |held: &Option<Upload>| held.as_ref().is_none_or(|held| upload.touched - held.touched > IDLE);
-            uploads.retain(|_, held| held.try_lock().map_or(true, |held| !idle(&held)));
-        }
-        if uploads.len() >= LIMIT {
-            return Ok(Err(upload));
+        let idle = |held: &Option<Upload>| held.as_ref().is_none_or(|held| upload.touched - held.touched > IDLE);
+        uploads.retain(|_, held| held.try_lock().map_or(true, |held| !idle(&held)));
+        // One that a chunk comes in for just now is counted as the same account's: no account gets more than its share.
+        let same = |held: &Option<Upload>| held.as_ref().is_none_or(|held| held.account == upload.account);
+        let own = uploads.values().filter(|held| held.try_lock().map_or(true, |held| same(&held))).count();
+        if uploads.len() >= LIMIT || own >= SHARE {
+            return Ok(false);
         }
         uploads.insert(id.to_owned(), Arc::new(Mutex::new(Some(upload))));
-        Ok(Ok(()))
+        Ok(true)
     }
 
-    /// A blob of another repository of the same registry, if the caller may read it there.
+    /// A blob of another repository of the same registry, if the caller may read it there: who holds it may pull it.
     async fn mounted(&self, access: &Access, repository: &str, digest: &str, from: &str) -> Result<bool, Problem> {
-        if self.allow(access, "ecr:BatchCheckLayerAvailability", from).is_err() {
-            return Ok(false);
+        for action in ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"] {
+            match self.allow(access, action, from) {
+                Err(Problem::Denied(_) | Problem::NameUnknown { .. } | Problem::NameInvalid) => return Ok(false),
+                other => other?,
+            };
         }
         let found: Option<Blob> = self.store.view().record(&access.scope, &held(from, digest))?;
         let Some(blob) = found else { return Ok(false) };
@@ -127,9 +134,7 @@ impl Registry {
         if let Err(problem) = received {
             // What came of a broken chunk is in the file already: the upload cannot go on.
             self.forget(id)?;
-            if let Some(upload) = held.take() {
-                self.blobs.abandon(upload.incoming).await?;
-            }
+            held.take();
             return Err(problem);
         }
         progress(StatusCode::ACCEPTED, repository, id, size)
@@ -158,9 +163,8 @@ impl Registry {
     /// `DELETE`.
     pub(super) async fn abandon_upload(&self, access: &Access, repository: &str, id: &str) -> Answer {
         self.allow(access, "ecr:UploadLayerPart", repository)?;
-        let upload = self.held(access, repository, id).await?.take().ok_or(Problem::UploadUnknown)?;
+        self.held(access, repository, id).await?.take().ok_or(Problem::UploadUnknown)?;
         self.forget(id)?;
-        self.blobs.abandon(upload.incoming).await?;
         empty(StatusCode::NO_CONTENT, [])
     }
 
@@ -169,10 +173,9 @@ impl Registry {
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let received = receive(&mut upload.incoming, body).await;
-        if received.is_err() || !names::is_digest(digest) {
-            self.blobs.abandon(upload.incoming).await?;
-            return Err(received.err().unwrap_or(Problem::DigestInvalid));
+        receive(&mut upload.incoming, body).await?;
+        if !names::is_digest(digest) {
+            return Err(Problem::DigestInvalid);
         }
         let size = self.blobs.finish(upload.incoming, digest).await?.ok_or(Problem::DigestInvalid)?;
         self.hold(access, &Blob::new(repository, digest, size)).await?;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use eksile_aws::inputs::merge_tags;
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::inputs::{Tag, merge_tags};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use crate::names;
@@ -27,8 +27,11 @@ pub(super) struct Output {
 impl Command for CreateRepository {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![shapes::arn(call, &self.repository_name)]
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let tags: Vec<Tag> = self.tags.iter().map(Tag::from).collect();
+        let given = || tags.iter().map(|tag| (&tag.key, &tag.value));
+        let ask = || Ask::to(shapes::arn(call, &self.repository_name)).requesting(given());
+        Ok(if tags.is_empty() { vec![ask()] } else { vec![ask(), ask().action("ecr:TagResource")] })
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

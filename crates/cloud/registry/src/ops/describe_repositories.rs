@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use crate::records::Repository;
@@ -19,10 +19,10 @@ pub(super) struct Output {
 impl Lookup for DescribeRepositories {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
         match &*self.repository_names {
-            [] => vec![shapes::arn(call, "*")],
-            names => names.iter().map(|name| shapes::arn(call, name)).collect(),
+            [] => Ok(vec![Ask::to(shapes::arn(call, "*"))]),
+            names => names.iter().map(|name| shapes::ask(call, state, name)).collect(),
         }
     }
 

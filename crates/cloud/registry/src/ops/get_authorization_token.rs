@@ -1,6 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eksile_aws::{Call, Command, Fault, Place, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Place, Reads, Shape};
 use eksile_store::Txn;
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,6 +33,10 @@ const SWEPT: usize = 8;
 
 impl Command for GetAuthorizationToken {
     type Output = Output;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
         for id in &self.registry_ids {

@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Fault, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape};
 use eksile_store::View;
 
 use crate::records::{Manifest, Repository, Tag};
@@ -41,8 +41,8 @@ struct Image {
 impl Lookup for ListImages {
     type Output = Output;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![shapes::arn(call, &self.repository_name)]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![shapes::ask(call, state, &self.repository_name)?])
     }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Output, Fault> {

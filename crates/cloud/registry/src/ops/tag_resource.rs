@@ -1,5 +1,5 @@
-use eksile_aws::inputs::merge_tags;
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::inputs::{Tag, merge_tags};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use crate::shapes::{self, EcrTag, TAG_RULES};
@@ -17,8 +17,10 @@ pub(super) struct Output {}
 impl Command for TagResource {
     type Output = Output;
 
-    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![self.resource_arn.clone()]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let tags: Vec<Tag> = self.tags.iter().map(Tag::from).collect();
+        let ask = shapes::ask_arn(call, state, &self.resource_arn)?;
+        Ok(vec![ask.requesting(tags.iter().map(|tag| (&tag.key, &tag.value)))])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

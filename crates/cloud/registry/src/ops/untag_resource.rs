@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Command, Fault, Reads, Shape};
+use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
 use crate::shapes;
@@ -16,8 +16,8 @@ pub(super) struct Output {}
 impl Command for UntagResource {
     type Output = Output;
 
-    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![self.resource_arn.clone()]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![shapes::ask_arn(call, state, &self.resource_arn)?.naming(&self.tag_keys)])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {

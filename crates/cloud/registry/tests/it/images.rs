@@ -96,7 +96,7 @@ async fn another_account_sees_nothing() {
     let request =
         http::Request::get("/v2/app/manifests/v1").header(host[0].0, host[0].1).header("authorization", &stranger);
     let body = http_body_util::Empty::<bytes::Bytes>::new();
-    let answer = world.registry.handle(request.body(body).unwrap()).await;
+    let answer = world.registry.handle(request.body(body).unwrap(), &eksile_aws::Vantage::host()).await;
     assert_eq!(answer.status(), 403);
     // A blob that another repository holds is not there for this one, although the file is.
     let layer = digest_of(&vec![7; 100_000]);
@@ -192,26 +192,62 @@ async fn tags_of_an_immutable_repository_stay() {
 }
 
 #[tokio::test]
-async fn uploads_whose_clients_went_away_make_room() {
-    let world = World::start().await;
-    let login = world.repository(ACCOUNT, "app").await;
-    let begin = || world.send(&login, "POST", "/v2/app/blobs/uploads/", b"");
-    let first = begin().await.header("location").to_owned();
-    for _ in 1..1024 {
-        assert_eq!(begin().await.status, 202);
-    }
-    assert_eq!(begin().await.code(), "BLOB_UPLOAD_INVALID");
-    world.clock.pass(jiff::SignedDuration::from_mins(59));
-    assert_eq!(world.send(&login, "PATCH", &first, b"x").await.status, 202);
-    world.clock.pass(jiff::SignedDuration::from_mins(2));
-    assert_eq!(begin().await.status, 202);
-    assert_eq!(world.send(&login, "GET", &first, b"").await.status, 204);
-}
-
-#[tokio::test]
 async fn a_login_ends_after_twelve_hours() {
     let world = World::start().await;
     let login = world.repository(ACCOUNT, "app").await;
     world.clock.pass(jiff::SignedDuration::from_hours(13));
     assert_eq!(world.send(&login, "GET", "/v2/", b"").await.status, 401);
+}
+
+/// Who may see that a layer is there, and not pull it, does not get it by mounting it into a repository of their own.
+#[tokio::test]
+async fn attack_a_layer_is_mounted_by_who_may_not_pull_it() {
+    let world = World::start().await;
+    let own = world.repository(ACCOUNT, "secret").await;
+    world.repository(ACCOUNT, "mine").await;
+    push_image(&world, &own, "secret", "v1").await;
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ecr:GetDownloadUrlForLayer","Resource":"arn:aws:ecr:*:*:repository/secret"}]}"#;
+    let form: String = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("Action", "PutUserPolicy"),
+            ("Version", "2010-05-08"),
+            ("UserName", "admin"),
+            ("PolicyName", "no-pull"),
+            ("PolicyDocument", deny),
+        ])
+        .finish();
+    world.iam(ACCOUNT, &form).await;
+    let layer = digest_of(&vec![7; 100_000]);
+    assert_eq!(world.send(&own, "GET", &format!("/v2/secret/blobs/{layer}"), b"").await.status, 403);
+    let path = format!("/v2/mine/blobs/uploads/?mount={layer}&from=secret");
+    assert_eq!(world.send(&own, "POST", &path, b"").await.status, 202, "an upload begins instead");
+    assert_eq!(world.send(&own, "HEAD", &format!("/v2/mine/blobs/{layer}"), b"").await.status, 404);
+}
+
+/// One account's uploads leave room for another's, and leave nothing on the disk once they are given up.
+#[tokio::test]
+async fn attack_uploads_without_end() {
+    let world = World::start().await;
+    let flood = world.repository(ACCOUNT, "app").await;
+    let other = world.repository(OTHER, "theirs").await;
+    let uploads = world.dir.path().join("blobs/uploads");
+    let files = || std::fs::read_dir(&uploads).unwrap().count();
+    let begin = || world.send(&flood, "POST", "/v2/app/blobs/uploads/", b"");
+    let first = begin().await.header("location").to_owned();
+    let mut begun = 1;
+    while begun < 2000 && begin().await.status == 202 {
+        begun += 1;
+    }
+    assert_eq!((begun, files()), (256, 256));
+    let theirs = world.send(&other, "POST", "/v2/theirs/blobs/uploads/", b"").await;
+    assert_eq!(theirs.status, 202);
+    world.clock.pass(jiff::SignedDuration::from_mins(59));
+    assert_eq!(world.send(&flood, "PATCH", &first, b"x").await.status, 202);
+    world.clock.pass(jiff::SignedDuration::from_mins(2));
+    assert_eq!(begin().await.status, 202);
+    assert_eq!(world.send(&flood, "GET", &first, b"").await.status, 204, "it goes on");
+    assert_eq!(files(), 2, "those that were given up are gone");
+    let wrong = format!("/v2/app/blobs/uploads/?digest={}", digest_of(b"other"));
+    assert_eq!(world.send(&flood, "POST", &wrong, b"bytes").await.status, 400);
+    assert_eq!(files(), 2);
 }

@@ -34,7 +34,7 @@ impl World {
             let key = Some((format!("AKIA{account}0000"), "secret".to_owned()));
             store.write(|txn| eksile_iam::seed(txn, &SystemMint, clock.now(), account, key)).await.unwrap();
         }
-        let directory: Arc<dyn Directory> = Arc::new(IamDirectory);
+        let directory: Arc<dyn Directory> = Arc::new(IamDirectory::default());
         let services = vec![&eksile_registry::SERVICE, &eksile_iam::SERVICE];
         let door = Arc::new(Door::new(services, store.clone(), clock.clone(), directory.clone()));
         let server = AwsServer::start(door.clone()).await;
@@ -47,7 +47,7 @@ impl World {
     /// The registry after a restart.
     pub(crate) fn reopened(&self) -> Registry {
         let blobs = self.dir.path().join("blobs");
-        Registry::open(blobs, self.store.clone(), self.clock.clone(), Arc::new(IamDirectory)).unwrap()
+        Registry::open(blobs, self.store.clone(), self.clock.clone(), Arc::new(IamDirectory::default())).unwrap()
     }
 
     pub(crate) fn caller(&self, account: &str) -> AwsCli {
@@ -124,7 +124,7 @@ pub(crate) async fn send(
     let pieces: Vec<_> =
         body.chunks(1000).map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(piece)))).collect();
     let body = StreamBody::new(futures::stream::iter(pieces));
-    let (parts, body) = registry.handle(request.body(body).unwrap()).await.into_parts();
+    let (parts, body) = registry.handle(request.body(body).unwrap(), &Vantage::host()).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer { status: parts.status.as_u16(), headers: parts.headers, body }
 }

@@ -1,5 +1,7 @@
 //! What may change in a pod, by which door.
 
+use std::collections::{HashMap, HashSet};
+
 use eksile_kube::FieldErrors;
 use eksile_kube::strategy::restore;
 use serde_json::{Map, Value};
@@ -67,8 +69,9 @@ pub(super) fn resources_only(new: &mut Value, old: &Value) {
     restore(new, old, "status");
     keep_metadata(new, old);
     for (list, given) in lists.iter().zip(given) {
+        let given = by_name(&given);
         for container in items_mut(new, &format!("/spec/{list}")) {
-            let wanted = given.iter().find(|g| text(g, "/name") == text(container, "/name"));
+            let wanted = given.get(text(container, "/name"));
             if let (Some(wanted), Some(fields)) = (wanted, container.as_object_mut()) {
                 for field in ["resources", "resizePolicy"] {
                     put(fields, field, wanted.get(field).cloned().unwrap_or_default());
@@ -76,6 +79,15 @@ pub(super) fn resources_only(new: &mut Value, old: &Value) {
             }
         }
     }
+}
+
+/// The first of each name.
+fn by_name(items: &[Value]) -> HashMap<&str, &Value> {
+    let mut out = HashMap::with_capacity(items.len());
+    for item in items {
+        out.entry(text(item, "/name")).or_insert(item);
+    }
+    out
 }
 
 /// Checks an update of the object itself.
@@ -145,14 +157,15 @@ fn tolerations(new: &Value, old: &Value, errors: &mut FieldErrors) {
         copy
     };
     // The seconds of a toleration may change.
-    if before.iter().any(|old| !now.iter().any(|new| bare(new) == bare(old))) {
+    let now: HashSet<Value> = now.iter().map(bare).collect();
+    if before.iter().any(|old| !now.contains(&bare(old))) {
         let why = "existing toleration can not be modified except its tolerationSeconds";
         errors.forbidden("spec.tolerations", why);
     }
 }
 
 fn gates(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let before = items(old, "/spec/schedulingGates");
+    let before: HashSet<&Value> = items(old, "/spec/schedulingGates").iter().collect();
     for (index, gate) in items(new, "/spec/schedulingGates").iter().enumerate() {
         if !before.contains(gate) {
             let name = text(gate, "/name");
@@ -242,6 +255,7 @@ pub(super) fn validate_status(new: &Value, old: &Value, errors: &mut FieldErrors
 /// A container that is not to start again does not leave its end.
 fn restarts(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let policy = text(old, "/spec/restartPolicy");
+    let statuses = by_name(items(new, "/status/containerStatuses"));
     for (index, before) in items(old, "/status/containerStatuses").iter().enumerate() {
         let ended = at(before, "/state/terminated");
         if !ended.is_object() || policy == "Always" {
@@ -251,7 +265,7 @@ fn restarts(new: &Value, old: &Value, errors: &mut FieldErrors) {
             continue;
         }
         let name = text(before, "/name");
-        let now = items(new, "/status/containerStatuses").iter().find(|s| text(s, "/name") == name);
+        let now = statuses.get(name);
         if now.is_some_and(|now| !at(now, "/state/terminated").is_object()) {
             let path = format!("status.containerStatuses[{index}].state");
             errors.forbidden(path, "may not be transitioned to non-terminated state");
@@ -261,10 +275,10 @@ fn restarts(new: &Value, old: &Value, errors: &mut FieldErrors) {
 
 /// Checks a write to the ephemeral containers: they may only be added.
 pub(super) fn validate_ephemeral(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let now = items(new, "/spec/ephemeralContainers");
+    let now = by_name(items(new, "/spec/ephemeralContainers"));
     for before in items(old, "/spec/ephemeralContainers") {
         let name = text(before, "/name");
-        match now.iter().find(|c| text(c, "/name") == name) {
+        match now.get(name).copied() {
             None => {
                 let why = format!("existing ephemeral containers \"{name}\" may not be removed\n");
                 errors.forbidden("spec.ephemeralContainers", why);

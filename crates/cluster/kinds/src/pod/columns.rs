@@ -91,8 +91,9 @@ fn state(pod: &Value) -> (Count, String) {
 /// Counts over the init containers (all, and those that go on running), and why the pod still initializes.
 fn initial(pod: &Value) -> (Count, Count, Option<String>) {
     let declared = items(pod, "/spec/initContainers");
-    let goes_on =
-        |name: &str| declared.iter().any(|c| text(c, "/name") == name && text(c, "/restartPolicy") == "Always");
+    let lasting = declared.iter().filter(|c| text(c, "/restartPolicy") == "Always");
+    let lasting: std::collections::HashSet<&str> = lasting.map(|c| text(c, "/name")).collect();
+    let goes_on = |name: &str| lasting.contains(name);
     let (mut all, mut sidecars) = (Count::default(), Count::default());
     for (index, status) in items(pod, "/status/initContainerStatuses").iter().enumerate() {
         let sidecar = goes_on(text(status, "/name"));

@@ -1,10 +1,15 @@
 //! What a pod's author may want to know (`pkg/api/pod/warnings.go`).
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use serde_json::Value;
 
 use super::containers;
 use crate::tree::{at, items, number, text};
 
+/// Pairs of ports that get in each other's way are quadratic in number, and no more than this are told: of so many the
+/// answer's `Warning` headers (4,096 characters) could not tell more anyway.
+const MOST: usize = 1000;
 /// Labels of nodes that have newer names.
 const OLD_LABELS: &[(&str, &str)] = &[
     ("beta.kubernetes.io/arch", "deprecated since v1.14; use \"kubernetes.io/arch\" instead"),
@@ -73,10 +78,10 @@ fn old_names(pod: &Value, out: &mut Vec<String>) {
 
 fn doubles(pod: &Value, out: &mut Vec<String>) {
     let mut twice = |list: &str, field: &str, what: &str| {
-        let members = items(pod, &format!("/spec/{list}"));
-        for (index, one) in members.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for (index, one) in items(pod, &format!("/spec/{list}")).iter().enumerate() {
             let value = text(one, &format!("/{field}"));
-            if members[..index].iter().any(|other| text(other, &format!("/{field}")) == value) {
+            if !seen.insert(value) {
                 out.push(format!("spec.{list}[{index}].{field}: duplicate {what} \"{value}\""));
             }
         }
@@ -105,10 +110,10 @@ fn fractions(path: &str, container: &Value, out: &mut Vec<String>) {
 }
 
 fn hidden_variables(path: &str, container: &Value, out: &mut Vec<String>) {
-    let variables = items(container, "/env");
-    for (index, variable) in variables.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for (index, variable) in items(container, "/env").iter().enumerate() {
         let name = text(variable, "/name");
-        if !variables[..index].iter().any(|other| text(other, "/name") == name) {
+        if seen.insert(name) {
             continue;
         }
         let reference = format!("$({name})");
@@ -128,35 +133,76 @@ fn ports(pod: &Value, out: &mut Vec<String>) {
             ports.map(move |(index, port)| (format!("{path}.ports[{index}]"), port))
         })
         .collect();
-    let host = |port: &Value| (text(port, "/hostIP").to_owned(), number(port, "/hostPort").unwrap_or_default());
+    let mut known: HashMap<(&str, Option<i64>), HostPorts<'_>> = HashMap::new();
     for (index, (path, port)) in all.iter().enumerate() {
-        for (other_path, other) in &all[..index] {
-            let same = text(port, "/protocol") == text(other, "/protocol")
-                && number(port, "/containerPort") == number(other, "/containerPort");
-            let (own, theirs) = (host(port), host(other));
-            if !same {
-                continue;
+        let earlier = known.entry((text(port, "/protocol"), number(port, "/containerPort"))).or_default();
+        let (ip, host) = (text(port, "/hostIP"), number(port, "/hostPort").unwrap_or_default());
+        for other in earlier.at_odds_with(ip, host) {
+            if out.len() >= MOST {
+                return;
             }
-            let what = if own == theirs {
+            let (other_path, other) = &all[other];
+            let theirs = (text(other, "/hostIP"), number(other, "/hostPort").unwrap_or_default());
+            let what = if (ip, host) == theirs {
                 "duplicate"
-            } else if own.1 == 0 || theirs.1 == 0 {
+            } else if host == 0 || theirs.1 == 0 {
                 "overlapping"
-            } else if own.1 == theirs.1 && own.0.is_empty() != theirs.0.is_empty() {
-                "dangerously ambiguous"
             } else {
-                continue;
+                "dangerously ambiguous"
             };
             out.push(format!("{path}: {what} port definition with {other_path}"));
         }
+        earlier.add(index, ip, host);
     }
     named_ports(&all, out);
 }
 
+/// The ports of one number and protocol, by where they are on the host.
+#[derive(Default)]
+struct HostPorts<'a> {
+    all: Vec<usize>,
+    /// Those that are nowhere in particular.
+    open: Vec<usize>,
+    by_port: HashMap<i64, Vec<usize>>,
+    by_place: HashMap<(&'a str, i64), Vec<usize>>,
+}
+
+impl<'a> HostPorts<'a> {
+    fn add(&mut self, index: usize, ip: &'a str, host: i64) {
+        self.all.push(index);
+        if host == 0 {
+            self.open.push(index);
+        }
+        self.by_port.entry(host).or_default().push(index);
+        self.by_place.entry((ip, host)).or_default().push(index);
+    }
+
+    /// Those that get in the way of another port, in their order. No more than can be told of.
+    fn at_odds_with(&self, ip: &'a str, host: i64) -> Vec<usize> {
+        if host == 0 {
+            return self.all.iter().copied().take(MOST).collect();
+        }
+        let some = |list: Option<&Vec<usize>>| list.into_iter().flatten().copied().take(MOST).collect::<Vec<_>>();
+        let mut found: BTreeSet<usize> = self.open.iter().copied().take(MOST).collect();
+        if ip.is_empty() {
+            found.extend(some(self.by_port.get(&host)));
+        } else {
+            found.extend(some(self.by_place.get(&(ip, host))));
+            found.extend(some(self.by_place.get(&("", host))));
+        }
+        found.into_iter().collect()
+    }
+}
+
 fn named_ports(all: &[(String, &Value)], out: &mut Vec<String>) {
-    for (index, (path, port)) in all.iter().enumerate() {
+    let mut firsts: HashMap<&str, &str> = HashMap::new();
+    for (path, port) in all {
         let name = text(port, "/name");
-        let first = all[..index].iter().find(|(_, other)| text(other, "/name") == name);
-        if let Some((other, _)) = first.filter(|_| !name.is_empty()) {
+        if name.is_empty() {
+            continue;
+        }
+        let other = *firsts.entry(name).or_insert(path);
+        if other != path {
             out.push(format!(
                 "{path}: duplicate port name \"{name}\" with {other}, services and probes that select ports by name will use {other}"
             ));

@@ -41,9 +41,9 @@ impl Strategy for Role {
         }
         for (index, selector) in selectors.iter().enumerate() {
             let path = format!("aggregationRule.clusterRoleSelectors[{index}]");
-            let before = errors.as_slice().len();
+            let before = errors.count();
             label_selector(selector, &path, errors);
-            if errors.as_slice().len() > before {
+            if errors.count() > before {
                 errors.invalid(path, &"null".into(), "invalid label selector.");
             }
         }

@@ -3,6 +3,7 @@
 //! Each one taken is a key of its own (`/registry/allocated/…`), so that a look is one lookup however many services there
 //! are.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use eksile_base::entropy;
@@ -99,12 +100,12 @@ pub(super) fn stage(
 /// What a service holds.
 #[derive(Default)]
 struct Held {
-    keys: Vec<String>,
+    keys: HashSet<String>,
 }
 
 impl Held {
     fn of(service: &Value) -> Self {
-        let mut keys: Vec<String> = Vec::new();
+        let mut keys: HashSet<String> = HashSet::new();
         if takes_address(service) {
             let addresses =
                 items(service, "/spec/clusterIPs").iter().filter_map(Value::as_str).filter(|ip| *ip != "None");
@@ -112,17 +113,17 @@ impl Held {
         }
         for port in items(service, "/spec/ports") {
             if let Some(node) = number(port, "/nodePort").filter(|n| *n != 0) {
-                keys.push(port_key(node.unsigned_abs(), text(port, "/protocol")));
+                keys.insert(port_key(node.unsigned_abs(), text(port, "/protocol")));
             }
         }
         if let Some(port) = number(service, "/spec/healthCheckNodePort").filter(|n| *n != 0) {
-            keys.push(port_key(port.unsigned_abs(), "TCP"));
+            keys.insert(port_key(port.unsigned_abs(), "TCP"));
         }
         Self { keys }
     }
 
     fn has(&self, key: &str) -> bool {
-        self.keys.iter().any(|k| k == key)
+        self.keys.contains(key)
     }
 
     fn release(&self, txn: &mut Txn<'_>, kept: &Held) {
@@ -221,6 +222,8 @@ impl Draft<'_, '_, '_> {
 
     fn node_ports(&mut self, service: &mut Value) {
         let wanted = takes_node_ports(service);
+        // A service of many ports looks through a full range once, not once for each.
+        let mut full: HashSet<String> = HashSet::new();
         for (index, port) in items_mut(service, "/spec/ports").enumerate() {
             let protocol = text(port, "/protocol").to_owned();
             let asked = number(port, "/nodePort").unwrap_or_default().unsigned_abs();
@@ -228,8 +231,10 @@ impl Draft<'_, '_, '_> {
             if asked != 0 {
                 self.chosen_port(asked, &protocol, &path);
             } else if wanted {
-                let Some(drawn) = self.draw_port(&protocol) else {
+                let drawn = if full.contains(&protocol) { None } else { self.draw_port(&protocol) };
+                let Some(drawn) = drawn else {
                     self.errors.invalid(path, &0.into(), "range is full");
+                    full.insert(protocol);
                     continue;
                 };
                 self.take(&port_key(drawn, &protocol));

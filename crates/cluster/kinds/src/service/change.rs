@@ -1,5 +1,7 @@
 //! What an update may leave out, and what goes with a change of type (`pkg/registry/core/service/strategy.go`).
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value, json};
 
 use super::{reachable_from_outside, takes_address, takes_health_port, takes_node_ports};
@@ -39,12 +41,16 @@ fn copy(spec: &mut Map<String, Value>, old: &Value, field: &str) {
 fn keep_node_ports(new: &mut Value, old: &Value) {
     let node_port = |port: &Value| number(port, "/nodePort").filter(|n| *n > 0);
     let key = |port: &Value| (text(port, "/protocol").to_owned(), number(port, "/port"));
-    let asked: Vec<i64> = items(new, "/spec/ports").iter().filter_map(node_port).collect();
+    let asked: HashSet<i64> = items(new, "/spec/ports").iter().filter_map(node_port).collect();
+    let mut known = HashMap::new();
+    for port in items(old, "/spec/ports") {
+        known.entry(key(port)).or_insert_with(|| node_port(port));
+    }
     for port in items_mut(new, "/spec/ports") {
         if node_port(port).is_some() {
             continue;
         }
-        let before = items(old, "/spec/ports").iter().find(|p| key(p) == key(port)).and_then(node_port);
+        let before = known.get(&key(port)).copied().flatten();
         if let (Some(before), Some(fields)) = (before.filter(|n| !asked.contains(n)), port.as_object_mut()) {
             fields.insert("nodePort".into(), before.into());
         }

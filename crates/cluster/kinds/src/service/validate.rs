@@ -1,5 +1,6 @@
 //! What a service must be (`pkg/apis/core/validation`).
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use eksile_kube::FieldErrors;
@@ -27,7 +28,7 @@ pub(super) fn service(object: &Value, context: &Context<'_>, errors: &mut FieldE
         errors.required("spec.ports", "");
     }
     by_type(object, kind, errors);
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: HashSet<&str> = HashSet::with_capacity(ports.len());
     for (index, one) in ports.iter().enumerate() {
         service_port(one, ports.len() > 1, &mut names, &format!("spec.ports[{index}]"), errors);
     }
@@ -74,7 +75,7 @@ fn by_type(object: &Value, kind: &str, errors: &mut FieldErrors) {
     }
 }
 
-fn service_port<'a>(one: &'a Value, named: bool, names: &mut Vec<&'a str>, path: &str, errors: &mut FieldErrors) {
+fn service_port<'a>(one: &'a Value, named: bool, names: &mut HashSet<&'a str>, path: &str, errors: &mut FieldErrors) {
     let name = text(one, "/name");
     if name.is_empty() {
         if named {
@@ -82,10 +83,9 @@ fn service_port<'a>(one: &'a Value, named: bool, names: &mut Vec<&'a str>, path:
         }
     } else {
         label(name, &format!("{path}.name"), errors);
-        if names.contains(&name) {
+        if !names.insert(name) {
             errors.duplicate(format!("{path}.name"), &name.into());
         }
-        names.push(name);
     }
     port_number(number(one, "/port").unwrap_or_default(), &format!("{path}.port"), errors);
     one_of(text(one, "/protocol"), PROTOCOLS, &format!("{path}.protocol"), errors);
@@ -110,7 +110,7 @@ fn affinity(object: &Value, errors: &mut FieldErrors) {
 
 /// `clusterIP`, `clusterIPs` and the families fit each other and the cluster.
 fn addresses(object: &Value, context: &Context<'_>, errors: &mut FieldErrors) {
-    let before = errors.as_slice().len();
+    let before = errors.count();
     let (one, many) = (text(object, "/spec/clusterIP"), items(object, "/spec/clusterIPs"));
     match (one.is_empty(), many.first()) {
         (false, None) => errors.required("spec.clusterIPs", ""),
@@ -126,6 +126,14 @@ fn addresses(object: &Value, context: &Context<'_>, errors: &mut FieldErrors) {
         }
         _ => {}
     }
+    let mut families = HashSet::new();
+    for (index, one) in items(object, "/spec/ipFamilies").iter().enumerate() {
+        let path = format!("spec.ipFamilies[{index}]");
+        one_of(one.as_str().unwrap_or_default(), &["IPv4", "IPv6"], &path, errors);
+        if !families.insert(one) {
+            errors.duplicate(path, one);
+        }
+    }
     for (index, ip) in many.iter().enumerate() {
         if index == 0 && *ip == "None" {
             if many.len() > 1 {
@@ -140,7 +148,7 @@ fn addresses(object: &Value, context: &Context<'_>, errors: &mut FieldErrors) {
     }
     let selectorless =
         is_headless(object) && at(object, "/spec/selector").as_object().is_none_or(serde_json::Map::is_empty);
-    if errors.as_slice().len() == before && !selectorless {
+    if errors.count() == before && !selectorless {
         stacks(object, context, errors);
     }
 }
@@ -188,21 +196,21 @@ fn external_address(given: &str, path: &str, errors: &mut FieldErrors) {
 
 fn node_ports(ports: &[Value], kind: &str, errors: &mut FieldErrors) {
     let node_port = |p: &Value| number(p, "/nodePort").filter(|n| *n != 0);
-    let protocol = |p: &Value| text(p, "/protocol").to_owned();
     if kind == "ClusterIP" {
         for (index, _) in ports.iter().enumerate().filter(|(_, p)| node_port(p).is_some()) {
             errors.forbidden(format!("spec.ports[{index}].nodePort"), "may not be used when `type` is 'ClusterIP'");
         }
     }
+    let mut taken = HashSet::with_capacity(ports.len());
     for (index, one) in ports.iter().enumerate() {
-        let twin = |p: &&Value| node_port(p) == node_port(one) && protocol(p) == protocol(one);
-        if let Some(taken) = node_port(one).filter(|_| ports[..index].iter().any(|p| twin(&p))) {
-            errors.duplicate(format!("spec.ports[{index}].nodePort"), &taken.into());
+        let Some(own) = node_port(one) else { continue };
+        if !taken.insert((own, text(one, "/protocol"))) {
+            errors.duplicate(format!("spec.ports[{index}].nodePort"), &own.into());
         }
     }
+    let mut seen = HashSet::with_capacity(ports.len());
     for (index, one) in ports.iter().enumerate() {
-        let twin = |p: &Value| number(p, "/port") == number(one, "/port") && protocol(p) == protocol(one);
-        if ports[..index].iter().any(twin) {
+        if !seen.insert((number(one, "/port"), text(one, "/protocol"))) {
             errors.push(FieldError {
                 kind: FieldErrorKind::Duplicate,
                 field: format!("spec.ports[{index}]"),

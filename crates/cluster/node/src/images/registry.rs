@@ -1,28 +1,28 @@
 //! Pulling: the OCI distribution protocol, with the node's own credentials for ECR.
 
-use std::fs;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::SHA256;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
-use http_body_util::BodyExt;
+use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 use serde::Deserialize;
 
 use super::reference::{Reference, is_digest};
 use super::store::{Image, ImageConfig, Images, layer_name};
-use super::unpack::{UnpackError, unpack};
+use super::unpack::UnpackError;
 use crate::aws::{Metadata, MetadataError, sign};
 use crate::web::{self, Body, WebError};
 
 /// Largest manifest or configuration, as registries limit it.
 const DOCUMENT_MAX: usize = 4 << 20;
+/// How long a registry may be silent.
+const STALLED: Duration = Duration::from_secs(60);
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json";
@@ -57,6 +57,14 @@ pub enum PullError {
         /// What is wrong.
         reason: String,
     },
+    /// Nothing came for too long.
+    #[error("failed to pull and unpack image {image:?}: no progress for {seconds} s")]
+    Stalled {
+        /// Full reference.
+        image: String,
+        /// How long.
+        seconds: u64,
+    },
     /// No credentials for the registry.
     #[error("no credentials for the registry: {0}")]
     Credentials(#[from] MetadataError),
@@ -70,11 +78,11 @@ pub enum PullError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
-    digest: String,
-    size: u64,
+pub(super) struct Descriptor {
+    pub(super) digest: String,
+    pub(super) size: u64,
     #[serde(default)]
-    media_type: String,
+    pub(super) media_type: String,
     platform: Option<Platform>,
 }
 
@@ -84,15 +92,17 @@ struct Platform {
     os: String,
 }
 
+/// What is asked for as a manifest: an image's, or a list of them.
 #[derive(Deserialize)]
+struct Document {
+    manifests: Option<Vec<Descriptor>>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+}
+
 struct Manifest {
     config: Descriptor,
     layers: Vec<Descriptor>,
-}
-
-#[derive(Deserialize)]
-struct Index {
-    manifests: Vec<Descriptor>,
 }
 
 #[derive(Deserialize)]
@@ -110,15 +120,16 @@ struct RootFs {
 /// Pulls images into a store.
 #[derive(Debug)]
 pub struct Puller {
-    images: Arc<Images>,
+    pub(super) images: Arc<Images>,
     tls: Arc<ClientConfig>,
     metadata: Arc<Metadata>,
+    patience: Duration,
 }
 
 /// One pull: where from, and the header that opens the door.
-struct Session<'a> {
-    puller: &'a Puller,
-    reference: &'a Reference,
+pub(super) struct Session<'a> {
+    pub(super) puller: &'a Puller,
+    pub(super) reference: &'a Reference,
     authorization: Option<String>,
 }
 
@@ -126,7 +137,14 @@ impl Puller {
     /// `tls` says whom to trust; `metadata` gives credentials for ECR.
     #[must_use]
     pub fn new(images: Arc<Images>, tls: Arc<ClientConfig>, metadata: Arc<Metadata>) -> Self {
-        Self { images, tls, metadata }
+        Self { images, tls, metadata, patience: STALLED }
+    }
+
+    /// Gives up after this long without progress.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Pulls `name`, with `basic` (`user:password`) if a pull secret gives it. What is here already is not moved again.
@@ -179,45 +197,85 @@ fn ecr_region(registry: &str) -> Option<&str> {
 
 impl Session<'_> {
     async fn run(&self) -> Result<Image, PullError> {
-        let (mut body, mut digest) = self.document("manifests", self.reference.selector()).await?;
-        if let Ok(index) = serde_json::from_slice::<Index>(&body) {
-            let here = |platform: &Platform| platform.os == "linux" && platform.architecture == architecture();
-            let wanted = index.manifests.iter().find(|one| one.platform.as_ref().is_none_or(here));
-            let wanted = wanted.ok_or_else(|| self.content("no match for platform in manifest: not found"))?;
-            (body, digest) = self.document("manifests", &wanted.digest).await?;
+        let images = &self.puller.images;
+        let (manifest, digest) = self.manifest().await?;
+        let here = format!("{}/{}", self.reference.registry, self.reference.repository);
+        let known = images.by_digest(&digest);
+        // Its registry has just given this caller the manifest, and once gave all of it.
+        if let Some(image) = known.as_ref().filter(|image| image.repositories.contains(&here)) {
+            return Ok(image.clone());
         }
-        if let Some(image) = self.puller.images.by_digest(&digest) {
-            return Ok(image);
-        }
-        let manifest: Manifest = serde_json::from_slice(&body).map_err(|error| self.content(&error.to_string()))?;
-        let (body, _) = self.document("blobs", &manifest.config.digest).await?;
+        let body = self.document("blobs", &manifest.config.digest).await?.0;
+        self.sized(&manifest.config, &body)?;
         let configuration: Configuration =
             serde_json::from_slice(&body).map_err(|error| self.content(&error.to_string()))?;
-        let diff_ids = configuration.rootfs.diff_ids;
-        if diff_ids.len() != manifest.layers.len() || !diff_ids.iter().all(|id| is_digest(id)) {
-            return Err(self.content("mismatched image rootfs and manifest layers"));
-        }
-        for (layer, diff_id) in manifest.layers.iter().zip(&diff_ids) {
-            self.layer(layer, diff_id).await?;
-        }
+        self.layers(&manifest.layers, &configuration.rootfs.diff_ids).await?;
+        let mut repositories = known.map(|image| image.repositories).unwrap_or_default();
+        repositories.insert(here);
         Ok(Image {
             digest,
             id: manifest.config.digest,
-            layers: diff_ids.iter().map(|id| layer_name(id)).collect(),
-            size: manifest.layers.iter().map(|layer| layer.size).sum(),
+            layers: manifest.layers.iter().map(|layer| layer_name(&layer.digest)).collect(),
+            size: manifest.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.size)),
             config: configuration.config.unwrap_or_default(),
+            repositories,
         })
     }
 
-    fn content(&self, reason: &str) -> PullError {
+    /// The manifest that the reference names, for this machine, and its digest. All that it names has a digest.
+    async fn manifest(&self) -> Result<(Manifest, String), PullError> {
+        let (mut body, mut digest) = self.document("manifests", self.reference.selector()).await?;
+        let mut document = self.parse(&body)?;
+        if let Some(manifests) = document.manifests {
+            let here = |platform: &Platform| platform.os == "linux" && platform.architecture == architecture();
+            let wanted = manifests.iter().find(|one| one.platform.as_ref().is_none_or(here));
+            let wanted = wanted.ok_or_else(|| self.content("no match for platform in manifest: not found"))?;
+            (body, digest) = self.document("manifests", &wanted.digest).await?;
+            self.sized(wanted, &body)?;
+            document = self.parse(&body)?;
+        }
+        let (Some(config), Some(layers)) = (document.config, document.layers) else {
+            return Err(self.content("the manifest is not one of an image"));
+        };
+        Ok((Manifest { config, layers }, digest))
+    }
+
+    fn parse(&self, body: &[u8]) -> Result<Document, PullError> {
+        let document: Document = serde_json::from_slice(body).map_err(|error| self.content(&error.to_string()))?;
+        // Otherwise two readers could see two images in it.
+        if document.manifests.is_some() && (document.config.is_some() || document.layers.is_some()) {
+            return Err(self.content("the manifest is both one of an image and a list of them"));
+        }
+        Ok(document)
+    }
+
+    fn sized(&self, descriptor: &Descriptor, body: &[u8]) -> Result<(), PullError> {
+        if descriptor.size == body.len() as u64 {
+            return Ok(());
+        }
+        let (digest, size) = (&descriptor.digest, descriptor.size);
+        Err(self.content(&format!("{digest} has {} bytes, its descriptor says {size}", body.len())))
+    }
+
+    /// What comes of `work`, unless nothing has come for too long.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, PullError> {
+        let patience = self.puller.patience;
+        let stalled = |_| PullError::Stalled { image: self.reference.to_string(), seconds: patience.as_secs() };
+        tokio::time::timeout(patience, work).await.map_err(stalled)
+    }
+
+    pub(super) fn content(&self, reason: &str) -> PullError {
         PullError::Content { image: self.reference.to_string(), reason: reason.to_owned() }
     }
 
-    /// A small object and its digest, verified when it was asked for by digest.
+    /// A small object and its digest, verified when it was asked for by digest. Only a manifest has other names.
     async fn document(&self, kind: &str, selector: &str) -> Result<(Bytes, String), PullError> {
-        let response = self.get(kind, selector).await?;
+        if !is_digest(selector) && selector != self.reference.selector() {
+            return Err(self.content("what the manifest names has no sha256 digest"));
+        }
+        let response = self.ask(Method::GET, kind, selector).await?;
         let unreachable = |source| PullError::Unreachable { image: self.reference.to_string(), source };
-        let body = web::read(response, DOCUMENT_MAX).await.map_err(unreachable)?;
+        let body = self.in_time(web::read(response, DOCUMENT_MAX)).await?.map_err(unreachable)?;
         let digest = format!("sha256:{}", hex::encode(aws_lc_rs::digest::digest(&SHA256, &body)));
         if is_digest(selector) && selector != digest {
             return Err(self.content(&format!("unexpected digest {digest}, expected {selector}")));
@@ -225,22 +283,28 @@ impl Session<'_> {
         Ok((body, digest))
     }
 
-    async fn get(&self, kind: &str, selector: &str) -> Result<Response<Incoming>, PullError> {
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        kind: &str,
+        selector: &str,
+    ) -> Result<Response<Incoming>, PullError> {
         let Reference { registry, repository, .. } = self.reference;
         let image = || self.reference.to_string();
         // A registry on this very machine may speak plainly, as containerd allows it.
         let local = ["localhost", "127.0.0.1"].iter().any(|host| registry.split(':').next() == Some(host));
         let scheme = if local { "http" } else { "https" };
         let url = format!("{scheme}://{registry}/v2/{repository}/{kind}/{selector}");
-        let mut request = Request::get(&url).header(header::ACCEPT, MANIFESTS);
+        let mut request = Request::builder().method(&method).uri(&url).header(header::ACCEPT, MANIFESTS);
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request
             .body(Body::default())
             .map_err(|error| PullError::Refused { image: image(), reason: error.to_string() })?;
-        let response = web::once(&self.puller.tls, request)
-            .await
+        let response = self
+            .in_time(web::once(&self.puller.tls, request))
+            .await?
             .map_err(|source| PullError::Unreachable { image: image(), source })?;
         match response.status() {
             StatusCode::OK => Ok(response),
@@ -256,115 +320,10 @@ impl Session<'_> {
             }),
             status => Err(PullError::Refused {
                 image: image(),
-                reason: format!("unexpected status from GET request to {url}: {status}"),
+                reason: format!("unexpected status from {method} request to {url}: {status}"),
             }),
         }
     }
-
-    /// Fetches and unpacks one layer, unless it is here.
-    async fn layer(&self, layer: &Descriptor, diff_id: &str) -> Result<(), PullError> {
-        let name = layer_name(diff_id);
-        let images = &self.puller.images;
-        let target = images.layer(&name);
-        if target.is_dir() {
-            return Ok(());
-        }
-        if !is_digest(&layer.digest) {
-            return Err(self.content("unsupported digest of a layer"));
-        }
-        if layer.media_type.ends_with("zstd") {
-            return Err(self.content("layers compressed with zstd are not supported"));
-        }
-        let unique = format!("{name}-{}", hex::encode(random()?));
-        let blob = Blob(images.partial(&format!("{unique}.blob")));
-        self.download(layer, &blob.0).await?;
-        let partial = images.partial(&unique);
-        let expected = diff_id.to_owned();
-        let unpacked = tokio::task::spawn_blocking(move || extract(&blob.0, &partial, &target, &expected)).await;
-        match unpacked.map_err(io::Error::other)?? {
-            true => Ok(()),
-            false => Err(self.content(&format!("wrong diff id calculated on extraction, expected {diff_id}"))),
-        }
-    }
-
-    async fn download(&self, layer: &Descriptor, to: &Path) -> Result<(), PullError> {
-        let mut body = self.get("blobs", &layer.digest).await?.into_body();
-        let mut file = fs::File::create(to)?;
-        let mut hash = Context::new(&SHA256);
-        let mut left = layer.size;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| self.content(&error.to_string()))?;
-            let Ok(data) = frame.into_data() else { continue };
-            left = left
-                .checked_sub(data.len() as u64)
-                .ok_or_else(|| self.content("a layer is larger than its manifest says"))?;
-            hash.update(&data);
-            file.write_all(&data)?;
-        }
-        let digest = format!("sha256:{}", hex::encode(hash.finish()));
-        if digest != layer.digest {
-            return Err(self.content(&format!("unexpected digest {digest}, expected {}", layer.digest)));
-        }
-        Ok(())
-    }
-}
-
-/// A layer as it came, removed when it is done with: also when the pull fails or is called off.
-struct Blob(PathBuf);
-
-impl Drop for Blob {
-    fn drop(&mut self) {
-        match fs::remove_file(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%error, path = %self.0.display(), "left behind");
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Unpacks beside the target and renames: a layer's directory is complete or not there. False: not the content promised.
-fn extract(blob: &Path, partial: &Path, target: &Path, diff_id: &str) -> Result<bool, PullError> {
-    fs::create_dir(partial)?;
-    let mut file = fs::File::open(blob)?;
-    let mut magic = [0; 2];
-    let gzip = file.read(&mut magic)? == 2 && magic == [0x1f, 0x8b];
-    let file = io::BufReader::with_capacity(1 << 16, fs::File::open(blob)?);
-    let plain: Box<dyn Read> = if gzip { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) };
-    let mut hashing = Hashing { from: plain, hash: Context::new(&SHA256) };
-    unpack(&mut hashing, partial)?;
-    // The archive's end marker may come before the stream's end.
-    io::copy(&mut hashing, &mut io::sink())?;
-    let right = format!("sha256:{}", hex::encode(hashing.hash.finish())) == diff_id;
-    if !right {
-        fs::remove_dir_all(partial)?;
-        return Ok(false);
-    }
-    match fs::rename(partial, target) {
-        // Another pull brought the same layer meanwhile.
-        Err(_) if target.is_dir() => fs::remove_dir_all(partial)?,
-        other => other?,
-    }
-    Ok(true)
-}
-
-struct Hashing {
-    from: Box<dyn Read>,
-    hash: Context,
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.from.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
-fn random() -> io::Result<[u8; 8]> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("no entropy"))?;
-    Ok(bytes)
 }
 
 fn architecture() -> &'static str {

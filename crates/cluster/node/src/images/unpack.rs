@@ -3,23 +3,34 @@
 //! The archive is a stranger's: every path is resolved by the kernel beneath the layer's own directory, links are never
 //! followed out of it, and what an entry replaces is removed, not written through.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
-    fsetxattr, linkat, makedev, mkdirat, mknodat, openat, openat2, symlinkat, unlinkat, utimensat,
+    fsetxattr, linkat, makedev, mkdirat, mknodat, openat, openat2, symlinkat, utimensat,
 };
+use rustix::io::Errno;
 use tar::{Archive, Entry, EntryType};
 
-/// Most bytes a layer may hold unpacked.
-const LAYER_MAX: u64 = 32 << 30;
+use crate::tree::remove_at;
+
 /// Most entries of a layer.
-const ENTRIES_MAX: u64 = 4_000_000;
+const ENTRIES_MAX: u64 = 1_000_000;
+/// Most bytes of an entry's names and attributes: they are held in memory.
+const HEAD_MAX: u64 = 1 << 20;
+/// Most bytes of the names of a layer's directories together: they are held in memory, too.
+const NAMES_MAX: usize = 64 << 20;
+/// What an entry costs beside its content, about: an inode and a place in a directory.
+const ENTRY_COST: u64 = 4096;
+
+/// Marks a directory that hides those of its name below.
+const OPAQUE: &str = "user.overlay.opaque";
 
 /// Why a layer was not unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -45,39 +56,72 @@ pub enum UnpackError {
     },
 }
 
-/// Unpacks an uncompressed archive into `directory`, which exists. Whiteouts become overlay's own marks.
+/// Unpacks an uncompressed archive into `directory`, which exists. Whiteouts become overlay's own marks. Returns how many
+/// of the `room` bytes it takes, at most: a sparse file counts as long as it is, and an entry without content 4 KiB.
 ///
 /// # Errors
 /// [`UnpackError`]; the directory then holds a part, and must be thrown away.
-pub fn unpack(archive: impl Read, directory: &Path) -> Result<(), UnpackError> {
+pub fn unpack(archive: impl Read, directory: &Path, room: u64) -> Result<u64, UnpackError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, directory, flags, Mode::empty())
         .map_err(|error| UnpackError::Write { path: directory.display().to_string(), source: error.into() })?;
-    let mut archive = Archive::new(archive.take(LAYER_MAX));
-    let mut count = 0;
+    let (mut left, head) = (room, Cell::new(u64::MAX));
+    let mut archive = Archive::new(Headed { from: archive, left: &head });
+    let (mut count, mut names) = (0, 0);
     // Times of directories are set last: making their content would change them.
     let mut directories = Vec::new();
-    for entry in archive.entries().map_err(UnpackError::Read)? {
+    let mut entries = archive.entries().map_err(UnpackError::Read)?;
+    loop {
+        head.set(HEAD_MAX);
+        let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(UnpackError::Read)?;
+        head.set(u64::MAX);
         count += 1;
         let path = clean(&entry)?;
+        let refused = |reason| Err(UnpackError::Refused { path: path.display().to_string(), reason });
         if count > ENTRIES_MAX {
-            return Err(UnpackError::Refused { path: path.display().to_string(), reason: "too many entries" });
+            return refused("too many entries");
         }
         let at = |source: io::Error| UnpackError::Write { path: path.display().to_string(), source };
+        left = left.checked_sub(entry.size().saturating_add(ENTRY_COST)).ok_or_else(|| at(too_large()))?;
         match place(&root, &path, &mut entry).map_err(at)? {
-            Placed::Directory(modified) => directories.push((path.clone(), modified)),
-            Placed::Other => {}
-            Placed::Unknown => {
-                return Err(UnpackError::Refused { path: path.display().to_string(), reason: "unknown kind of entry" });
+            Placed::Directory(modified) => {
+                names += path.as_os_str().len();
+                directories.push((path.clone(), modified));
             }
+            Placed::Other => {}
+            Placed::Unknown => return refused("unknown kind of entry"),
         }
+        if names > NAMES_MAX {
+            return refused("too many directories");
+        }
+        // What an entry has beside what was taken, so that only a head lies before the next.
+        io::copy(&mut entry, &mut io::sink()).map_err(UnpackError::Read)?;
     }
     for (path, modified) in directories.iter().rev() {
         // One that was replaced later has no time to set.
         let _ = set_time(&root, path, *modified);
     }
-    Ok(())
+    Ok(room - left)
+}
+
+fn too_large() -> io::Error {
+    io::Error::other("the image is larger unpacked than there is room for")
+}
+
+/// An archive of which only so much may be read at a time: what describes an entry is read as a whole.
+struct Headed<'a, R> {
+    from: R,
+    left: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Headed<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        let rest = self.left.get().checked_sub(count as u64);
+        self.left.set(rest.ok_or_else(|| io::Error::other("names or attributes of an entry are too long"))?);
+        Ok(count)
+    }
 }
 
 enum Placed {
@@ -119,8 +163,10 @@ fn place<R: Read>(root: &OwnedFd, path: &Path, entry: &mut Entry<'_, R>) -> io::
         white_out(&parent, hidden)?;
         return Ok(Placed::Other);
     }
-    if !make(root, &parent, name, entry, kind)? {
-        return Ok(Placed::Unknown);
+    match make(root, &parent, name, entry)? {
+        Made::Here => {}
+        Made::LeftOut => return Ok(Placed::Other),
+        Made::Unknown => return Ok(Placed::Unknown),
     }
     if kind == EntryType::Link {
         return Ok(Placed::Other);
@@ -162,54 +208,70 @@ fn make_parents(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// A removed file is a 0:0 character device; an opaque directory has an attribute (kernel documentation, "Overlay
-/// Filesystem").
+/// Filesystem"): the one that may be set in a user namespace, where the `trusted.` ones are nobody's.
 fn white_out(parent: &OwnedFd, hidden: &[u8]) -> io::Result<()> {
     if hidden == b".wh..opq" {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(parent, ".", flags, Mode::empty())?;
-        return Ok(fsetxattr(&directory, "trusted.overlay.opaque", b"y", XattrFlags::empty())?);
+        return Ok(fsetxattr(&directory, OPAQUE, b"y", XattrFlags::empty())?);
     }
     let name = OsStr::from_bytes(hidden);
     if hidden.is_empty() || hidden == b"." || hidden == b".." {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    remove(parent, name)?;
+    remove_at(parent, name)?;
     Ok(mknodat(parent, name, FileType::CharacterDevice, Mode::empty(), makedev(0, 0))?)
 }
 
+/// What came of an entry.
+enum Made {
+    Here,
+    /// It cannot be made here, and need not be.
+    LeftOut,
+    Unknown,
+}
+
 /// Makes the entry in its parent, replacing what is there (a directory in place of a directory stays).
-fn make<R: Read>(
-    root: &OwnedFd,
-    parent: &OwnedFd,
-    name: &OsStr,
-    entry: &mut Entry<'_, R>,
-    kind: EntryType,
-) -> io::Result<bool> {
+fn make<R: Read>(root: &OwnedFd, parent: &OwnedFd, name: &OsStr, entry: &mut Entry<'_, R>) -> io::Result<Made> {
+    let kind = entry.header().entry_type();
     if kind.is_dir() {
         let there = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
         if !there {
-            remove(parent, name)?;
+            remove_at(parent, name)?;
             mkdirat(parent, name, Mode::from_raw_mode(0o700))?;
         }
-        return Ok(true);
+        return Ok(Made::Here);
     }
-    remove(parent, name)?;
+    remove_at(parent, name)?;
     match kind {
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => write_file(parent, name, entry)?,
         EntryType::Symlink => symlinkat(link_name(entry)?.as_slice(), parent, name)?,
         EntryType::Link => link(root, parent, name, &link_name(entry)?)?,
-        EntryType::Char | EntryType::Block | EntryType::Fifo => make_node(parent, name, entry, kind)?,
-        _ => return Ok(false),
+        EntryType::Char | EntryType::Block | EntryType::Fifo => {
+            return Ok(if make_node(parent, name, entry, kind)? { Made::Here } else { Made::LeftOut });
+        }
+        _ => return Ok(Made::Unknown),
     }
-    Ok(true)
+    Ok(Made::Here)
 }
 
 fn write_file<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &mut Entry<'_, R>) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(openat(parent, name, flags, Mode::from_raw_mode(0o600))?);
-    io::copy(entry, &mut file)?;
-    Ok(())
+    let (mut buffer, mut length) = (vec![0; 64 * 1024], 0_u64);
+    loop {
+        let count = entry.read(&mut buffer)?;
+        let Some(part) = buffer.get(..count).filter(|part| !part.is_empty()) else { break };
+        length += count as u64;
+        // What is empty stays a hole: a few bytes of archive must not become megabytes on disk.
+        if part.iter().all(|byte| *byte == 0) {
+            file.seek(SeekFrom::Current(i64::try_from(count).unwrap_or(0)))?;
+        } else {
+            file.write_all(part)?;
+        }
+    }
+    file.set_len(length)
 }
 
 fn link_name<R: Read>(entry: &Entry<'_, R>) -> io::Result<Vec<u8>> {
@@ -224,7 +286,7 @@ fn link(root: &OwnedFd, parent: &OwnedFd, name: &OsStr, target: &[u8]) -> io::Re
     Ok(linkat(&directory, file, parent, name, AtFlags::empty())?)
 }
 
-fn make_node<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &Entry<'_, R>, kind: EntryType) -> io::Result<()> {
+fn make_node<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &Entry<'_, R>, kind: EntryType) -> io::Result<bool> {
     let header = entry.header();
     let device = makedev(header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0));
     let (kind, device) = match kind {
@@ -232,14 +294,30 @@ fn make_node<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &Entry<'_, R>, kind
         EntryType::Block => (FileType::BlockDevice, device),
         _ => (FileType::Fifo, 0),
     };
-    Ok(mknodat(parent, name, kind, Mode::from_raw_mode(0o600), device)?)
+    match mknodat(parent, name, kind, Mode::from_raw_mode(0o600), device) {
+        // Nobody may make devices in a user namespace. An image gets on without them: a container's /dev is made anew.
+        Err(Errno::PERM) if kind != FileType::Fifo && in_user_namespace() => Ok(false),
+        made => Ok(made.map(|()| true)?),
+    }
+}
+
+/// Whether this process has a part of the ids only: then nobody here may make devices.
+fn in_user_namespace() -> bool {
+    // "0 0 4294967295": all of them. What cannot be read is no reason to leave anything out.
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|text| text.split_whitespace().ne(["0", "0", "4294967295"]))
 }
 
 /// Owner, mode and file capabilities.
 fn own<R: Read>(parent: &OwnedFd, name: &OsStr, entry: &mut Entry<'_, R>, kind: EntryType) -> io::Result<()> {
     let id = |id: u64| u32::try_from(id).map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
     let (uid, gid) = (id(entry.header().uid()?)?, id(entry.header().gid()?)?);
-    chownat(parent, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
+    match chownat(parent, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::INVAL) => {
+            let text = format!("its owner {uid}:{gid} is not among the ids that this node has");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        owned => owned?,
+    }
     if kind == EntryType::Symlink {
         return Ok(());
     }
@@ -269,25 +347,6 @@ fn set_time_at(parent: &OwnedFd, name: &OsStr, seconds: i64) -> io::Result<()> {
     let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
     Ok(utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
-}
-
-/// Removes a file, a link, or a directory with all it holds; never follows a link.
-fn remove(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
-    match unlinkat(parent, name, AtFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => return Ok(()),
-        Err(rustix::io::Errno::ISDIR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = openat(parent, name, flags, Mode::empty())?;
-    for entry in rustix::fs::Dir::read_from(directory.as_fd())? {
-        let entry = entry?;
-        let child = OsStr::from_bytes(entry.file_name().to_bytes());
-        if child != "." && child != ".." {
-            remove(&directory, child)?;
-        }
-    }
-    Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
 #[cfg(test)]
@@ -321,8 +380,8 @@ mod tests {
             self
         }
 
-        fn unpack(self, into: &Path) -> Result<(), UnpackError> {
-            unpack(self.0.into_inner().unwrap().as_slice(), into)
+        fn unpack(self, into: &Path) -> Result<u64, UnpackError> {
+            unpack(self.0.into_inner().unwrap().as_slice(), into, 1 << 20)
         }
     }
 
@@ -358,7 +417,7 @@ mod tests {
         let gone = fs::symlink_metadata(at("etc/gone")).unwrap();
         assert!(gone.file_type().is_char_device() && gone.rdev() == 0);
         let mut opaque = [0; 1];
-        rustix::fs::getxattr(at("var"), "trusted.overlay.opaque", &mut opaque[..]).unwrap();
+        rustix::fs::getxattr(at("var"), OPAQUE, &mut opaque[..]).unwrap();
         assert_eq!(&opaque, b"y");
     }
 
@@ -416,12 +475,65 @@ mod tests {
         assert_eq!(fs::read(directory.path().join("x")).unwrap(), b"new");
     }
 
+    /// An entry of GNU's sparse kind: `length` bytes, of which the archive holds none.
+    fn sparse(length: u64) -> Vec<u8> {
+        let mut header = Header::new_gnu();
+        header.as_old_mut().name[0] = b's';
+        header.set_entry_type(EntryType::GNUSparse);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
+        header.set_size(0);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.realsize.copy_from_slice(format!("{length:011o}\0").as_bytes());
+        gnu.sparse[0].offset.copy_from_slice(format!("{length:011o}\0").as_bytes());
+        gnu.sparse[0].numbytes.copy_from_slice(b"00000000000\0");
+        header.set_cksum();
+        let mut archive = Builder::new(Vec::new());
+        archive.append(&header, &[][..]).unwrap();
+        archive.into_inner().unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_counted_by_what_it_becomes() {
+        if !root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let archive = sparse(150 << 20);
+        assert!(archive.len() < 2048);
+        let refused = unpack(archive.as_slice(), directory.path(), 100 << 20).unwrap_err().to_string();
+        assert!(refused.contains("larger unpacked than there is room for"), "{refused}");
+        assert_eq!(unpack(archive.as_slice(), directory.path(), 200 << 20).unwrap(), (150 << 20) + ENTRY_COST);
+        let file = fs::metadata(directory.path().join("s")).unwrap();
+        assert_eq!(file.len(), 150 << 20);
+        assert!(file.blocks() * 512 < 1 << 20, "{} bytes on disk", file.blocks() * 512);
+        let many = (0..300).fold(Layer::new(), |layer, n| layer.entry(EntryType::Regular, &format!("f{n}"), "", b""));
+        assert!(many.unpack(directory.path()).is_err(), "entries without content cost, too");
+    }
+
+    #[test]
+    fn a_long_description_of_an_entry_is_refused_before_it_is_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+            let mut header = Header::new_gnu();
+            header.as_old_mut().name[0] = b'l';
+            header.set_entry_type(kind);
+            header.set_size(8 << 30);
+            header.set_cksum();
+            let endless = header.as_bytes().chain(io::repeat(b'a'));
+            let refused = unpack(endless, directory.path(), 1 << 40).unwrap_err();
+            assert!(refused.to_string().contains("too long"), "{refused}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn garbage_is_refused_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {
             let directory = tempfile::tempdir().unwrap();
-            let _ = unpack(bytes.as_slice(), directory.path());
+            let _ = unpack(bytes.as_slice(), directory.path(), 1 << 20);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use eksile_base::files::write_private;
 use k8s_openapi::api::core::v1::{Container as Template, Pod};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MntFlags, umount2};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ use super::source::Sources;
 use super::volumes::Volumes;
 use super::worker::{Wanted, unless_it_goes};
 use crate::context::Context;
-use crate::images::{Image, PullError, Reference};
+use crate::images::{Image, PullError, Reference, mount_layers};
 use crate::runtime::{Container, RuntimeError};
 use crate::shim::protocol::{ShimConfig, files};
 
@@ -219,7 +219,7 @@ impl Launch<'_> {
         variables: std::collections::BTreeMap<String, String>,
     ) -> Result<(), LaunchError> {
         let rootfs = directory.join("rootfs");
-        self.mount_root(directory, &rootfs, image)?;
+        self.mount_root(directory, image)?;
         let binds = self.binds(record, &variables)?;
         let spec = self.pod.spec.as_ref();
         let on_node = spec.is_some_and(|spec| spec.host_network == Some(true));
@@ -250,16 +250,9 @@ impl Launch<'_> {
         Ok(())
     }
 
-    fn mount_root(&self, directory: &Path, rootfs: &Path, image: &Image) -> io::Result<()> {
-        for name in ["rootfs", "upper", "work"] {
-            fs::create_dir_all(directory.join(name))?;
-        }
-        // Overlay lists the uppermost first.
-        let layers: Vec<String> =
-            image.layers.iter().rev().map(|layer| self.context.images.layer(layer).display().to_string()).collect();
-        let options =
-            format!("lowerdir={},upperdir={dir}/upper,workdir={dir}/work", layers.join(":"), dir = directory.display());
-        Ok(mount(Some("overlay"), rootfs, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
+    fn mount_root(&self, directory: &Path, image: &Image) -> io::Result<()> {
+        let layers: Vec<PathBuf> = image.layers.iter().map(|layer| self.context.images.layer(layer)).collect();
+        mount_layers(&layers, directory)
     }
 
     /// The short name, or with `setHostnameAsFQDN` the one that names the pod in the cluster's domain.

@@ -1,15 +1,16 @@
 //! How much of the disk a pod uses, and whether that is more than it said (Kubernetes documentation, "Local ephemeral
 //! storage"): such a pod is evicted.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::ops::Not;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, Pod};
 
 use super::verdict::Verdict;
 use crate::quantity;
+use crate::tree::used;
 
 /// How often it is measured (`housekeepingInterval` of the eviction manager).
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
@@ -51,27 +52,21 @@ pub(crate) fn of_container(container: &Container, places: Vec<PathBuf>) -> Optio
 
 /// The first limit that is passed. Blocks: it looks at every file.
 pub(crate) fn passed(limits: &[Limit]) -> Option<Verdict> {
-    let over = |limit: &&Limit| limit.places.iter().map(|place| used(place)).sum::<u64>() > limit.most.unsigned_abs();
+    // What cannot be measured is too much.
+    let over = |limit: &&Limit| {
+        let used: io::Result<u64> = limit.places.iter().map(|place| used(place)).sum();
+        used.is_ok_and(|used| used <= limit.most.unsigned_abs()).not()
+    };
     let limit = limits.iter().find(over)?;
     let message = limit.text.clone();
     Some(Verdict { reason: "Evicted", message, rejected: false, grace: Some(SOON) })
-}
-
-/// Bytes on disk below a directory. What goes away meanwhile is not counted; links are not followed.
-fn used(place: &Path) -> u64 {
-    let own = fs::symlink_metadata(place).map_or(0, |meta| meta.blocks() * 512);
-    let entries = fs::read_dir(place).into_iter().flatten().flatten();
-    let inside = entries.map(|entry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => used(&entry.path()),
-        _ => fs::symlink_metadata(entry.path()).map_or(0, |meta| meta.blocks() * 512),
-    });
-    own + inside.sum::<u64>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::fs;
 
     #[test]
     fn a_volume_beyond_its_limit_is_found() {

@@ -3,4 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod bundle;
+mod images;
+mod pull;
 mod shim;

@@ -30,15 +30,31 @@ pub(crate) fn send(
     body: &[u8],
     certificate: Option<&KeyPair>,
 ) -> (u16, String) {
+    exchange(plane, method, path, token, ("application/json", body), certificate)
+}
+
+/// A patch of this media type, by the admin.
+pub(crate) fn patch(plane: &Plane, path: &str, media: &str, body: &[u8]) -> (u16, String) {
+    exchange(plane, "PATCH", path, Some("admin-token"), (media, body), None)
+}
+
+fn exchange(
+    plane: &Plane,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    (media, body): (&str, &[u8]),
+    certificate: Option<&KeyPair>,
+) -> (u16, String) {
     let config = eksile_pki::client_config(&plane.ca(), certificate).unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
     let stream = TcpStream::connect(plane.ready.listeners[0]).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let mut stream = rustls::StreamOwned::new(connection, stream);
     let token = token.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n{token}Content-Length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {media}\r\n{token}Content-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();

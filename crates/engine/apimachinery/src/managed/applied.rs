@@ -127,7 +127,7 @@ impl Job<'_> {
         if left.is_empty() {
             return self.run(before, true);
         }
-        let paths = left.paths();
+        let paths: std::collections::HashSet<String> = left.paths().into_iter().collect();
         let causes = refused.causes.into_iter().filter(|(_, path)| paths.contains(path)).collect();
         Err(ApplyError::Conflicts(Conflicts { causes, all: left }))
     }

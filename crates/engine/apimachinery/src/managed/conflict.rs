@@ -1,5 +1,7 @@
 //! Fields that an apply would take from other managers.
 
+use std::collections::BTreeMap;
+
 use super::entries::Entry;
 use super::set::Set;
 
@@ -28,13 +30,14 @@ impl Conflicts {
         if let [(manager, path)] = self.causes.as_slice() {
             return format!("Apply failed with 1 conflict: conflict with {manager}: {path}");
         }
-        let mut managers: Vec<&str> = self.causes.iter().map(|(m, _)| m.as_str()).collect();
-        managers.sort_unstable();
-        managers.dedup();
+        let mut managers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (manager, path) in &self.causes {
+            managers.entry(manager).or_default().push(path);
+        }
         let mut lines = Vec::new();
-        for manager in managers {
+        for (manager, paths) in managers {
             lines.push(format!("conflicts with {manager}:"));
-            lines.extend(self.causes.iter().filter(|(m, _)| m == manager).map(|(_, p)| format!("- {p}")));
+            lines.extend(paths.into_iter().map(|path| format!("- {path}")));
         }
         format!("Apply failed with {} conflicts: {}", self.causes.len(), lines.join("\n"))
     }

@@ -1,5 +1,6 @@
 //! `metadata.managedFields`: who manages what, read and written.
 
+use std::collections::HashMap;
 use std::mem;
 
 use jiff::Timestamp;
@@ -32,6 +33,12 @@ impl Entry {
             && (self.applied || self.api_version == other.api_version)
     }
 
+    /// Equal for entries of the same manager, as [`Entry::same_manager`] tells them.
+    fn identity(&self) -> (String, bool, String, String) {
+        let version = if self.applied { String::new() } else { self.api_version.clone() };
+        (self.manager.clone(), self.applied, self.subresource.clone(), version)
+    }
+
     fn seconds(&self) -> i64 {
         self.time.as_deref().and_then(|t| t.parse::<Timestamp>().ok()).map_or(0, Timestamp::as_second)
     }
@@ -52,11 +59,15 @@ impl Entry {
 /// Reads the entries of an object; absent is none.
 pub(super) fn decode(fields: Option<&Value>) -> Result<Vec<Entry>, String> {
     let mut out: Vec<Entry> = Vec::new();
+    let mut places = HashMap::new();
     for (index, value) in fields.and_then(Value::as_array).into_iter().flatten().enumerate() {
         let entry = decode_entry(index, value)?;
-        match out.iter_mut().find(|e| e.same_manager(&entry)) {
-            Some(before) => *before = entry,
-            None => out.push(entry),
+        match places.entry(entry.identity()) {
+            std::collections::hash_map::Entry::Occupied(at) => out[*at.get()] = entry,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(out.len());
+                out.push(entry);
+            }
         }
     }
     Ok(out)

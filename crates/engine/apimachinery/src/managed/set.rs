@@ -51,15 +51,20 @@ impl Set {
     /// Reads `FieldsV1`.
     pub(super) fn decode(value: &Value) -> Result<Self, String> {
         let fields = value.as_object().ok_or("fields are not an object")?;
+        if fields.contains_key(SELF) {
+            return Err(format!("bad path element {SELF:?}"));
+        }
+        Self::decode_fields(fields)
+    }
+
+    fn decode_fields(fields: &Fields) -> Result<Self, String> {
         let mut out = Map::new();
-        for (key, inner) in fields {
+        for (key, inner) in fields.iter().filter(|(key, _)| *key != SELF) {
             let (true, Value::Object(children)) = (is_element(key), inner) else {
                 return Err(format!("bad path element {key:?}"));
             };
             let member = children.is_empty() || children.contains_key(SELF);
-            let mut children = children.clone();
-            children.remove(SELF);
-            let below = Self::decode(&Value::Object(children))?;
+            let below = Self::decode_fields(children)?;
             out.extend(node(member, below.0).map(|n| (canonical(key), n)));
         }
         Ok(Self(out))

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{MAX_OPERATIONS, PatchError};
-use crate::schema::{Untyped, shape};
+use super::{MAX_COPIED, MAX_OPERATIONS, PatchError};
+use crate::schema::{MAX_DEPTH, Untyped, shape};
 
 const MISSING: &str = "missing value";
 
@@ -82,14 +82,16 @@ impl Operation {
 
 /// Takes the steps in order; the first that fails ends it.
 pub(super) fn apply(document: &mut Value, operations: Vec<Operation>) -> Result<(), String> {
+    let mut growth = Growth::of(document);
     for operation in operations {
+        growth.expect(document, &operation)?;
         match operation.kind() {
             "add" => add(document, operation)?,
             "remove" => remove(document, &operation)?,
             "replace" => replace(document, operation)?,
             "move" => relocate(document, &operation)?,
             "test" => test(document, &operation)?,
-            "copy" => copy(document, &operation)?,
+            "copy" => copy(document, &operation, &mut growth)?,
             other => return Err(format!("Unexpected kind: {other}")),
         }
     }
@@ -145,12 +147,90 @@ fn relocate(document: &mut Value, operation: &Operation) -> Result<(), String> {
     insert(container, &key, value).map_err(|e| format!("error in move for path: '{path}': {e}"))
 }
 
-fn copy(document: &mut Value, operation: &Operation) -> Result<(), String> {
+/// What a document becomes under its operations: a copy of a copy of a copy doubles both its size and its depth.
+struct Growth {
+    /// Bytes of JSON that copies added so far.
+    copied: usize,
+    /// No value of the document is nested deeper than this; it may be less deep.
+    depth: usize,
+}
+
+impl Growth {
+    fn of(document: &Value) -> Self {
+        Self { copied: 0, depth: depth(document) }
+    }
+
+    /// Refuses an operation after which the document might be nested deeper than one that is decoded may be.
+    fn expect(&mut self, document: &Value, operation: &Operation) -> Result<(), String> {
+        let steps = |field: &str| operation.0.get(field).and_then(Value::as_str).map_or(0, |p| p.matches('/').count());
+        let inner = match operation.kind() {
+            "add" | "replace" => operation.0.get("value").map_or(0, depth),
+            "move" | "copy" => self.depth.saturating_sub(steps("from")),
+            _ => return Ok(()),
+        };
+        let reached = self.depth.max(steps("path") + inner);
+        if reached > MAX_DEPTH {
+            // What was moved may not have been the deepest part.
+            self.depth = depth(document);
+            let inner = if matches!(operation.kind(), "move" | "copy") {
+                self.depth.saturating_sub(steps("from"))
+            } else {
+                inner
+            };
+            self.depth = self.depth.max(steps("path") + inner);
+        } else {
+            self.depth = reached;
+        }
+        if self.depth > MAX_DEPTH { Err("exceeded max depth".to_owned()) } else { Ok(()) }
+    }
+
+    /// Counts a copy (upstream's words for too many of them).
+    fn copy(&mut self, value: &Value) -> Result<(), String> {
+        self.copied += length(value);
+        if self.copied > MAX_COPIED {
+            return Err(format!(
+                "Unable to complete the copy, the accumulated size increase of copy is {}, exceeding the limit {MAX_COPIED}",
+                self.copied
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How deep a value is nested; a scalar is not.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Bytes of a value's JSON.
+fn length(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // What cannot be written is as long as nothing can be.
+    serde_json::to_writer(&mut count, value).map_or(usize::MAX / 2, |()| count.0)
+}
+
+fn copy(document: &mut Value, operation: &Operation, growth: &mut Growth) -> Result<(), String> {
     let from = operation.from().map_err(|e| format!("copy operation failed to decode from: {e}"))?;
     let (container, key) = find(document, from)
         .ok_or_else(|| format!("copy operation does not apply: doc is missing from path: {from}: {MISSING}"))?;
     let value = get(container, &key).map_err(|e| format!("error in copy for from: '{from}': {e}"))?;
-    let value = value.cloned().unwrap_or_default();
+    let value = value.map(|v| &*v).unwrap_or(&Value::Null);
+    growth.copy(value)?;
+    let value = value.clone();
     let path = operation.path().map_err(|_| format!("copy operation failed to decode path: {MISSING}"))?;
     let (container, key) = find(document, path)
         .ok_or_else(|| format!("copy operation does not apply: doc is missing destination path: {path}: {MISSING}"))?;

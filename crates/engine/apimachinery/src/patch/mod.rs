@@ -23,6 +23,9 @@ use crate::schema::{DecodeError, Schema, Untyped};
 /// Operations that one JSON patch may have.
 pub const MAX_OPERATIONS: usize = 10_000;
 
+/// Bytes that the copies of one JSON patch may add (upstream's `JSONPatchMaxCopyBytes`).
+pub const MAX_COPIED: usize = 3 * 1024 * 1024;
+
 /// A patched object.
 #[derive(Debug)]
 pub struct Patched {

@@ -2,9 +2,11 @@
 //!
 //! `$patch: replace | delete | merge`, `$deleteFromPrimitiveList/FIELD`, `$setElementOrder/FIELD`, `$retainKeys`.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
-use super::order::{interleave, same};
+use super::order::{Places, interleave, same};
 use super::{PatchError, go};
 use crate::schema::{Kind, Node, PatchRule, Schema, Schemas, Struct};
 
@@ -188,15 +190,12 @@ impl<'a> Place<'a> {
         let Some(structs) = elements_are_maps(&original, &patch)? else { return Ok(original) };
         if !structs {
             if deletes {
-                return Ok(original.into_iter().filter(|v| !patch.contains(v)).collect());
+                let deleted: HashSet<&Value> = patch.iter().collect();
+                return Ok(original.into_iter().filter(|v| !deleted.contains(v)).collect());
             }
-            let before = original.clone();
-            let mut merged: Vec<Value> = Vec::with_capacity(original.len() + patch.len());
-            for item in original.into_iter().chain(patch.iter().cloned()) {
-                if !merged.contains(&item) {
-                    merged.push(item);
-                }
-            }
+            let before = original;
+            let mut seen = HashSet::with_capacity(before.len() + patch.len());
+            let merged = before.iter().chain(&patch).filter(|item| seen.insert(*item)).cloned().collect();
             let (patched, server_only) = partition(merged, &patch, None)?;
             return Ok(interleave(patched, server_only, &patch, &before, None));
         }
@@ -211,16 +210,19 @@ impl<'a> Place<'a> {
     }
 
     fn merge_elements(self, mut original: Vec<Value>, patch: &[Value], key: &str) -> Result<Vec<Value>, PatchError> {
+        let marks = original.iter().enumerate().rev();
+        let mut places: HashMap<Value, usize> = marks.filter_map(|(at, o)| Some((o.get(key)?.clone(), at))).collect();
         for item in patch {
-            if item.get(key).is_none() {
-                return Err(no_merge_key(item, key));
-            }
-            match original.iter_mut().find(|o| same(o, item, Some(key))) {
+            let Some(own) = item.get(key) else { return Err(no_merge_key(item, key)) };
+            match places.get(own).and_then(|at| original.get_mut(*at)) {
                 Some(Value::Object(before)) => {
                     let given = item.as_object().cloned().unwrap_or_default();
                     *before = self.merge_map(std::mem::take(before), given)?;
                 }
-                _ => original.push(item.clone()),
+                _ => {
+                    places.insert(own.clone(), original.len());
+                    original.push(item.clone());
+                }
             }
         }
         Ok(original)
@@ -278,7 +280,8 @@ fn retain_keys(original: &mut Fields, patch: &mut Fields) -> Result<(), PatchErr
     let Some(list) = patch.remove(RETAIN) else { return Ok(()) };
     let wrong = || bad("invalid patch format of retainKeys");
     let Value::Array(list) = list else { return Err(wrong()) };
-    let listed = |key: &str| list.iter().any(|v| v.as_str() == Some(key));
+    let names: HashSet<&str> = list.iter().filter_map(Value::as_str).collect();
+    let listed = |key: &str| names.contains(key);
     for (key, value) in patch.iter() {
         let directive = key.starts_with(DELETE_FROM) || key.starts_with(ORDER);
         if !value.is_null() && !directive && !listed(key) {
@@ -312,11 +315,14 @@ fn special_elements(
 ) -> Result<(Vec<Value>, Vec<Value>), PatchError> {
     let mut plain = Vec::with_capacity(patch.len());
     let mut replace = false;
+    let mut deleted: HashSet<Value> = HashSet::new();
     for item in patch {
         match item.get(DIRECTIVE).map(Value::as_str) {
             None => plain.push(item),
-            Some(Some("delete")) if item.get(key).is_some() => original.retain(|o| !same(o, &item, Some(key))),
-            Some(Some("delete")) => return Err(no_merge_key(&item, key)),
+            Some(Some("delete")) => match item.get(key) {
+                Some(own) => deleted.extend([own.clone()]),
+                None => return Err(no_merge_key(&item, key)),
+            },
             Some(Some("replace")) => replace = true,
             Some(Some("merge")) => {
                 return Err(internal("merging lists cannot yet be specified in the patch".to_owned()));
@@ -327,7 +333,11 @@ fn special_elements(
             }
         }
     }
-    if replace { Ok((plain, Vec::new())) } else { Ok((original, plain)) }
+    if replace {
+        return Ok((plain, Vec::new()));
+    }
+    original.retain(|o| o.get(key).is_none_or(|own| !deleted.contains(own)));
+    Ok((original, plain))
 }
 
 /// Elements that `by` knows, and the others.
@@ -337,7 +347,8 @@ fn partition(items: Vec<Value>, by: &[Value], key: Option<&str>) -> Result<(Vec<
     {
         return Err(no_merge_key(item, key));
     }
-    Ok(items.into_iter().partition(|item| by.iter().any(|b| same(b, item, key))))
+    let known = Places::of(by, key);
+    Ok(items.into_iter().partition(|item| known.find(item, key).is_some()))
 }
 
 /// The patch's elements must follow the order that it gives, and be among it.

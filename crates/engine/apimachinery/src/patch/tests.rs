@@ -239,3 +239,41 @@ proptest! {
         prop_assert_eq!(strategic_pod(&patch).expect("applies"), pod());
     }
 }
+
+/// Copies of copies: a few hundred bytes that would become gigabytes.
+#[test]
+fn copies_that_double_are_refused_once_they_are_too_much() {
+    let schema = schema("core.v1.ConfigMap");
+    let live = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "annotations": {"a": "x".repeat(1000)}}});
+    let doubling = |times: usize| {
+        let copy = |n: usize| json!({"op": "copy", "from": "/metadata", "path": format!("/metadata/n{n}")});
+        serde_json::to_vec(&(0..times).map(copy).collect::<Vec<_>>()).expect("JSON")
+    };
+    assert!(json(&schema, &live, &doubling(5)).is_ok());
+    let error = json(&schema, &live, &doubling(18)).expect_err("too large");
+    assert!(error.to_string().starts_with("Unable to complete the copy, the accumulated size"), "{error}");
+}
+
+/// A document that deep could not be encoded, nor dropped, on a thread's stack.
+#[test]
+fn a_patch_cannot_nest_a_document_deeper_than_a_body_may_be() {
+    let schema = schema("core.v1.ConfigMap");
+    let live = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});
+    let mut operations = vec![json!({"op": "add", "path": "/a", "value": {}})];
+    // Each copy puts the whole into its deepest part.
+    let mut deepest = "/a".to_owned();
+    for _ in 0..12 {
+        operations.push(json!({"op": "copy", "from": "/a", "path": format!("{deepest}/a")}));
+        deepest = format!("{deepest}{deepest}");
+        deepest.truncate(100_000);
+    }
+    let body = serde_json::to_vec(&operations).expect("JSON");
+    assert_eq!(json(&schema, &live, &body).expect_err("too deep").to_string(), "exceeded max depth");
+    // Moving to and fro is no nesting.
+    let mut operations = vec![json!({"op": "add", "path": "/metadata/annotations", "value": {"a": "1"}})];
+    for _ in 0..300 {
+        operations.push(json!({"op": "move", "from": "/metadata/annotations", "path": "/metadata/labels"}));
+        operations.push(json!({"op": "move", "from": "/metadata/labels", "path": "/metadata/annotations"}));
+    }
+    assert!(json(&schema, &live, &serde_json::to_vec(&operations).expect("JSON")).is_ok());
+}

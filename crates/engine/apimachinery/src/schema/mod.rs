@@ -19,6 +19,7 @@ pub(crate) mod tests;
 pub use decode::{DecodeError, Decoded};
 pub use protobuf::ProtobufError;
 pub use quantity::{Quantity, QuantityError};
+pub use scan::MAX_DEPTH;
 pub use table::TableError;
 pub use types::{Field, Kind, ListType, Node, PatchRule, Schema, Schemas, Struct, StructId};
 pub use untyped::Untyped;

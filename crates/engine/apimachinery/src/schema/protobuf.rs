@@ -3,6 +3,8 @@
 //! The result is what decoding the same object from JSON gives. Sources: the protobuf encoding guide, the comments of
 //! `k8s.io/apimachinery/pkg/runtime` (`Unknown`) and the `generated.proto` files of `k8s.io/api`.
 
+use std::cell::Cell;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -15,6 +17,31 @@ use super::untyped::Untyped;
 const MAGIC: &[u8] = b"k8s\0";
 /// Messages nested deeper are refused.
 const MAX_DEPTH: u32 = 100;
+/// Two bytes make an object of any size in memory.
+const MAX_PARTS: u32 = 250_000;
+
+/// How deep the decoder is, and how many parts it may still make.
+#[derive(Clone, Copy)]
+struct Room<'a> {
+    depth: u32,
+    left: &'a Cell<u32>,
+}
+
+impl Room<'_> {
+    fn deeper(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+
+    /// Takes room for a part.
+    fn take(self) -> Result<(), ProtobufError> {
+        if self.depth > MAX_DEPTH {
+            return Err(ProtobufError::Value("message is nested too deep".to_owned()));
+        }
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.ok_or_else(|| ProtobufError::Value(format!("more than {MAX_PARTS} parts")))?);
+        Ok(())
+    }
+}
 
 /// A body is not protobuf of a known kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +95,8 @@ impl Schemas {
         let options = format!("io.k8s.apimachinery.pkg.apis.meta.v1.{kind}");
         let id = self.kind(&api_version, &kind).or_else(|| self.named(&options).filter(|_| kind.ends_with("Options")));
         let Some(id) = id else { return Err(ProtobufError::Kind { api_version, kind }) };
-        let mut value = Value::Object(decode_struct(self, self.get(id), raw, 0)?);
+        let mut value =
+            Value::Object(decode_struct(self, self.get(id), raw, Room { depth: 0, left: &Cell::new(MAX_PARTS) })?);
         value["apiVersion"] = Value::String(api_version);
         value["kind"] = Value::String(kind);
         Ok(value)
@@ -81,7 +109,8 @@ impl Schema {
     /// # Errors
     /// See [`ProtobufError`].
     pub fn decode_message(&self, message: &[u8]) -> Result<Value, ProtobufError> {
-        decode_struct(&self.types, self.types.get(self.root), message, 0).map(Value::Object)
+        decode_struct(&self.types, self.types.get(self.root), message, Room { depth: 0, left: &Cell::new(MAX_PARTS) })
+            .map(Value::Object)
     }
 }
 
@@ -161,13 +190,11 @@ fn decode_struct(
     schemas: &Schemas,
     one: &Struct,
     message: &[u8],
-    depth: u32,
+    room: Room<'_>,
 ) -> Result<Map<String, Value>, ProtobufError> {
-    if depth > MAX_DEPTH {
-        return Err(ProtobufError::Value("message is nested too deep".to_owned()));
-    }
+    room.take()?;
     let mut fields = Map::new();
-    read_fields(schemas, one, &mut Vec::new(), message, depth, &mut fields)?;
+    read_fields(schemas, one, &mut Vec::new(), message, room, &mut fields)?;
     fields.retain(|name, value| !value.is_null() && one.field(name).is_some_and(|f| !omitted(f, value)));
     complete(schemas, one, &mut fields);
     Ok(fields)
@@ -179,16 +206,16 @@ fn read_fields(
     one: &Struct,
     path: &mut Vec<u32>,
     message: &[u8],
-    depth: u32,
+    room: Room<'_>,
     out: &mut Map<String, Value>,
 ) -> Result<(), ProtobufError> {
     let mut reader = Reader { rest: message };
     while let Some((number, wire)) = reader.field()? {
         path.push(number);
         if let Some(field) = one.fields.iter().find(|f| *f.numbers == **path) {
-            read_field(schemas, field, wire, depth, out)?;
+            read_field(schemas, field, wire, room, out)?;
         } else if one.fields.iter().any(|f| f.numbers.starts_with(path)) {
-            read_fields(schemas, one, path, wire.bytes()?, depth, out)?;
+            read_fields(schemas, one, path, wire.bytes()?, room, out)?;
         }
         path.pop();
     }
@@ -199,7 +226,7 @@ fn read_field(
     schemas: &Schemas,
     field: &Field,
     wire: Wire<'_>,
-    depth: u32,
+    room: Room<'_>,
     out: &mut Map<String, Value>,
 ) -> Result<(), ProtobufError> {
     let name = || String::from(&*field.name);
@@ -214,10 +241,11 @@ fn read_field(
                     items.push(Value::from(reader.varint()?.cast_signed()));
                 }
             } else {
-                items.push(read_value(schemas, element, wire, depth)?);
+                items.push(read_value(schemas, element, wire, room)?);
             }
         }
         Kind::Map(element) => {
+            room.take()?;
             let Value::Object(entries) = out.entry(name()).or_insert_with(|| Value::Object(Map::new())) else {
                 return Ok(());
             };
@@ -226,7 +254,7 @@ fn read_field(
             while let Some((number, wire)) = reader.field()? {
                 match number {
                     1 => key = wire.text()?,
-                    2 => value = read_value(schemas, element, wire, depth)?,
+                    2 => value = read_value(schemas, element, wire, room)?,
                     _ => {}
                 }
             }
@@ -236,7 +264,7 @@ fn read_field(
             entries.insert(key, value);
         }
         _ => {
-            out.insert(name(), read_value(schemas, &field.node, wire, depth)?);
+            out.insert(name(), read_value(schemas, &field.node, wire, room)?);
         }
     }
     Ok(())
@@ -247,7 +275,7 @@ fn is_wrapped(node: &Node) -> bool {
     matches!(&*node.go, "v1.ExtraValue" | "v1.Verbs")
 }
 
-fn read_value(schemas: &Schemas, node: &Node, wire: Wire<'_>, depth: u32) -> Result<Value, ProtobufError> {
+fn read_value(schemas: &Schemas, node: &Node, wire: Wire<'_>, room: Room<'_>) -> Result<Value, ProtobufError> {
     Ok(match &node.kind {
         Kind::String => Value::String(wire.text()?),
         Kind::Bool => Value::Bool(wire.int()? != 0),
@@ -262,12 +290,12 @@ fn read_value(schemas: &Schemas, node: &Node, wire: Wire<'_>, depth: u32) -> Res
         Kind::Quantity => read_quantity(wire.bytes()?)?,
         Kind::IntOrString => read_int_or_string(wire.bytes()?)?,
         Kind::Raw => read_raw(node, wire.bytes()?)?,
-        Kind::Struct(id) => Value::Object(decode_struct(schemas, schemas.get(*id), wire.bytes()?, depth + 1)?),
+        Kind::Struct(id) => Value::Object(decode_struct(schemas, schemas.get(*id), wire.bytes()?, room.deeper())?),
         Kind::List(element) => {
             let mut items = Vec::new();
             let mut reader = Reader { rest: wire.bytes()? };
             while let Some((_, wire)) = reader.field()? {
-                items.push(read_value(schemas, element, wire, depth + 1)?);
+                items.push(read_value(schemas, element, wire, room.deeper())?);
             }
             Value::Array(items)
         }

@@ -2,8 +2,13 @@
 
 use std::borrow::Cow;
 
-/// Values nested deeper than this are refused (upstream: 10,000; nothing real comes near either).
-pub(super) const MAX_DEPTH: u32 = 400;
+/// Values nested deeper than this are refused (upstream: 10,000; nothing real comes near either). What is stored has
+/// these values inside others and is read with a limit of 128.
+pub const MAX_DEPTH: usize = 100;
+
+/// Lists and objects that one body may have: a few bytes each in JSON, hundreds in memory. (Upstream has no such bound;
+/// an object of the largest size has a tenth.)
+pub(super) const MAX_PARTS: usize = 250_000;
 
 /// The input is not JSON. The text is upstream's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,13 +31,14 @@ pub(super) struct Scanner<'a> {
     /// What `text` was made of: the same, except where it is not UTF-8.
     raw: &'a [u8],
     at: usize,
-    depth: u32,
+    depth: usize,
+    parts: usize,
 }
 
 impl<'a> Scanner<'a> {
     /// Scans `text`, which is `raw` with replacement characters for what is not UTF-8.
     pub(super) fn new(text: &'a str, raw: &'a [u8]) -> Self {
-        Self { text, raw, at: 0, depth: 0 }
+        Self { text, raw, at: 0, depth: 0, parts: 0 }
     }
 
     fn byte(&self) -> Option<u8> {
@@ -107,7 +113,14 @@ impl<'a> Scanner<'a> {
 
     fn descend(&mut self) -> Result<(), SyntaxError> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH { Err(SyntaxError("exceeded max depth".to_owned())) } else { Ok(()) }
+        self.parts += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(SyntaxError("exceeded max depth".to_owned()));
+        }
+        if self.parts > MAX_PARTS {
+            return Err(SyntaxError(format!("more than {MAX_PARTS} lists and objects")));
+        }
+        Ok(())
     }
 
     /// Enters an array; `None` from [`Scanner::next_element`] ends it.

@@ -317,3 +317,30 @@ proptest! {
         let _ = builtin().decode_protobuf(&whole);
     }
 }
+
+#[test]
+fn a_body_of_very_many_small_objects_is_refused() {
+    let body = format!(r#"{{"spec":{{"containers":[{}{{}}]}}}}"#, "{},".repeat(300_000));
+    assert!(refuse("core.v1.Pod", &body).ends_with("more than 250000 lists and objects"));
+    // Field 2 of a Pod is its spec, field 2 of that a container.
+    let containers = [0x12, 0].repeat(300_000);
+    let mut message = vec![0x12];
+    let mut length = containers.len();
+    while length > 0x7f {
+        message.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
+        length >>= 7;
+    }
+    message.push(u8::try_from(length).expect("seven bits"));
+    message.extend(containers);
+    let error = schema("core.v1.Pod").decode_message(&message).expect_err("too many");
+    assert_eq!(error.to_string(), "more than 250000 parts");
+}
+
+#[test]
+fn numbers_beyond_all_bounds_are_refused_or_bounded() {
+    let number = |text: &str| schema("core.v1.Pod").decode(format!(r#"{{"spec":{{"priority":{text}}}}}"#).as_bytes());
+    assert!(number("1e999999").is_err());
+    assert!(number(&"9".repeat(1_000_000)).is_err());
+    assert!("1e999999999999".parse::<super::Quantity>().is_err());
+    assert!("1e2147483647".parse::<super::Quantity>().map(|q| q.to_string().len()).unwrap_or(0) < 32);
+}

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::{DEPTH, SyntaxError};
+use super::{DEPTH, PARTS, SyntaxError};
 use crate::shape::Tree;
 
 /// Names and values of a form or query string, decoded, in order.
@@ -44,9 +44,15 @@ fn decoded(raw: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
 /// A name is repeated, empty or too deep.
 pub(crate) fn tree<'a>(pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Tree, SyntaxError> {
     let mut members = BTreeMap::new();
+    let mut parts = 0;
     for (name, value) in pairs {
-        if name.split('.').count() > DEPTH {
+        let depth = name.split('.').count();
+        if depth > DEPTH {
             return Err(SyntaxError::Depth);
+        }
+        parts += depth;
+        if parts > PARTS {
+            return Err(SyntaxError::Parts);
         }
         insert(&mut members, &name, &name, value.into_owned())?;
     }
@@ -109,6 +115,12 @@ mod tests {
             assert!(parsed(text).is_err(), "{text}");
         }
         assert_eq!(parsed(&format!("{}=1", vec!["a"; 33].join("."))), Err(SyntaxError::Depth));
+    }
+
+    #[test]
+    fn a_form_of_very_many_structures_is_refused() {
+        let form: Vec<String> = (0..2000).map(|n| format!("A{n}{}=1", ".b".repeat(30))).collect();
+        assert_eq!(parsed(&form.join("&")), Err(SyntaxError::Parts));
     }
 
     proptest! {

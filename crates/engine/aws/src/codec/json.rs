@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value as Json};
 
-use super::SyntaxError;
+use super::{PARTS, SyntaxError};
 use crate::shape::{Case, Tree, Value};
 
 /// A body; nothing is an empty structure. `serde_json` bounds the depth.
@@ -14,6 +14,10 @@ use crate::shape::{Case, Tree, Value};
 pub(crate) fn tree(body: &[u8]) -> Result<Tree, SyntaxError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Tree::Map(std::collections::BTreeMap::new()));
+    }
+    // At most: some may be in texts.
+    if body.iter().filter(|byte| **byte == b'{').count() > PARTS {
+        return Err(SyntaxError::Parts);
     }
     let json: Json = serde_json::from_slice(body).map_err(|error| SyntaxError::Json(error.to_string()))?;
     Ok(from_json(json))
@@ -78,6 +82,11 @@ mod tests {
     fn depth_is_bounded() {
         assert!(tree("[".repeat(100_000).as_bytes()).is_err());
         assert_eq!(tree(b"  ").unwrap(), Tree::Map(std::collections::BTreeMap::new()));
+    }
+
+    #[test]
+    fn a_body_of_very_many_structures_is_refused() {
+        assert_eq!(tree(format!("[{}{{}}]", "{},".repeat(60_000)).as_bytes()), Err(SyntaxError::Parts));
     }
 
     proptest! {

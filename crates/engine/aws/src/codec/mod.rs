@@ -7,6 +7,9 @@ pub(crate) mod xml;
 /// How deep a request may nest.
 const DEPTH: usize = 32;
 
+/// Structures that a request may have: a few bytes each as they come, hundreds in memory.
+const PARTS: usize = 50_000;
+
 /// A body or query string that is not what the protocol says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SyntaxError {
@@ -22,6 +25,9 @@ pub(crate) enum SyntaxError {
     /// Nested too deep.
     #[error("the request nests too deep")]
     Depth,
+    /// Very many structures.
+    #[error("the request has more than {PARTS} parts")]
+    Parts,
     /// Not JSON.
     #[error("the request body is not valid JSON: {0}")]
     Json(String),

@@ -1,6 +1,7 @@
 //! What surrounds one call.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use eksile_store::Scope;
 use jiff::Timestamp;
@@ -26,6 +27,8 @@ pub struct Call<'a> {
     pub host: &'a str,
     /// Ids and chance.
     pub mint: &'a dyn Mint,
+    /// The condition keys that every request has: who calls, from where, when.
+    pub context: Arc<Context>,
 }
 
 impl Call<'_> {
@@ -33,21 +36,6 @@ impl Call<'_> {
     #[must_use]
     pub fn id(&self, prefix: &str) -> String {
         self.mint.id(prefix)
-    }
-
-    /// The condition keys that every request has.
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
-    #[must_use]
-    pub fn context(&self) -> Context {
-        let mut context = self.caller.context();
-        context.set("aws:RequestedRegion", self.region);
-        context.set("aws:SecureTransport", self.vantage.tls.to_string());
-        context.set("aws:CurrentTime", self.wall.to_string());
-        context.set("aws:EpochTime", self.wall.as_second().to_string());
-        if let Some(address) = self.vantage.address {
-            context.set("aws:SourceIp", address.to_string());
-        }
-        context
     }
 
     /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE` in the call's Region and account.
@@ -84,6 +72,17 @@ pub enum Place {
 }
 
 impl Vantage {
+    /// Adds the condition keys that tell where a request came from, and when.
+    pub fn tell(&self, region: &str, wall: Timestamp, context: &mut Context) {
+        context.set("aws:RequestedRegion", region);
+        context.set("aws:SecureTransport", self.tls.to_string());
+        context.set("aws:CurrentTime", wall.to_string());
+        context.set("aws:EpochTime", wall.as_second().to_string());
+        if let Some(address) = self.address {
+            context.set("aws:SourceIp", address.to_string());
+        }
+    }
+
     /// A caller on the host, over plain loopback.
     #[must_use]
     pub fn host() -> Self {

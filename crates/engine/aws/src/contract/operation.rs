@@ -2,7 +2,7 @@
 
 use eksile_store::{Txn, View};
 
-use super::{Call, Fault, Reads};
+use super::{Ask, Call, Fault, Reads};
 use crate::shape::{Case, DecodeError, Shape, Tree, Value};
 
 /// An operation that changes records. Its fields are its input; the struct is named as the operation.
@@ -10,10 +10,13 @@ pub trait Command: Shape + Send + 'static {
     /// What it answers.
     type Output: Shape;
 
-    /// ARNs of what it acts on, for the policies that guard the call; `*` when it acts on nothing in particular.
-    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec!["*".to_owned()]
-    }
+    /// Everything that the policies must allow: the operation on every resource that it acts on (those named by id or by
+    /// name, nested ones, and those it makes), and what it does by the way. At least one; [`Ask::any`] when it acts on
+    /// nothing in particular. What is not there is asked about all the same: only who may is told that it is missing.
+    ///
+    /// # Errors
+    /// Records cannot be read: then nobody can say what the policies would.
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault>;
 
     /// Condition keys of this request and their values, such as `eks:accessEntryType`.
     fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
@@ -21,13 +24,8 @@ pub trait Command: Shape + Send + 'static {
     }
 
     /// What guards it.
-    fn guard(&self, _call: &Call<'_>, _state: Reads<'_>) -> Guard {
+    fn guard(&self) -> Guard {
         Guard::Policies
-    }
-
-    /// Roles that the call hands to a service: the caller needs `iam:PassRole` on each.
-    fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {
-        Vec::new()
     }
 
     /// Runs alone, in the transaction that its changes become part of; must not wait.
@@ -42,10 +40,11 @@ pub trait Lookup: Shape + Send + 'static {
     /// What it answers.
     type Output: Shape;
 
-    /// As [`Command::resources`].
-    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec!["*".to_owned()]
-    }
+    /// As [`Command::asks`].
+    ///
+    /// # Errors
+    /// As there.
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault>;
 
     /// As [`Command::conditions`].
     fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
@@ -53,7 +52,7 @@ pub trait Lookup: Shape + Send + 'static {
     }
 
     /// As [`Command::guard`].
-    fn guard(&self, _call: &Call<'_>, _state: Reads<'_>) -> Guard {
+    fn guard(&self) -> Guard {
         Guard::Policies
     }
 
@@ -67,21 +66,10 @@ pub trait Lookup: Shape + Send + 'static {
 /// What stands between a caller and an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// The caller's policies must allow it.
+    /// The policies must allow it.
     Policies,
-    /// A resource-based policy grants it to this caller already; only a deny can stop it.
-    Granted,
     /// Nothing: whoever is authenticated may.
     Open,
-}
-
-/// A role handed to a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passed {
-    /// The role.
-    pub role_arn: String,
-    /// The service that will assume it, such as `ec2.amazonaws.com` (`iam:PassedToService`).
-    pub to_service: &'static str,
 }
 
 /// Reads an input, whatever its operation.
@@ -147,10 +135,9 @@ impl std::fmt::Debug for Operation {
 
 /// A decoded input, whatever its operation.
 pub(crate) trait Erased: Send {
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String>;
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault>;
     fn conditions(&self, call: &Call<'_>) -> Vec<(String, Vec<String>)>;
-    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard;
-    fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed>;
+    fn guard(&self) -> Guard;
     fn write(self: Box<Self>, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Value, Fault>;
     fn look(self: Box<Self>, call: &Call<'_>, view: &View) -> Result<Value, Fault>;
 }
@@ -164,20 +151,16 @@ struct Looks<L>(L);
 struct OtherKind;
 
 impl<C: Command> Erased for Writes<C> {
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        self.0.resources(call, state)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        self.0.asks(call, state)
     }
 
     fn conditions(&self, call: &Call<'_>) -> Vec<(String, Vec<String>)> {
         self.0.conditions(call)
     }
 
-    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard {
-        self.0.guard(call, state)
-    }
-
-    fn passes(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<Passed> {
-        self.0.passes(call, state)
+    fn guard(&self) -> Guard {
+        self.0.guard()
     }
 
     fn write(self: Box<Self>, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Value, Fault> {
@@ -190,20 +173,16 @@ impl<C: Command> Erased for Writes<C> {
 }
 
 impl<L: Lookup> Erased for Looks<L> {
-    fn resources(&self, call: &Call<'_>, state: Reads<'_>) -> Vec<String> {
-        self.0.resources(call, state)
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        self.0.asks(call, state)
     }
 
     fn conditions(&self, call: &Call<'_>) -> Vec<(String, Vec<String>)> {
         self.0.conditions(call)
     }
 
-    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard {
-        self.0.guard(call, state)
-    }
-
-    fn passes(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<Passed> {
-        Vec::new()
+    fn guard(&self) -> Guard {
+        self.0.guard()
     }
 
     fn write(self: Box<Self>, _call: &Call<'_>, _txn: &mut Txn<'_>) -> Result<Value, Fault> {

@@ -43,6 +43,12 @@ impl<'a> Reads<'a> {
         Self(source)
     }
 
+    /// What is stored at a key.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<Entry> {
+        self.0.get(key)
+    }
+
     /// One record.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use http::{HeaderMap, Request, header};
 
 use crate::codec::SyntaxError;
 use crate::contract::{Fault, Protocol, Service};
-use crate::policy::Denial;
+use crate::policy::{Denial, Kind};
 use crate::shape::{Case, DecodeError, Problem};
 
 /// A protocol as one service speaks it.
@@ -164,7 +164,10 @@ impl Dialect {
     /// An action that policies do not allow.
     pub(crate) fn denied(&self, caller: &str, action: &str, resource: &str, why: Denial) -> Fault {
         let because = match why {
-            Denial::Explicit => "with an explicit deny in an identity-based policy".to_owned(),
+            Denial::Explicit(Kind::Identity) => "with an explicit deny in an identity-based policy".to_owned(),
+            Denial::Explicit(Kind::Boundary) => "with an explicit deny in a permissions boundary".to_owned(),
+            Denial::Explicit(Kind::Session) => "with an explicit deny in a session policy".to_owned(),
+            Denial::Explicit(Kind::Resource) => "with an explicit deny in a resource-based policy".to_owned(),
             Denial::NoIdentityPolicy => format!("because no identity-based policy allows the {action} action"),
             Denial::NoBoundary => format!("because no permissions boundary allows the {action} action"),
             Denial::NoSessionPolicy => format!("because no session policy allows the {action} action"),

@@ -16,6 +16,9 @@ use crate::shape::Value;
 pub(crate) struct Reply {
     /// Members in XML, or a JSON body.
     fragment: String,
+    /// The instance that the caller's credentials were given to, by ARN.
+    #[serde(skip)]
+    pub(crate) source_instance: Option<String>,
 }
 
 /// Writes an operation's output.
@@ -33,7 +36,7 @@ pub(crate) fn reply(output: &Value, dialect: &Dialect) -> Reply {
             .unwrap_or_else(|| "<return>true</return>".to_owned()),
         Protocol::RestJson(_) | Protocol::Json { .. } => as_json(),
     };
-    Reply { fragment }
+    Reply { fragment, source_instance: None }
 }
 
 /// The HTTP answer.
@@ -55,6 +58,10 @@ pub(crate) fn response(dialect: &Dialect, outcome: &Result<Reply, Fault>, id: &s
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
+    }
+    let source = outcome.as_ref().ok().and_then(|reply| reply.source_instance.as_deref());
+    if let Some(source) = source.and_then(|arn| HeaderValue::from_str(arn).ok()) {
+        headers.insert(HeaderName::from_static(super::SOURCE_INSTANCE), source);
     }
     if let (Err(fault), Protocol::RestJson(_)) = (outcome, dialect.protocol)
         && let Ok(code) = HeaderValue::from_str(&fault.code)

@@ -41,6 +41,10 @@ pub struct Door {
 /// Bodies beyond this many bytes are refused; the listener need not read further either.
 pub const BODY_LIMIT: usize = 4 << 20;
 
+/// Header of the answer to a caller whose credentials an instance's metadata service gave out: the instance's ARN. Who
+/// asks on such a caller's behalf (a cluster's authenticator) knows by it an instance from a session that is named so.
+pub const SOURCE_INSTANCE: &str = "x-eksile-source-instance";
+
 impl Door {
     /// A door to these services.
     #[must_use]
@@ -81,29 +85,40 @@ impl Door {
         let state = crate::Reads::of(&view);
         let caller = verify::verify(self, request, &located, from, state)?;
         let decoded = decode::decode(request, &located)?;
-        let call = self.call(&caller, &located, request, from);
-        authorize::authorize(self, &call, &decoded, &located, request, state)?;
-        run::run(self, &call, decoded, &located, &view).await
+        let policies = self.directory.policies(state, &caller)?;
+        let call = self.call(&caller, &policies, &located, request, from);
+        let bound = authorize::Bound { call: &call, policies: &policies, located: &located };
+        bound.authorize(&decoded, state)?;
+        let mut reply = run::run(self, &bound, decoded, &view).await?;
+        let origin = caller.session().and_then(|facts| facts.origin.as_ref());
+        reply.source_instance = origin.map(|origin| origin.instance_arn.clone());
+        Ok(reply)
     }
 
     fn call<'a>(
         &'a self,
         caller: &'a crate::Caller,
+        policies: &crate::Policies,
         located: &'a locate::Located<'_>,
         request: &'a Request<Bytes>,
         from: &'a Vantage,
     ) -> crate::Call<'a> {
         let region = located.claim.region.as_str();
         let scope = if located.service.global { "global" } else { region };
+        let wall = self.clock.now_wall();
+        let mut context = caller.context(&policies.tags);
+        from.tell(region, wall, &mut context);
+        authorize::tell_headers(request, &mut context);
         crate::Call {
             caller,
             scope: eksile_store::Scope { account: caller.account.clone(), region: scope.to_owned() },
             region,
             now: self.clock.now(),
-            wall: self.clock.now_wall(),
+            wall,
             vantage: from,
             host: sigv4::host(request).unwrap_or_default(),
             mint: &*self.mint,
+            context: Arc::new(context),
         }
     }
 }

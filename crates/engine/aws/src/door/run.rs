@@ -2,21 +2,17 @@
 
 use eksile_store::{View, WriteError};
 
+use super::authorize::Bound;
 use super::decode::Decoded;
 use super::encode::{self, Reply};
 use super::locate::Located;
 use super::{Door, page, token};
-use crate::contract::{Call, Fault, Kind, Protocol};
+use crate::contract::{Fault, Kind, Protocol, Reads};
 use crate::shape::Tree;
 
 /// Runs a lookup on the view, a command in a transaction.
-pub(crate) async fn run(
-    door: &Door,
-    call: &Call<'_>,
-    decoded: Decoded<'_>,
-    located: &Located<'_>,
-    view: &View,
-) -> Result<Reply, Fault> {
+pub(crate) async fn run(door: &Door, bound: &Bound<'_>, decoded: Decoded<'_>, view: &View) -> Result<Reply, Fault> {
+    let (call, located) = (bound.call, bound.located);
     let dry = is_dry(&decoded, located);
     if decoded.operation.kind == Kind::Lookup {
         let (facts, tree) = (decoded.facts, decoded.tree);
@@ -28,8 +24,14 @@ pub(crate) async fn run(
         return Ok(encode::reply(&value, &located.dialect));
     }
     let token = token::Token::of(&decoded, located);
-    let (input, dialect) = (decoded.input, &located.dialect);
+    let (input, dialect, operation) = (decoded.input, &located.dialect, decoded.operation.name);
+    let authorized_at = view.revision();
     let written = door.store.write(move |txn| {
+        // What was allowed is what is done: when records changed since the policies were asked, they are asked again.
+        if txn.revision().0 != authorized_at.0 + 1 {
+            let policies = door.directory.policies(Reads::of(txn), call.caller)?;
+            Bound { policies: &policies, ..*bound }.allow(&*input, operation, Reads::of(txn))?;
+        }
         if let Some(earlier) = token.as_ref().map(|token| token.earlier(call, txn)).transpose()?.flatten() {
             return Ok(earlier);
         }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::document::MalformedPolicy;
-use super::operator::Operator;
-use super::{Context, variable};
+use super::operator::{Operator, Wanted};
+use super::{Context, keys};
 
 /// One operator on one key: `{"StringLike": {"aws:username": ["a*", "b*"]}}`.
 #[derive(Debug, Clone)]
@@ -14,8 +14,9 @@ pub(crate) struct Condition {
     negated: bool,
     if_exists: bool,
     set: Option<Set>,
+    /// In lower case.
     key: String,
-    values: Vec<String>,
+    values: Vec<Wanted>,
 }
 
 /// How a key with several values is read.
@@ -25,21 +26,30 @@ enum Set {
     All,
 }
 
+/// What a condition stands in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings {
+    /// Whether variables are read.
+    pub(crate) variables: bool,
+    /// Whether the statement can be about a service that is built here.
+    pub(crate) matters: bool,
+}
+
 impl Condition {
     /// Every operator and key of a condition block.
-    pub(crate) fn parse(block: Value) -> Result<Vec<Self>, MalformedPolicy> {
+    pub(crate) fn parse(block: Value, around: Surroundings) -> Result<Vec<Self>, MalformedPolicy> {
         let Value::Object(block) = block else { return Err(syntax()) };
         let mut conditions = Vec::new();
         for (name, keys) in block {
             let Value::Object(keys) = keys else { return Err(syntax()) };
             for (key, values) in keys {
-                conditions.push(Self::named(&name, key, texts(values)?)?);
+                conditions.push(Self::named(&name, &key, &texts(values)?, around)?);
             }
         }
         Ok(conditions)
     }
 
-    fn named(name: &str, key: String, values: Vec<String>) -> Result<Self, MalformedPolicy> {
+    fn named(name: &str, key: &str, values: &[String], around: Surroundings) -> Result<Self, MalformedPolicy> {
         let (set, rest) = match name.split_once(':') {
             Some(("ForAnyValue", rest)) => (Some(Set::Any), rest),
             Some(("ForAllValues", rest)) => (Some(Set::All), rest),
@@ -48,37 +58,36 @@ impl Condition {
         let (rest, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |rest| (rest, true));
         let unknown = || MalformedPolicy(format!("Invalid Condition type : {name}."));
         let (operator, negated) = Operator::named(rest).ok_or_else(unknown)?;
-        Ok(Self { operator, negated, if_exists, set, key, values })
+        if operator == Operator::Null && (if_exists || set.is_some()) {
+            return Err(unknown());
+        }
+        keys::check(key, around.matters)?;
+        let values = values.iter().map(|value| operator.wanted(value, around.variables)).collect::<Result<_, _>>()?;
+        Ok(Self { operator, negated, if_exists, set, key: key.to_ascii_lowercase(), values })
+    }
+
+    /// The key, in lower case.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     /// Whether the request meets it.
-    pub(crate) fn met(&self, context: &Context, variables: bool) -> bool {
-        let given = context.get(&self.key);
+    pub(crate) fn met(&self, context: &Context) -> bool {
+        let given = context.look(&self.key);
         if self.operator == Operator::Null {
-            return self.values.iter().any(|value| value.eq_ignore_ascii_case("true") == given.is_none());
+            let absent = given.is_none();
+            return self.values.iter().any(|value| matches!(value, Wanted::Bool(wanted) if *wanted == absent));
         }
         let Some(given) = given else {
             return self.if_exists || if let Some(set) = self.set { set == Set::All } else { self.negated };
         };
-        let fits = |value: &String| self.fits(value, context, variables) != self.negated;
+        let one = |given: &String| self.values.iter().any(|wanted| wanted.fits(given, context));
+        let fits = |given: &String| one(given) != self.negated;
         match (self.set, self.negated) {
             (Some(Set::Any), _) | (None, false) => given.iter().any(fits),
             (Some(Set::All), _) | (None, true) => given.iter().all(fits),
         }
     }
-
-    /// Whether the request's value is as one of the condition's values says.
-    fn fits(&self, given: &str, context: &Context, variables: bool) -> bool {
-        self.values.iter().any(|wanted| {
-            let parts = if variables { variable::filled(wanted, context) } else { Some(unfilled(wanted)) };
-            let text = if variables { variable::filled_text(wanted, context) } else { Some(wanted.clone()) };
-            parts.zip(text).is_some_and(|(parts, text)| self.operator.holds(&parts, &text, given))
-        })
-    }
-}
-
-fn unfilled(text: &str) -> Vec<crate::pattern::Part> {
-    text.chars().map(crate::pattern::part).collect()
 }
 
 fn syntax() -> MalformedPolicy {
@@ -88,6 +97,7 @@ fn syntax() -> MalformedPolicy {
 /// Policies write booleans and numbers with or without quotes.
 fn texts(value: Value) -> Result<Vec<String>, MalformedPolicy> {
     match value {
+        Value::Array(items) if items.is_empty() => Err(syntax()),
         Value::Array(items) => items.into_iter().map(text).collect(),
         other => Ok(vec![text(other)?]),
     }

@@ -1,8 +1,13 @@
-//! Policy documents, parsed.
+//! Policy documents, parsed and compiled.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::condition::Condition;
+use super::condition::{Condition, Surroundings};
+use super::elements::{self, check_actions};
+use super::template::{ArnPattern, Holds, Template};
+use super::{json, keys};
 
 /// A policy that could be parsed.
 #[derive(Debug, Clone)]
@@ -19,11 +24,10 @@ pub struct MalformedPolicy(pub String);
 pub(crate) struct Statement {
     pub(crate) allow: bool,
     pub(crate) principals: Option<Named<Principals>>,
-    pub(crate) actions: Named<Vec<String>>,
-    pub(crate) resources: Option<Named<Vec<String>>>,
+    /// Compiled from lower case: actions do not depend on case.
+    pub(crate) actions: Named<Vec<Template>>,
+    pub(crate) resources: Option<Named<Vec<ArnPattern>>>,
     pub(crate) conditions: Vec<Condition>,
-    /// Variables exist since version 2012-10-17.
-    pub(crate) variables: bool,
 }
 
 /// `Action` or `NotAction` and the like.
@@ -38,7 +42,7 @@ pub(crate) struct Named<T> {
 pub struct Principals {
     /// `"*"`.
     pub anyone: bool,
-    /// ARNs and account ids; `*` is anyone.
+    /// ARNs, account ids and unique ids; `*` is anyone.
     pub aws: Vec<String>,
     /// Such as `ec2.amazonaws.com`.
     pub services: Vec<String>,
@@ -48,9 +52,10 @@ pub struct Principals {
 
 /// What a policy may and must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
+pub(crate) enum Use {
     Identity,
     Trust,
+    Resource,
 }
 
 impl Document {
@@ -70,6 +75,14 @@ impl Document {
         parse(text, Use::Trust)
     }
 
+    /// Parses a policy of a resource: principals and resources.
+    ///
+    /// # Errors
+    /// Not JSON, or not such a policy.
+    pub fn resource(text: &str) -> Result<Self, MalformedPolicy> {
+        parse(text, Use::Resource)
+    }
+
     /// A policy that neither allows nor denies anything.
     #[must_use]
     pub fn nothing() -> Self {
@@ -79,14 +92,12 @@ impl Document {
     /// A policy that denies everything.
     #[must_use]
     pub fn denial() -> Self {
-        let everything = || Named { not: false, what: vec!["*".to_owned()] };
         let statement = Statement {
             allow: false,
             principals: None,
-            actions: everything(),
-            resources: Some(everything()),
+            actions: Named { not: false, what: vec![Template::Any] },
+            resources: Some(Named { not: false, what: vec![ArnPattern::Any] }),
             conditions: Vec::new(),
-            variables: false,
         };
         Self { statements: vec![statement] }
     }
@@ -96,14 +107,40 @@ impl Document {
         let allowing = self.statements.iter().filter(|statement| statement.allow);
         allowing.filter_map(|statement| statement.principals.as_ref().filter(|p| !p.not).map(|p| &p.what))
     }
+
+    /// Every principal that any statement names.
+    pub fn all_principals(&self) -> impl Iterator<Item = &Principals> {
+        self.statements.iter().filter_map(|statement| statement.principals.as_ref().map(|named| &named.what))
+    }
+
+    /// The same policy about unique ids instead of the ARNs of users and roles: who is made anew under an old name is
+    /// somebody else. An ARN without an id allows nobody; in a denying statement it goes on to be read as a name.
+    #[must_use]
+    pub fn about_ids(mut self, ids: &BTreeMap<String, String>) -> Self {
+        for statement in &mut self.statements {
+            let Some(named) = &mut statement.principals else { continue };
+            let held = std::mem::take(&mut named.what.aws).into_iter();
+            let known = |arn: String| match ids.get(&arn) {
+                Some(id) => Some(id.clone()),
+                None => (!statement.allow || !elements::is_entity(&arn)).then_some(arn),
+            };
+            named.what.aws = held.filter_map(known).collect();
+        }
+        self
+    }
+
+    /// Every condition key that it reads, in lower case.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|statement| statement.conditions.iter().map(Condition::key))
+    }
 }
 
-fn malformed<T>(message: impl Into<String>) -> Result<T, MalformedPolicy> {
+pub(crate) fn malformed<T>(message: impl Into<String>) -> Result<T, MalformedPolicy> {
     Err(MalformedPolicy(message.into()))
 }
 
 fn parse(text: &str, usage: Use) -> Result<Document, MalformedPolicy> {
-    let Ok(Value::Object(document)) = serde_json::from_str::<Value>(text) else {
+    let Some(Value::Object(document)) = json::parse(text) else {
         return malformed("Syntax errors in policy.");
     };
     let mut variables = false;
@@ -122,6 +159,7 @@ fn parse(text: &str, usage: Use) -> Result<Document, MalformedPolicy> {
     if statements.is_empty() {
         return malformed("The policy must contain at least one statement");
     }
+    elements::check_sids(&statements)?;
     let statements = statements.into_iter().map(|value| statement(value, usage, variables));
     Ok(Document { statements: statements.collect::<Result<_, _>>()? })
 }
@@ -134,27 +172,52 @@ fn statement(value: Value, usage: Use, variables: bool) -> Result<Statement, Mal
         Some("Deny") => false,
         _ => return malformed("The policy statement must contain a valid Effect"),
     };
-    let principals = either(&mut members, "Principal", principals)?;
-    let Some(actions) = either(&mut members, "Action", texts)? else {
+    let principals = either(&mut members, "Principal", elements::principals)?;
+    let Some(actions) = either(&mut members, "Action", elements::texts)? else {
         return malformed("Policy statement must contain actions.");
     };
-    let resources = either(&mut members, "Resource", texts)?;
-    match usage {
-        Use::Identity if principals.is_some() => return malformed("Policy document should not specify a principal."),
-        Use::Identity if resources.is_none() => return malformed("Policy statement must contain resources."),
-        Use::Trust if principals.is_none() => return malformed("Missing required field Principal"),
-        Use::Trust if resources.is_some() => return malformed("Has prohibited field Resource"),
-        _ => {}
-    }
+    let resources = either(&mut members, "Resource", elements::texts)?;
+    check_parts(usage, principals.as_ref(), resources.is_some())?;
     check_actions(&actions.what, usage)?;
-    if usage == Use::Identity {
-        check_resources(resources.as_ref().map_or(&[], |named| named.what.as_slice()))?;
-    }
-    let conditions = members.remove("Condition").map_or_else(|| Ok(Vec::new()), Condition::parse)?;
+    let lowered: Vec<String> = actions.what.iter().map(|action| action.to_ascii_lowercase()).collect();
+    let federated_only = principals.as_ref().is_some_and(|named| !named.not && named.what.is_federated_only());
+    let matters = !federated_only && (actions.not || lowered.iter().any(|action| keys::reaches_built(action)));
+    let around = Surroundings { variables, matters };
+    let conditions = members.remove("Condition").map_or_else(|| Ok(Vec::new()), |c| Condition::parse(c, around))?;
     if let Some((name, _)) = members.into_iter().next() {
         return malformed(format!("Syntax errors in policy: {name} is not an element of a statement."));
     }
-    Ok(Statement { allow, principals, actions, resources, conditions, variables })
+    Ok(Statement {
+        allow,
+        principals,
+        actions: Named { not: actions.not, what: lowered.iter().map(|action| Template::plain(action)).collect() },
+        resources: resources.map(|named| patterns(&named, variables)).transpose()?,
+        conditions,
+    })
+}
+
+/// Refuses principals and resources where the kind of policy has none, and their lack where it has.
+fn check_parts(usage: Use, principals: Option<&Named<Principals>>, resources: bool) -> Result<(), MalformedPolicy> {
+    match usage {
+        Use::Identity if principals.is_some() => malformed("Policy document should not specify a principal."),
+        Use::Identity | Use::Resource if !resources => malformed("Policy statement must contain resources."),
+        Use::Trust | Use::Resource if principals.is_none() => malformed("Missing required field Principal"),
+        Use::Trust if principals.is_some_and(|named| named.not) => malformed("Has prohibited field NotPrincipal"),
+        Use::Trust if resources => malformed("Has prohibited field Resource"),
+        _ => Ok(()),
+    }
+}
+
+fn patterns(named: &Named<Vec<String>>, variables: bool) -> Result<Named<Vec<ArnPattern>>, MalformedPolicy> {
+    let holds = Holds { wildcards: true, variables };
+    let mut what = Vec::with_capacity(named.what.len());
+    for text in &named.what {
+        let Some(pattern) = ArnPattern::compile(text, holds)? else {
+            return malformed(format!("Resource {text} must be in ARN format or \"*\"."));
+        };
+        what.push(pattern);
+    }
+    Ok(Named { not: named.not, what })
 }
 
 /// `X` or `NotX`, not both.
@@ -169,84 +232,4 @@ fn either<T>(
         (None, Some(value)) => Ok(Some(Named { not: true, what: read(value)? })),
         (Some(_), Some(_)) => malformed(format!("A statement has either {name} or Not{name}.")),
     }
-}
-
-fn texts(value: Value) -> Result<Vec<String>, MalformedPolicy> {
-    match value {
-        Value::String(text) => Ok(vec![text]),
-        Value::Array(items) if !items.is_empty() => {
-            let text = |item| if let Value::String(text) = item { Some(text) } else { None };
-            items.into_iter().map(text).collect::<Option<_>>().map_or_else(|| malformed("Syntax errors in policy."), Ok)
-        }
-        _ => malformed("Syntax errors in policy."),
-    }
-}
-
-fn principals(value: Value) -> Result<Principals, MalformedPolicy> {
-    match value {
-        Value::String(text) if text == "*" => Ok(Principals { anyone: true, ..Principals::default() }),
-        Value::Object(members) if !members.is_empty() => {
-            let mut principals = Principals::default();
-            for (kind, value) in members {
-                let list = texts(value)?;
-                match kind.as_str() {
-                    "AWS" => principals.aws = list,
-                    "Service" => principals.services = list,
-                    "Federated" => principals.federated = list,
-                    _ => return malformed(format!("Invalid principal in policy: {kind}")),
-                }
-            }
-            check_principals(&principals)?;
-            Ok(principals)
-        }
-        _ => malformed("Invalid principal in policy"),
-    }
-}
-
-/// An AWS principal is an account, an ARN of IAM or STS, an id of one that is gone, or `*`.
-fn check_principals(principals: &Principals) -> Result<(), MalformedPolicy> {
-    for named in &principals.aws {
-        let digits = named.len() == 12 && named.bytes().all(|byte| byte.is_ascii_digit());
-        let arn = named.starts_with("arn:aws:iam::") || named.starts_with("arn:aws:sts::");
-        let id = named.len() == 21 && named.starts_with('A') && named.bytes().all(|b| b.is_ascii_alphanumeric());
-        if named != "*" && !digits && !id && (!arn || named.contains('*')) {
-            return malformed(format!("Invalid principal in policy: \"AWS\":\"{named}\""));
-        }
-    }
-    for service in &principals.services {
-        if !service.ends_with(".amazonaws.com") && !service.ends_with(".aws.internal") {
-            return malformed(format!("Invalid principal in policy: \"SERVICE\":\"{service}\""));
-        }
-    }
-    Ok(())
-}
-
-fn check_actions(actions: &[String], usage: Use) -> Result<(), MalformedPolicy> {
-    for action in actions {
-        if action == "*" && usage == Use::Identity {
-            continue;
-        }
-        let Some((vendor, name)) = action.split_once(':') else {
-            return malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
-        };
-        let named = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'*' | b'?'));
-        if vendor.is_empty() || name.is_empty() || !named(vendor) || !named(name) {
-            return malformed(format!("The policy failed legacy parsing: action {action}"));
-        }
-        if usage == Use::Trust && !matches!(vendor, "sts" | "*") {
-            return malformed("AssumeRole policy may only specify STS AssumeRole actions.");
-        }
-    }
-    Ok(())
-}
-
-fn check_resources(resources: &[String]) -> Result<(), MalformedPolicy> {
-    for resource in resources {
-        let variable = resource.starts_with("${");
-        let arn = resource.starts_with("arn:") && resource.splitn(6, ':').count() == 6;
-        if !resource.starts_with('*') && !variable && !arn {
-            return malformed(format!("Resource {resource} must be in ARN format or \"*\"."));
-        }
-    }
-    Ok(())
 }

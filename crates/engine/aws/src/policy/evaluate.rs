@@ -1,11 +1,23 @@
 //! Evaluation: an explicit deny beats every allow, and nothing is allowed by default.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
-use super::document::{Document, Named, Principals, Statement};
-use super::{Context, variable};
-use crate::contract::Caller;
+use std::sync::Arc;
+
+use super::Context;
+use super::document::{Document, Statement};
+use super::trust::Trust;
 use crate::directory::Policies;
-use crate::pattern;
+
+/// What is asked: an action on a resource, in its circumstances.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// `ec2:RunInstances`.
+    pub action: &'a str,
+    /// An ARN, or `*` for what acts on nothing in particular.
+    pub resource: &'a str,
+    /// Condition keys.
+    pub context: &'a Context,
+}
 
 /// May it be done?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +31,8 @@ pub enum Decision {
 /// Why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// A policy of the identity denies it.
-    Explicit,
+    /// A policy denies it.
+    Explicit(Kind),
     /// No policy of the identity allows it.
     NoIdentityPolicy,
     /// The permissions boundary does not allow it.
@@ -29,113 +41,99 @@ pub enum Denial {
     NoSessionPolicy,
 }
 
-/// Decides for one action on one resource. `granted` says that a resource-based policy already grants
-/// it to the caller, so that only a deny can stop it.
+/// The kinds of policies that have a say about a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Attached to a user or role, or inline.
+    Identity,
+    /// A permissions boundary.
+    Boundary,
+    /// Given when the session began.
+    Session,
+    /// The resource's own.
+    Resource,
+}
+
+/// Decides for one action on one resource. `granted` is how far the resource's own policy, of the caller's account,
+/// already grants it: a grant to the user or the session stands by itself, one to the role lies within the boundary and
+/// the session's policies, and one to the account gives nothing that the identity's policies do not.
 #[must_use]
-pub fn decide(policies: &Policies, action: &str, resource: &str, context: &Context, granted: bool) -> Decision {
-    let says = |documents: &[&Document], allow: bool| {
-        documents
-            .iter()
-            .flat_map(|document| &document.statements)
-            .any(|statement| statement.allow == allow && statement.applies(action, Some(resource), context))
-    };
-    let identity: Vec<&Document> = policies.identity.iter().collect();
-    let boundary: Vec<&Document> = policies.boundary.iter().collect();
-    let session: Vec<&Document> = policies.session.iter().collect();
-    if [&identity, &boundary, &session].into_iter().any(|documents| says(documents, false)) {
-        return Decision::Denied(Denial::Explicit);
+pub fn decide(policies: &Policies, question: &Question<'_>, granted: Trust) -> Decision {
+    let action = question.action.to_ascii_lowercase();
+    let question = &Question { action: &action, ..*question };
+    let verdict = |documents: &[Arc<Document>]| Verdict::of(documents.iter().map(AsRef::as_ref), question);
+    let identity = verdict(&policies.identity);
+    let boundary = verdict(policies.boundary.as_slice());
+    let session = verdict(&policies.session);
+    let kinds = [(Kind::Identity, identity), (Kind::Boundary, boundary), (Kind::Session, session)];
+    if let Some((kind, _)) = kinds.into_iter().find(|(_, verdict)| verdict.denies) {
+        return Decision::Denied(Denial::Explicit(kind));
     }
-    if granted {
+    if granted == Trust::Denied {
+        return Decision::Denied(Denial::Explicit(Kind::Resource));
+    }
+    if granted == Trust::Direct {
         return Decision::Allowed;
     }
-    if !says(&identity, true) {
+    if !identity.allows && granted != Trust::Role {
         Decision::Denied(Denial::NoIdentityPolicy)
-    } else if !boundary.is_empty() && !says(&boundary, true) {
+    } else if policies.boundary.is_some() && !boundary.allows {
         Decision::Denied(Denial::NoBoundary)
-    } else if !session.is_empty() && !says(&session, true) {
+    } else if !policies.session.is_empty() && !session.allows {
         Decision::Denied(Denial::NoSessionPolicy)
     } else {
         Decision::Allowed
     }
 }
 
-/// How far a trust policy trusts a caller with an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trust {
-    /// Not at all, or explicitly not.
-    None,
-    /// It trusts the caller's account, which must allow the caller in turn.
-    Account,
-    /// It names the caller.
-    Direct,
+/// What the policies of one kind say together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Verdict {
+    allows: bool,
+    denies: bool,
 }
 
-/// Whether a trust policy lets a caller do `action` (`sts:AssumeRole`).
-#[must_use]
-pub fn trusts(document: &Document, caller: &Caller, action: &str, context: &Context) -> Trust {
-    let mut trust = Trust::None;
-    for statement in &document.statements {
-        let reach = statement.principals.as_ref().map_or(Trust::None, |named| reach(named, caller));
-        if reach == Trust::None || !statement.applies(action, None, context) {
-            continue;
-        }
-        if !statement.allow {
-            return Trust::None;
-        }
-        trust = trust.max(reach);
-    }
-    trust
-}
-
-fn reach(named: &Named<Principals>, caller: &Caller) -> Trust {
-    let reach = named.what.reach(caller);
-    match (named.not, reach) {
-        (false, reach) => reach,
-        (true, Trust::None) => Trust::Account,
-        (true, _) => Trust::None,
-    }
-}
-
-impl Principals {
-    fn reach(&self, caller: &Caller) -> Trust {
-        if self.anyone {
-            return Trust::Account;
-        }
-        let root = format!("arn:aws:iam::{}:root", caller.account);
-        let reach = |named: &String| {
-            if named == "*" || *named == root || *named == caller.account {
-                Trust::Account
-            } else if *named == caller.arn || named == caller.iam_arn() || named == caller.principal_id() {
-                Trust::Direct
-            } else {
-                Trust::None
+impl Verdict {
+    fn of<'d>(documents: impl IntoIterator<Item = &'d Document>, question: &Question<'_>) -> Self {
+        let mut verdict = Self::default();
+        for statement in documents.into_iter().flat_map(|document| &document.statements) {
+            let undecided = if statement.allow { !verdict.allows } else { !verdict.denies };
+            if undecided && statement.applies(question) {
+                if statement.allow { verdict.allows = true } else { verdict.denies = true }
             }
+        }
+        verdict
+    }
+}
+
+impl Document {
+    /// Positions of the statements that apply, of those that allow or of those that deny.
+    pub fn applying<'a>(&'a self, question: &'a Question<'_>, allow: bool) -> impl Iterator<Item = usize> + 'a {
+        let action = question.action.to_ascii_lowercase();
+        let applies = move |(_, statement): &(usize, &Statement)| {
+            statement.allow == allow && statement.applies(&Question { action: &action, ..*question })
         };
-        self.aws.iter().map(reach).max().unwrap_or(Trust::None)
+        self.statements.iter().enumerate().filter(applies).map(|(at, _)| at)
     }
 }
 
 impl Statement {
-    fn applies(&self, action: &str, resource: Option<&str>, context: &Context) -> bool {
-        self.names_action(action)
-            && resource.is_none_or(|resource| self.names_resource(resource, context))
-            && self.conditions.iter().all(|condition| condition.met(context, self.variables))
+    /// Whether it is about this. The question's action is in lower case.
+    pub(crate) fn applies(&self, question: &Question<'_>) -> bool {
+        self.names_action(question)
+            && self.names_resource(question)
+            && self.conditions.iter().all(|condition| condition.met(question.context))
     }
 
-    fn names_action(&self, action: &str) -> bool {
-        let action = action.to_ascii_lowercase();
-        let named = |pattern: &String| pattern::plain(&pattern.to_ascii_lowercase(), &action);
-        self.actions.what.iter().any(named) != self.actions.not
+    fn names_action(&self, question: &Question<'_>) -> bool {
+        let named = self.actions.what.iter().any(|pattern| pattern.matches(question.action, question.context));
+        named != self.actions.not
     }
 
-    fn names_resource(&self, resource: &str, context: &Context) -> bool {
+    /// A trust policy names no resource: it is about its role.
+    fn names_resource(&self, question: &Question<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
-        let named = |pattern: &String| {
-            if !self.variables {
-                return pattern::plain(pattern, resource);
-            }
-            variable::filled(pattern, context).is_some_and(|parts| pattern::matches(&parts, resource))
-        };
-        resources.what.iter().any(named) != resources.not
+        let named = resources.what.iter().any(|pattern| pattern.matches(question.resource, question.context));
+        named != resources.not
     }
 }

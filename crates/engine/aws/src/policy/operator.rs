@@ -1,4 +1,4 @@
-//! Condition operators.
+//! Condition operators, with the values of a policy compiled.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
 
 use std::cmp::Ordering;
@@ -6,7 +6,9 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::pattern::{self, Part};
+use super::Context;
+use super::document::MalformedPolicy;
+use super::template::{ArnPattern, Holds, Template};
 
 /// An operator, its negation apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,27 @@ pub(crate) enum Compare {
     LessThanEquals,
     GreaterThan,
     GreaterThanEquals,
+}
+
+/// A policy's value, as its operator reads it.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    Text(Template),
+    /// Without regard to case: compared once variables are filled in.
+    Folded(Template),
+    Number(Compare, f64),
+    Time(Compare, Timestamp),
+    Bool(bool),
+    Block(Block),
+    Arn(ArnPattern),
+}
+
+/// A block of addresses, or one address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
+    base: IpAddr,
+    /// How many bits are free.
+    shift: u32,
 }
 
 impl Operator {
@@ -60,19 +83,42 @@ impl Operator {
         })
     }
 
-    /// Whether the request's value is as wanted; the wanted one as a pattern and as text.
-    pub(crate) fn holds(self, parts: &[Part], wanted: &str, given: &str) -> bool {
+    /// A value of a policy, compiled.
+    ///
+    /// # Errors
+    /// The operator cannot read it (a number that is none), or it names a variable that is not built.
+    pub(crate) fn wanted(self, text: &str, variables: bool) -> Result<Wanted, MalformedPolicy> {
+        let holds = |wildcards| Holds { wildcards, variables };
+        let unfit = |kind: &str| MalformedPolicy(format!("Invalid {kind} in a condition: {text}"));
+        Ok(match self {
+            Self::StringEquals => Wanted::Text(Template::compile(text, holds(false))?),
+            Self::BinaryEquals => Wanted::Text(Template::compile(text, Holds { wildcards: false, variables: false })?),
+            Self::StringEqualsIgnoreCase => Wanted::Folded(Template::compile(text, holds(false))?),
+            Self::StringLike => Wanted::Text(Template::compile(text, holds(true))?),
+            Self::Arn => Wanted::Arn(ArnPattern::compile(text, holds(true))?.ok_or_else(|| unfit("ARN"))?),
+            Self::Bool | Self::Null => Wanted::Bool(truth(text).ok_or_else(|| unfit("Boolean"))?),
+            Self::Numeric(compare) => Wanted::Number(compare, number(text).ok_or_else(|| unfit("number"))?),
+            Self::Date(compare) => Wanted::Time(compare, time(text).ok_or_else(|| unfit("date"))?),
+            Self::IpAddress => Wanted::Block(Block::parse(text).ok_or_else(|| unfit("IP address"))?),
+        })
+    }
+}
+
+impl Wanted {
+    /// Whether the request's value is as wanted.
+    pub(crate) fn fits(&self, given: &str, context: &Context) -> bool {
         match self {
-            Self::StringEquals | Self::BinaryEquals => wanted == given,
-            Self::StringEqualsIgnoreCase => wanted.to_lowercase() == given.to_lowercase(),
-            Self::StringLike => pattern::matches(parts, given),
-            Self::Bool => wanted.eq_ignore_ascii_case(given),
-            Self::Numeric(compare) => compare.holds(number(given).zip(number(wanted)), f64::partial_cmp),
-            Self::Date(compare) => compare.holds(time(given).zip(time(wanted)), |a, b| Some(a.cmp(b))),
-            Self::IpAddress => within(wanted, given).unwrap_or(false),
-            Self::Arn => arn_like(parts, given),
-            // Decided by the key's presence alone, before values are compared.
-            Self::Null => false,
+            Self::Text(template) => template.matches(given, context),
+            Self::Folded(template) => {
+                template.text(context).is_some_and(|wanted| wanted.to_lowercase() == given.to_lowercase())
+            }
+            Self::Number(compare, wanted) => {
+                number(given).is_some_and(|given| compare.holds(given.partial_cmp(wanted)))
+            }
+            Self::Time(compare, wanted) => time(given).is_some_and(|given| compare.holds(Some(given.cmp(wanted)))),
+            Self::Bool(wanted) => truth(given) == Some(*wanted),
+            Self::Block(block) => given.parse().is_ok_and(|address| block.holds(address)),
+            Self::Arn(pattern) => pattern.matches(given, context),
         }
     }
 }
@@ -89,59 +135,53 @@ impl Compare {
         })
     }
 
-    fn holds<T>(self, pair: Option<(T, T)>, compare: impl Fn(&T, &T) -> Option<Ordering>) -> bool {
-        let Some(ordering) = pair.and_then(|(given, wanted)| compare(&given, &wanted)) else { return false };
-        match self {
+    fn holds(self, ordering: Option<Ordering>) -> bool {
+        ordering.is_some_and(|ordering| match self {
             Self::Equals => ordering.is_eq(),
             Self::LessThan => ordering.is_lt(),
             Self::LessThanEquals => ordering.is_le(),
             Self::GreaterThan => ordering.is_gt(),
             Self::GreaterThanEquals => ordering.is_ge(),
-        }
+        })
     }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        return Some(true);
+    }
+    text.eq_ignore_ascii_case("false").then_some(false)
 }
 
 fn number(text: &str) -> Option<f64> {
-    text.parse().ok()
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// ISO 8601, or seconds since the epoch.
+/// ISO 8601 (a day alone is its beginning, in UTC), or seconds since the epoch.
 fn time(text: &str) -> Option<Timestamp> {
-    match text.parse::<i64>() {
-        Ok(seconds) => Timestamp::from_second(seconds).ok(),
-        Err(_) => text.parse().ok(),
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Timestamp::from_second(seconds).ok();
     }
+    text.parse().ok().or_else(|| format!("{}T00:00:00Z", text.strip_suffix('Z').unwrap_or(text)).parse().ok())
 }
 
-/// Whether an address lies in a block (an address alone is a block of one).
-fn within(block: &str, address: &str) -> Option<bool> {
-    let address: IpAddr = address.parse().ok()?;
-    let (base, length) = match block.split_once('/') {
-        Some((base, length)) => (base, Some(length.parse::<u32>().ok()?)),
-        None => (block, None),
-    };
-    Some(match (base.parse().ok()?, address) {
-        (IpAddr::V4(base), IpAddr::V4(address)) => {
-            let shift = 32_u32.checked_sub(length.unwrap_or(32))?;
-            same(u128::from(base.to_bits()), u128::from(address.to_bits()), shift)
-        }
-        (IpAddr::V6(base), IpAddr::V6(address)) => {
-            same(base.to_bits(), address.to_bits(), 128_u32.checked_sub(length.unwrap_or(128))?)
-        }
-        _ => false,
-    })
-}
+impl Block {
+    fn parse(text: &str) -> Option<Self> {
+        let (base, length) = match text.split_once('/') {
+            Some((base, length)) => (base, Some(length.parse::<u32>().ok()?)),
+            None => (text, None),
+        };
+        let base: IpAddr = base.parse().ok()?;
+        let bits: u32 = if base.is_ipv4() { 32 } else { 128 };
+        Some(Self { base, shift: bits.checked_sub(length.unwrap_or(bits))? })
+    }
 
-fn same(a: u128, b: u128, shift: u32) -> bool {
-    a.checked_shr(shift).unwrap_or(0) == b.checked_shr(shift).unwrap_or(0)
-}
-
-/// ARNs match part by part, so that a wildcard does not reach over a colon before the resource.
-fn arn_like(parts: &[Part], given: &str) -> bool {
-    let mut wanted = parts.splitn(6, |part| *part == Part::Letter(':'));
-    let mut given = given.splitn(6, ':');
-    (0..6).all(|_| match (wanted.next(), given.next()) {
-        (Some(wanted), Some(given)) => pattern::matches(wanted, given),
-        _ => false,
-    })
+    fn holds(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(address) => u128::from(address.to_bits()),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let cut = |address| bits(address).checked_shr(self.shift).unwrap_or(0);
+        self.base.is_ipv4() == address.is_ipv4() && cut(self.base) == cut(address)
+    }
 }

@@ -4,5 +4,6 @@
 mod faults;
 mod garbage;
 mod policies;
+mod rows;
 mod shared;
 mod world;

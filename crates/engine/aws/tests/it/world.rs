@@ -7,8 +7,8 @@ use eksile_aws::inputs::{Filter, Tag, TagSpecification, filtered, specified_tags
 use eksile_aws::policy::Document;
 use eksile_aws::shape::Case;
 use eksile_aws::{
-    Call, Caller, Command, CountedMint, Credential, Directory, Door, Fault, Lookup, Operation, Policies, Principal,
-    Protocol, Reads, Service, Shape, Vantage,
+    Ask, Call, Caller, Command, CountedMint, Credential, Directory, Door, Fault, Lookup, Operation, Policies,
+    Principal, Protocol, Reads, Service, Shape, Vantage,
 };
 use eksile_base::Clock;
 use eksile_kit::Signer;
@@ -76,8 +76,8 @@ struct Made {
 impl Command for RunInstances {
     type Output = Made;
 
-    fn resources(&self, call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![call.arn("ec2", "vpc/*")]
+    fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::to(call.arn("ec2", "vpc/*"))])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Made, Fault> {
@@ -104,6 +104,10 @@ struct Listed {
 
 impl Lookup for DescribeVpcs {
     type Output = Listed;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, call: &Call<'_>, view: &View) -> Result<Listed, Fault> {
         let vpcs = filtered(
@@ -134,6 +138,10 @@ struct Echo {
 impl Lookup for DescribeCluster {
     type Output = Echo;
 
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
+
     fn run(self, call: &Call<'_>, _view: &View) -> Result<Echo, Fault> {
         if self.name == "missing" {
             return Err(Fault::client("ResourceNotFoundException", 404, "No cluster found for name: missing.")
@@ -155,6 +163,10 @@ struct Names {
 
 impl Lookup for DescribeRepositories {
     type Output = Names;
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
+    }
 
     fn run(self, _call: &Call<'_>, _view: &View) -> Result<Names, Fault> {
         Ok(Names { repositories: self.repository_names })
@@ -231,7 +243,7 @@ impl World {
 
     /// The user's only policy from now on.
     pub(crate) fn allow(&self, document: &str) {
-        self.directory.0.lock().unwrap().identity = vec![Document::identity(document).unwrap()];
+        self.directory.0.lock().unwrap().identity = vec![Arc::new(Document::identity(document).unwrap())];
     }
 
     fn signer(service: &str) -> Signer<'_> {

@@ -1,12 +1,17 @@
-use eksile_aws::policy::{Document, Trust, trusts};
-use eksile_aws::{Call, Caller, Command, Fault, Guard, Principal, Reads, Shape};
+use eksile_aws::inputs::Tag;
+use eksile_aws::policy::{Context, Question, Trust, trusts};
+use eksile_aws::{Ask, Call, Caller, Command, Fault, Principal, Reads, Shape};
 use eksile_store::{Scope, Txn};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::directory::text_in_force;
+use crate::directory::{customer_managed, text_in_force};
+use crate::managed::Managed;
 use crate::records::Role;
 use crate::sessions::{Credentials, Opening, open};
-use crate::{find, names};
+use crate::sts::tags::Asked;
+use crate::{find, names, trust};
+
+const ASSUME: &str = "sts:AssumeRole";
 
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 #[derive(Shape)]
@@ -17,6 +22,9 @@ pub(super) struct AssumeRole {
     external_id: Option<String>,
     policy: Option<String>,
     policy_arns: Vec<PolicyArn>,
+    tags: Vec<Tag>,
+    transitive_tag_keys: Vec<String>,
+    source_identity: Option<String>,
 }
 
 #[derive(Shape)]
@@ -29,6 +37,7 @@ pub(super) struct Output {
     credentials: Told,
     assumed_role_user: AssumedRole,
     packed_policy_size: Option<i64>,
+    source_identity: Option<String>,
 }
 
 #[derive(Shape)]
@@ -48,61 +57,102 @@ struct AssumedRole {
 impl Command for AssumeRole {
     type Output = Output;
 
-    fn resources(&self, _call: &Call<'_>, _state: Reads<'_>) -> Vec<String> {
-        vec![self.role_arn.clone()]
+    fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        let found = find::role_by_arn(state, &self.role_arn)?;
+        let ask = || {
+            let ask = Ask::to(&*self.role_arn).requesting(self.tags.iter().map(|tag| (&tag.key, &tag.value)));
+            match &found {
+                Some((_, role)) => ask.tagged_as("iam:ResourceTag", &role.tags),
+                None => ask,
+            }
+        };
+        // Within an account, a trust policy that names the caller is grant enough, of what it names.
+        let granted = |action| match &found {
+            Some((scope, role)) => match self.trust(role, call, action, scope) {
+                trust if scope.account == call.caller.account => trust,
+                Trust::Denied => Trust::Denied,
+                _ => Trust::None,
+            },
+            None => Trust::None,
+        };
+        let mut asks = vec![ask().granted(granted(ASSUME))];
+        for action in self.further(call.caller) {
+            asks.push(self.with_keys(ask()).action(action).granted(granted(action)));
+        }
+        Ok(asks)
     }
 
     fn conditions(&self, _call: &Call<'_>) -> Vec<(String, Vec<String>)> {
-        let external = self.external_id.iter().map(|id| ("sts:ExternalId".to_owned(), vec![id.clone()]));
-        external.chain([("sts:RoleSessionName".to_owned(), vec![self.role_session_name.clone()])]).collect()
-    }
-
-    /// A trust policy that names a caller of the same account is grant enough.
-    fn guard(&self, call: &Call<'_>, state: Reads<'_>) -> Guard {
-        match find::role_by_arn(state, &self.role_arn) {
-            Ok(Some((scope, role)))
-                if scope.account == call.caller.account && self.trust(&role, call) == Trust::Direct =>
-            {
-                Guard::Granted
-            }
-            _ => Guard::Policies,
-        }
+        self.keys()
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
         names::name("roleSessionName", &self.role_session_name, 64)?;
         let found = find::role_by_arn(Reads::of(txn), &self.role_arn)?;
-        let Some((scope, role)) = found.filter(|(_, role)| self.trust(role, call) > Trust::None) else {
-            return Err(self.denied(call.caller));
-        };
+        let Some((scope, role)) = found else { return Err(self.denied(call.caller, ASSUME)) };
+        for action in [ASSUME].into_iter().chain(self.further(call.caller)) {
+            if self.trust(&role, call, action, &scope) <= Trust::None {
+                return Err(self.denied(call.caller, action));
+            }
+        }
         if call.caller.is_root() {
             return Err(Fault::client("AccessDenied", 403, "Roles may not be assumed by root accounts."));
         }
         let lifetime = self.lifetime(&role, call.caller)?;
-        let policies = self.policies(Reads::of(txn))?;
+        let policies = self.policies(Reads::of(txn), &scope)?;
         let packed_policy_size = (!policies.is_empty()).then_some(1);
         let name = &self.role_session_name;
-        let opening = Opening { scope: &scope, role: &role, name, lifetime, policies };
+        let facts = self.asked().facts(call.caller)?;
+        let source_identity = facts.source_identity.clone();
+        let opening = Opening { scope: &scope, role: &role, name, lifetime, policies, facts };
         let credentials = open(txn, call.mint, call.wall, opening)?;
         let assumed_role_user = AssumedRole::of(&scope, &role, name);
-        Ok(Output { credentials: Told::of(credentials), assumed_role_user, packed_policy_size })
+        Ok(Output { credentials: Told::of(credentials), assumed_role_user, packed_policy_size, source_identity })
     }
 }
 
 impl AssumeRole {
-    fn trust(&self, role: &Role, call: &Call<'_>) -> Trust {
-        // Checked when it came in.
-        let Ok(document) = Document::trust(&role.trust) else { return Trust::None };
-        let mut context = call.context();
-        for (key, values) in self.conditions(call) {
-            context.set_all(&key, values);
-        }
-        trusts(&document, call.caller, "sts:AssumeRole", &context)
+    fn asked(&self) -> Asked<'_> {
+        let source_identity = self.source_identity.as_deref();
+        Asked { tags: &self.tags, transitive: &self.transitive_tag_keys, source_identity }
     }
 
-    fn denied(&self, caller: &Caller) -> Fault {
+    /// What the caller does besides assuming the role, and needs the same rights to, of both policies.
+    fn further(&self, caller: &Caller) -> Vec<&'static str> {
+        let asked = self.asked();
+        let tagging = asked.tags_session(caller).then_some("sts:TagSession");
+        tagging.into_iter().chain(asked.sets_identity(caller).then_some("sts:SetSourceIdentity")).collect()
+    }
+
+    /// The condition keys of this request.
+    fn keys(&self) -> Vec<(String, Vec<String>)> {
+        let one = |key: &str, value: &Option<String>| value.iter().map(|v| (key.to_owned(), vec![v.clone()])).next();
+        let session = Some(("sts:RoleSessionName".to_owned(), vec![self.role_session_name.clone()]));
+        let transitive = Some(("sts:TransitiveTagKeys".to_owned(), self.transitive_tag_keys.clone()));
+        let external = one("sts:ExternalId", &self.external_id);
+        [external, session, one("sts:SourceIdentity", &self.source_identity), transitive]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn with_keys(&self, ask: Ask) -> Ask {
+        self.keys().into_iter().fold(ask, |ask, (key, values)| ask.keys_of(&key, values))
+    }
+
+    /// How far the role's own policy trusts the caller with an action.
+    fn trust(&self, role: &Role, call: &Call<'_>, action: &str, scope: &Scope) -> Trust {
+        let mut context = Context::over(call.context.clone());
+        context.set("aws:ResourceAccount", &*scope.account);
+        context.extend(self.with_keys(Ask::any()).keys().clone());
+        let asked = Ask::any().requesting(self.tags.iter().map(|tag| (&tag.key, &tag.value)));
+        context.extend(asked.tagged_as("iam:ResourceTag", &role.tags).keys().clone());
+        trusts(&trust::document(role), call.caller, &Question { action, resource: &self.role_arn, context: &context })
+    }
+
+    fn denied(&self, caller: &Caller, action: &str) -> Fault {
         let message =
-            format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {}", caller.arn, self.role_arn);
+            format!("User: {} is not authorized to perform: {action} on resource: {}", caller.arn, self.role_arn);
         Fault::client("AccessDenied", 403, message)
     }
 
@@ -123,14 +173,17 @@ impl AssumeRole {
     }
 
     /// The session policies' documents, as they are now.
-    fn policies(&self, state: Reads<'_>) -> Result<Vec<String>, Fault> {
+    fn policies(&self, state: Reads<'_>, scope: &Scope) -> Result<Vec<String>, Fault> {
         let mut documents = Vec::new();
         if let Some(document) = &self.policy {
             find::document(document, find::Place::Session)?;
             documents.push(document.clone());
         }
         for policy in &self.policy_arns {
-            let Some(document) = text_in_force(state, &policy.arn)? else {
+            let own = Managed::by_arn(&policy.arn).is_some()
+                || customer_managed(&policy.arn).is_some_and(|(owner, _)| owner == *scope);
+            let text = if own { text_in_force(state, &policy.arn)? } else { None };
+            let Some(document) = text else {
                 let message = format!("Policy {} does not exist.", policy.arn);
                 return Err(Fault::client("MalformedPolicyDocument", 400, message));
             };

@@ -1,4 +1,4 @@
-use eksile_aws::{Call, Fault, Guard, Lookup, Reads, Shape};
+use eksile_aws::{Ask, Call, Fault, Guard, Lookup, Reads, Shape};
 use eksile_store::View;
 
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
@@ -17,8 +17,12 @@ impl Lookup for GetCallerIdentity {
     type Output = Output;
 
     /// Nobody can be denied the knowledge of who they are.
-    fn guard(&self, _call: &Call<'_>, _state: Reads<'_>) -> Guard {
+    fn guard(&self) -> Guard {
         Guard::Open
+    }
+
+    fn asks(&self, _call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
+        Ok(vec![Ask::any()])
     }
 
     fn run(self, call: &Call<'_>, _view: &View) -> Result<Output, Fault> {

@@ -1,5 +1,7 @@
 //! Containers, of all three kinds.
 
+use std::collections::HashSet;
+
 use eksile_kube::FieldErrors;
 use serde_json::Value;
 
@@ -46,12 +48,12 @@ const EPHEMERAL_FIELDS: &[&str] = &[
 ];
 
 /// Checks all containers.
-pub(super) fn all(pod: &Value, volumes: &[&str], errors: &mut FieldErrors) {
+pub(super) fn all(pod: &Value, volumes: &HashSet<&str>, errors: &mut FieldErrors) {
     let containers = items(pod, "/spec/containers");
     if containers.is_empty() {
         errors.required("spec.containers", "");
     }
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: HashSet<&str> = HashSet::new();
     for (index, container) in containers.iter().enumerate() {
         let path = format!("spec.containers[{index}]");
         shared(container, volumes, &path, errors);
@@ -75,16 +77,20 @@ pub(super) fn all(pod: &Value, volumes: &[&str], errors: &mut FieldErrors) {
     }
 }
 
-fn unique<'a>(container: &'a Value, names: &mut Vec<&'a str>, path: &str, errors: &mut FieldErrors) {
+fn unique<'a>(container: &'a Value, names: &mut HashSet<&'a str>, path: &str, errors: &mut FieldErrors) {
     let name = text(container, "/name");
-    if names.contains(&name) {
+    if !name.is_empty() && !names.insert(name) {
         errors.duplicate(format!("{path}.name"), &name.into());
-    } else if !name.is_empty() {
-        names.push(name);
     }
 }
 
-fn init<'a>(container: &'a Value, volumes: &[&str], names: &mut Vec<&'a str>, path: &str, errors: &mut FieldErrors) {
+fn init<'a>(
+    container: &'a Value,
+    volumes: &HashSet<&str>,
+    names: &mut HashSet<&'a str>,
+    path: &str,
+    errors: &mut FieldErrors,
+) {
     shared(container, volumes, path, errors);
     let policy = text(container, "/restartPolicy");
     if !policy.is_empty() {
@@ -103,9 +109,9 @@ fn init<'a>(container: &'a Value, volumes: &[&str], names: &mut Vec<&'a str>, pa
     }
 }
 
-fn ephemeral(container: &Value, others: &[&str], path: &str, errors: &mut FieldErrors) {
+fn ephemeral(container: &Value, others: &HashSet<&str>, path: &str, errors: &mut FieldErrors) {
     let target = text(container, "/targetContainerName");
-    if !target.is_empty() && !others.contains(&target) {
+    if !target.is_empty() && !others.contains(target) {
         errors.not_found(format!("{path}.targetContainerName"), &target.into());
     }
     for (field, value) in container.as_object().into_iter().flatten() {
@@ -129,7 +135,7 @@ fn ephemeral(container: &Value, others: &[&str], path: &str, errors: &mut FieldE
 }
 
 /// What holds for every kind of container.
-fn shared(container: &Value, volumes: &[&str], path: &str, errors: &mut FieldErrors) {
+fn shared(container: &Value, volumes: &HashSet<&str>, path: &str, errors: &mut FieldErrors) {
     let name = text(container, "/name");
     if name.is_empty() {
         errors.required(format!("{path}.name"), "");
@@ -147,7 +153,7 @@ fn shared(container: &Value, volumes: &[&str], path: &str, errors: &mut FieldErr
     mounts(container, volumes, &format!("{path}.volumeMounts"), errors);
     for (index, device) in items(container, "/volumeDevices").iter().enumerate() {
         let name = text(device, "/name");
-        if !volumes.contains(&name) {
+        if !volumes.contains(name) {
             errors.not_found(format!("{path}.volumeDevices[{index}].name"), &name.into());
         }
     }
@@ -158,7 +164,7 @@ fn shared(container: &Value, volumes: &[&str], path: &str, errors: &mut FieldErr
 }
 
 fn ports(container: &Value, path: &str, errors: &mut FieldErrors) {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: HashSet<&str> = HashSet::new();
     for (index, port) in items(container, "/ports").iter().enumerate() {
         let path = format!("{path}[{index}]");
         let name = text(port, "/name");
@@ -166,11 +172,8 @@ fn ports(container: &Value, path: &str, errors: &mut FieldErrors) {
         for problem in &problems {
             errors.invalid(format!("{path}.name"), &name.into(), *problem);
         }
-        if problems.is_empty() && !name.is_empty() {
-            if names.contains(&name) {
-                errors.duplicate(format!("{path}.name"), &name.into());
-            }
-            names.push(name);
+        if problems.is_empty() && !name.is_empty() && !names.insert(name) {
+            errors.duplicate(format!("{path}.name"), &name.into());
         }
         match number(port, "/containerPort").unwrap_or_default() {
             0 => errors.required(format!("{path}.containerPort"), ""),
@@ -184,7 +187,7 @@ fn ports(container: &Value, path: &str, errors: &mut FieldErrors) {
 }
 
 fn host_ports(containers: &[Value], path: &str, errors: &mut FieldErrors) {
-    let mut taken: Vec<String> = Vec::new();
+    let mut taken: HashSet<String> = HashSet::new();
     for (index, container) in containers.iter().enumerate() {
         for (at, port) in items(container, "/ports").iter().enumerate() {
             let Some(host) = number(port, "/hostPort").filter(|p| *p != 0) else { continue };
@@ -192,7 +195,7 @@ fn host_ports(containers: &[Value], path: &str, errors: &mut FieldErrors) {
             if taken.contains(&key) {
                 errors.duplicate(format!("{path}[{index}].ports[{at}].hostPort"), &key.as_str().into());
             }
-            taken.push(key);
+            taken.insert(key);
         }
     }
 }
@@ -284,24 +287,23 @@ fn variable_sources(container: &Value, path: &str, errors: &mut FieldErrors) {
     }
 }
 
-fn mounts(container: &Value, volumes: &[&str], path: &str, errors: &mut FieldErrors) {
-    let mut points: Vec<&str> = Vec::new();
+fn mounts(container: &Value, volumes: &HashSet<&str>, path: &str, errors: &mut FieldErrors) {
+    let mut points: HashSet<&str> = HashSet::new();
     for (index, mount) in items(container, "/volumeMounts").iter().enumerate() {
         let own = format!("{path}[{index}]");
         let (name, point) = (text(mount, "/name"), text(mount, "/mountPath"));
         if name.is_empty() {
             errors.required(format!("{own}.name"), "");
         }
-        if !volumes.contains(&name) {
+        if !volumes.contains(name) {
             errors.not_found(format!("{own}.name"), &name.into());
         }
         if point.is_empty() {
             errors.required(format!("{own}.mountPath"), "");
         }
-        if points.contains(&point) {
+        if !points.insert(point) {
             errors.invalid(format!("{own}.mountPath"), &point.into(), "must be unique");
         }
-        points.push(point);
         let (below, pattern) = (text(mount, "/subPath"), text(mount, "/subPathExpr"));
         if !below.is_empty() {
             descending(below, &format!("{path}.subPath"), errors);

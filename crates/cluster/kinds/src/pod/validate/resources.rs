@@ -68,11 +68,11 @@ fn extended(name: &str) -> bool {
 }
 
 fn one(name: &str, amount: &Value, path: &str, errors: &mut FieldErrors) {
-    let before = errors.as_slice().len();
+    let before = errors.count();
     qualified(name, path, errors);
     let plain = !name.contains('/');
     let paged = name.starts_with("hugepages-");
-    if errors.as_slice().len() == before && plain && !paged && !STANDARD.contains(&name) {
+    if errors.count() == before && plain && !paged && !STANDARD.contains(&name) {
         errors.invalid_verbatim(path, name, "must be a standard resource type or fully qualified");
     }
     if plain && !paged && !OF_CONTAINERS.contains(&name) {

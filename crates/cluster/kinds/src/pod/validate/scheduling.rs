@@ -1,5 +1,7 @@
 //! Where a pod may run.
 
+use std::collections::{HashMap, HashSet};
+
 use eksile_kube::FieldErrors;
 use serde_json::Value;
 
@@ -113,11 +115,12 @@ fn pod_term(term: &Value, path: &str, errors: &mut FieldErrors) {
 /// Checks the gates that hold a pod back.
 pub(super) fn gates(pod: &Value, errors: &mut FieldErrors) {
     let gates = items(pod, "/spec/schedulingGates");
+    let mut seen: HashSet<&Value> = HashSet::with_capacity(gates.len());
     for (index, gate) in gates.iter().enumerate() {
         let path = format!("spec.schedulingGates[{index}]");
         let name = text(gate, "/name");
         qualified(name, &path, errors);
-        if gates[..index].contains(gate) {
+        if !seen.insert(gate) {
             errors.duplicate(path, &name.into());
         }
     }
@@ -126,6 +129,11 @@ pub(super) fn gates(pod: &Value, errors: &mut FieldErrors) {
 /// Checks how pods are to spread.
 pub(super) fn spread(pod: &Value, errors: &mut FieldErrors) {
     let all = items(pod, "/spec/topologySpreadConstraints");
+    let pair = |one: &Value| (text(one, "/topologyKey").to_owned(), text(one, "/whenUnsatisfiable").to_owned());
+    let mut left: HashMap<(String, String), usize> = HashMap::new();
+    for one in all {
+        *left.entry(pair(one)).or_default() += 1;
+    }
     for (index, one) in all.iter().enumerate() {
         let path = format!("spec.topologySpreadConstraints[{index}]");
         let skew = number(one, "/maxSkew").unwrap_or_default();
@@ -137,8 +145,10 @@ pub(super) fn spread(pod: &Value, errors: &mut FieldErrors) {
             errors.required(format!("{path}.topologyKey"), "can not be empty");
         }
         one_of(when, &["DoNotSchedule", "ScheduleAnyway"], &format!("{path}.whenUnsatisfiable"), errors);
-        let twin = |other: &Value| text(other, "/topologyKey") == key && text(other, "/whenUnsatisfiable") == when;
-        if all[index + 1..].iter().any(twin) {
+        // Told of all but the last of those that are alike.
+        let alike = left.entry(pair(one)).or_default();
+        *alike = alike.saturating_sub(1);
+        if *alike > 0 {
             let shown = Value::from(format!("{{{key}, {when}}}"));
             errors.duplicate(format!("{path}.{{topologyKey, whenUnsatisfiable}}"), &shown);
         }

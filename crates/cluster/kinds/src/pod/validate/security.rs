@@ -1,5 +1,7 @@
 //! Security contexts, and what an operating system cannot do.
 
+use std::collections::HashSet;
+
 use eksile_kube::FieldErrors;
 use serde_json::Value;
 
@@ -67,15 +69,16 @@ pub(super) fn of_pod(pod: &Value, errors: &mut FieldErrors) {
 }
 
 fn sysctls(context: &Value, path: &str, errors: &mut FieldErrors) {
-    let all = items(context, "/sysctls");
-    for (index, sysctl) in all.iter().enumerate() {
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (index, sysctl) in items(context, "/sysctls").iter().enumerate() {
         let name = text(sysctl, "/name");
         let path = format!("{path}[{index}].name");
+        let again = !seen.insert(name);
         if name.is_empty() {
             errors.required(path, "");
         } else if name.len() > 253 || !name.split(['.', '/']).all(is_sysctl_part) {
             errors.invalid(path, &name.into(), SYSCTL);
-        } else if all[..index].iter().any(|other| text(other, "/name") == name) {
+        } else if again {
             errors.duplicate(path, &name.into());
         }
     }

@@ -1,5 +1,7 @@
 //! Volumes and their sources.
 
+use std::collections::HashSet;
+
 use eksile_kube::FieldErrors;
 use serde_json::Value;
 
@@ -47,11 +49,11 @@ const FILE_FIELDS: &[&str] =
     &["metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations", "metadata.uid"];
 
 /// Checks all volumes; returns the names of the good ones.
-pub(super) fn all<'a>(pod: &'a Value, errors: &mut FieldErrors) -> Vec<&'a str> {
-    let mut good: Vec<&str> = Vec::new();
+pub(super) fn all<'a>(pod: &'a Value, errors: &mut FieldErrors) -> HashSet<&'a str> {
+    let mut good: HashSet<&str> = HashSet::new();
     for (index, volume) in items(pod, "/spec/volumes").iter().enumerate() {
         let path = format!("spec.volumes[{index}]");
-        let before = errors.as_slice().len();
+        let before = errors.count();
         source(volume, &path, errors);
         let name = text(volume, "/name");
         if name.is_empty() {
@@ -59,11 +61,11 @@ pub(super) fn all<'a>(pod: &'a Value, errors: &mut FieldErrors) -> Vec<&'a str> 
         } else {
             label(name, &format!("{path}.name"), errors);
         }
-        if good.contains(&name) {
+        if good.contains(name) {
             errors.duplicate(format!("{path}.name"), &name.into());
         }
-        if errors.as_slice().len() == before {
-            good.push(name);
+        if errors.count() == before {
+            good.insert(name);
         }
     }
     good

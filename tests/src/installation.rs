@@ -9,8 +9,17 @@ use std::{
 
 use serde_json::Value;
 
+/// Whether this machine can run an installation; says what it lacks.
+pub fn able() -> bool {
+    let doctor = Command::new(eksile()).arg("doctor").output().unwrap();
+    if !doctor.status.success() {
+        println!("SKIPPED: this machine lacks something\n{}", String::from_utf8_lossy(&doctor.stdout));
+    }
+    doctor.status.success()
+}
+
 /// The binary under test: built beside this test.
-pub(crate) fn eksile() -> PathBuf {
+pub fn eksile() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let target = exe.parent().and_then(Path::parent).unwrap();
     let binary = target.join("eksile");
@@ -19,10 +28,11 @@ pub(crate) fn eksile() -> PathBuf {
 }
 
 /// A second account's key, to be refused with.
-pub(crate) const STRANGER: (&str, &str, &str) =
+pub const STRANGER: (&str, &str, &str) =
     ("AKIASTRANGERSTRANGER", "stranger-secret-stranger-secret-stranger", "999988887777");
 
-pub(crate) struct Installation {
+/// An installation, and its clients.
+pub struct Installation {
     /// Its data folder.
     pub data: tempfile::TempDir,
     /// What the story itself writes.
@@ -31,9 +41,12 @@ pub(crate) struct Installation {
 }
 
 /// What a command did.
-pub(crate) struct Done {
+pub struct Done {
+    /// Whether it succeeded.
     pub ok: bool,
+    /// Its standard output.
     pub out: String,
+    /// Its standard error.
     pub err: String,
 }
 
@@ -50,33 +63,35 @@ impl From<Output> for Done {
 impl Done {
     /// Its output, after it succeeded.
     #[track_caller]
-    pub(crate) fn good(self) -> String {
+    pub fn good(self) -> String {
         assert!(self.ok, "failed:\n{}{}", self.out, self.err);
         self.out.trim_end().to_owned()
     }
 
     /// Its complaint, after it failed.
     #[track_caller]
-    pub(crate) fn bad(self) -> String {
+    pub fn bad(self) -> String {
         assert!(!self.ok, "succeeded, and should not:\n{}", self.out);
         self.err
     }
 
     /// Its output as JSON.
     #[track_caller]
-    pub(crate) fn json(self) -> Value {
+    pub fn json(self) -> Value {
         serde_json::from_str(&self.good()).unwrap()
     }
 }
 
 impl Installation {
-    pub(crate) fn new() -> Self {
+    /// A folder for one that is not started yet.
+    #[must_use]
+    pub fn new() -> Self {
         let folder = |prefix| tempfile::Builder::new().prefix(prefix).tempdir().unwrap();
         Self { data: folder("eksile-e2e-"), scratch: folder("eksile-story-"), up: None }
     }
 
     /// `eksile up`, until it says that it is ready.
-    pub(crate) fn up(&mut self) -> Duration {
+    pub fn up(&mut self) -> Duration {
         let begun = Instant::now();
         let (key, secret, account) = STRANGER;
         let mut child = self
@@ -97,18 +112,20 @@ impl Installation {
         std::fs::File::options().create(true).append(true).open(self.scratch.path().join("test.log")).unwrap()
     }
 
-    pub(crate) fn log_text(&self) -> String {
+    /// What `up` has written to its standard error.
+    pub fn log_text(&self) -> String {
         std::fs::read_to_string(self.scratch.path().join("test.log")).unwrap_or_default()
     }
 
-    pub(crate) fn command(&self) -> Command {
+    /// The binary with its data folder given.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(eksile());
         command.arg("--data").arg(self.data.path());
         command
     }
 
     /// `eksile WORDS…`.
-    pub(crate) fn eksile(&self, words: &[&str]) -> Done {
+    pub fn eksile(&self, words: &[&str]) -> Done {
         self.command().args(words).output().unwrap().into()
     }
 
@@ -126,44 +143,47 @@ impl Installation {
         variables
     }
 
-    pub(crate) fn kubeconfig(&self) -> PathBuf {
+    /// Where quickstart writes the administrator's.
+    pub fn kubeconfig(&self) -> PathBuf {
         self.data.path().join("kubeconfig")
     }
 
     /// Any client, as the administrator.
-    pub(crate) fn client(&self, program: &str, words: &[&str]) -> Done {
+    pub fn client(&self, program: &str, words: &[&str]) -> Done {
         Command::new(program).args(words).envs(self.environment()).stdin(Stdio::null()).output().unwrap().into()
     }
 
     /// Any client, with more variables.
-    pub(crate) fn client_with(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> Done {
+    pub fn client_with(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> Done {
         let mut command = Command::new(program);
         command.args(words).envs(self.environment()).envs(variables.iter().copied()).stdin(Stdio::null());
         command.output().unwrap().into()
     }
 
-    pub(crate) fn aws(&self, words: &str) -> Done {
+    /// The aws CLI as the administrator.
+    pub fn aws(&self, words: &str) -> Done {
         self.client("aws", &words.split_whitespace().collect::<Vec<_>>())
     }
 
     /// The aws CLI as another account's administrator.
-    pub(crate) fn aws_stranger(&self, words: &str) -> Done {
+    pub fn aws_stranger(&self, words: &str) -> Done {
         let (key, secret, _) = STRANGER;
         let words: Vec<&str> = words.split_whitespace().collect();
         self.client_with("aws", &words, &[("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret)])
     }
 
-    pub(crate) fn kubectl(&self, words: &str) -> Done {
+    /// kubectl as the cluster's creator.
+    pub fn kubectl(&self, words: &str) -> Done {
         self.client("kubectl", &words.split_whitespace().collect::<Vec<_>>())
     }
 
     /// Facts of `eksile status`.
-    pub(crate) fn status(&self) -> Value {
+    pub fn status(&self) -> Value {
         self.eksile(&["--output", "json", "status"]).json()
     }
 
     /// Pid, on the host, of a process that the world keeps running.
-    pub(crate) fn pid_of(&self, role: &str) -> Option<u32> {
+    pub fn pid_of(&self, role: &str) -> Option<u32> {
         let status = self.status();
         let processes = status["processes"].as_array().unwrap().clone();
         let process = processes.into_iter().find(|process| process["role"].as_str() == Some(role))?;
@@ -171,7 +191,7 @@ impl Installation {
     }
 
     /// Pids, on the host, of this installation's processes whose command line has all of `words`.
-    pub(crate) fn pids(&self, words: &[&str]) -> Vec<u32> {
+    pub fn pids(&self, words: &[&str]) -> Vec<u32> {
         let world = self.world();
         let text = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         // Its pid in every namespace it is in, outermost first.
@@ -201,25 +221,31 @@ impl Installation {
     }
 
     /// Pid of the world's first process.
-    pub(crate) fn world(&self) -> u32 {
+    pub fn world(&self) -> u32 {
         let text = std::fs::read(self.data.path().join("run/up.json")).unwrap();
         let running: Value = serde_json::from_slice(&text).unwrap();
         u32::try_from(running["world"].as_u64().unwrap()).unwrap()
     }
 
     /// `kill -9` of `up` itself.
-    pub(crate) fn kill_up(&mut self) {
+    pub fn kill_up(&mut self) {
         let mut up = self.up.take().unwrap();
         up.kill().unwrap();
         up.wait().unwrap();
     }
 
     /// SIGTERM, and the end of it.
-    pub(crate) fn down(&mut self) {
+    pub fn down(&mut self) {
         if let Some(mut up) = self.up.take() {
             kill(up.id(), "-TERM");
             up.wait().unwrap();
         }
+    }
+}
+
+impl Default for Installation {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -233,13 +259,13 @@ impl Drop for Installation {
 }
 
 /// Sends a signal to a process that belongs to an installation of ours.
-pub(crate) fn kill(pid: u32, signal: &str) {
+pub fn kill(pid: u32, signal: &str) {
     assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 /// Waits for a condition.
 #[track_caller]
-pub(crate) fn until<T>(what: &str, patience: Duration, mut attempt: impl FnMut() -> Result<T, String>) -> T {
+pub fn until<T>(what: &str, patience: Duration, mut attempt: impl FnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {
         match attempt() {

@@ -1,0 +1,207 @@
+//! Texts of a policy, compiled: letters, wildcards, and variables (`${aws:username}`, `${key, 'default'}`, `${*}`, `${?}`,
+//! `${$}`). <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html>
+
+use super::document::MalformedPolicy;
+use super::{Context, keys};
+use crate::pattern::{self, Part};
+
+/// A text that a value of the request is compared with.
+#[derive(Debug, Clone)]
+pub(crate) enum Template {
+    /// `*`.
+    Any,
+    /// Letters alone.
+    Exact(String),
+    /// Letters, then `*`.
+    Prefix(String),
+    /// With other wildcards.
+    Pattern(Vec<Part>),
+    /// With variables.
+    Filled(Vec<Piece>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Piece {
+    Part(Part),
+    /// The key in lower case.
+    Variable {
+        key: String,
+        default: Option<String>,
+    },
+}
+
+/// What a text may hold besides letters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holds {
+    pub(crate) wildcards: bool,
+    /// Since version 2012-10-17.
+    pub(crate) variables: bool,
+}
+
+impl Template {
+    /// Compiles a text.
+    ///
+    /// # Errors
+    /// A variable names a key that is not built.
+    pub(crate) fn compile(text: &str, holds: Holds) -> Result<Self, MalformedPolicy> {
+        let pieces = pieces(text, holds)?;
+        let parts: Option<Vec<Part>> = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Part(part) => Some(*part),
+                Piece::Variable { .. } => None,
+            })
+            .collect();
+        Ok(parts.map_or(Self::Filled(pieces), Self::of_parts))
+    }
+
+    /// One without variables.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self::of_parts(text.chars().map(pattern::part).collect())
+    }
+
+    fn of_parts(parts: Vec<Part>) -> Self {
+        let letters = |parts: &[Part]| parts.iter().map(Part::letter).collect::<Option<String>>();
+        if !parts.is_empty() && parts.iter().all(|part| *part == Part::Any) {
+            return Self::Any;
+        }
+        if let Some(text) = letters(&parts) {
+            return Self::Exact(text);
+        }
+        match parts.split_last() {
+            Some((Part::Any, before)) => letters(before).map_or(Self::Pattern(parts.clone()), Self::Prefix),
+            _ => Self::Pattern(parts),
+        }
+    }
+
+    /// Whether the whole text is as this says. A variable's value is literal, so that it cannot bring wildcards; where a
+    /// variable has no value, nothing is.
+    pub(crate) fn matches(&self, text: &str, context: &Context) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(wanted) => wanted == text,
+            Self::Prefix(wanted) => text.starts_with(&**wanted),
+            Self::Pattern(parts) => pattern::matches(parts, text),
+            Self::Filled(pieces) => filled(pieces, context).is_some_and(|parts| pattern::matches(&parts, text)),
+        }
+    }
+
+    /// Its text with variables filled in, wildcards as they are written; `None` where a variable has no value.
+    pub(crate) fn text(&self, context: &Context) -> Option<String> {
+        let parts = match self {
+            Self::Any => return Some("*".to_owned()),
+            Self::Exact(text) => return Some(text.clone()),
+            Self::Prefix(text) => return Some(format!("{text}*")),
+            Self::Pattern(parts) => parts.clone(),
+            Self::Filled(pieces) => filled(pieces, context)?,
+        };
+        let written = |part: &Part| match part {
+            Part::Any => '*',
+            Part::One => '?',
+            Part::Letter(letter) => *letter,
+        };
+        Some(parts.iter().map(written).collect())
+    }
+}
+
+fn filled(pieces: &[Piece], context: &Context) -> Option<Vec<Part>> {
+    let mut parts = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match piece {
+            Piece::Part(part) => parts.push(*part),
+            Piece::Variable { key, default } => {
+                parts.extend(context.single(key).or(default.as_deref())?.chars().map(Part::Letter));
+            }
+        }
+    }
+    Some(parts)
+}
+
+fn pieces(text: &str, holds: Holds) -> Result<Vec<Piece>, MalformedPolicy> {
+    let part = |letter| Piece::Part(if holds.wildcards { pattern::part(letter) } else { Part::Letter(letter) });
+    let mut pieces = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${").filter(|_| holds.variables) {
+        let Some(end) = rest[start..].find('}').map(|length| start + length) else { break };
+        pieces.extend(rest[..start].chars().map(part));
+        match &rest[start + 2..end] {
+            "*" => pieces.push(Piece::Part(Part::Letter('*'))),
+            "?" => pieces.push(Piece::Part(Part::Letter('?'))),
+            "$" => pieces.push(Piece::Part(Part::Letter('$'))),
+            variable => pieces.push(named(variable)?),
+        }
+        rest = &rest[end + 1..];
+    }
+    pieces.extend(rest.chars().map(part));
+    Ok(pieces)
+}
+
+fn named(variable: &str) -> Result<Piece, MalformedPolicy> {
+    let (key, default) = match variable.split_once(',') {
+        Some((key, default)) => (key.trim(), Some(default.trim().trim_matches('\'').to_owned())),
+        None => (variable.trim(), None),
+    };
+    if !keys::is_built(key) {
+        return Err(MalformedPolicy(format!("The policy variable ${{{key}}} is not built.")));
+    }
+    Ok(Piece::Variable { key: key.to_ascii_lowercase(), default })
+}
+
+/// A pattern for ARNs. A wildcard does not reach over a colon before the resource part, nor does a variable's value:
+/// the pattern is cut at the colons that are written in it, before any variable has a value.
+#[derive(Debug, Clone)]
+pub(crate) enum ArnPattern {
+    /// `*` alone.
+    Any,
+    /// Partition, service, Region, account and what is before and after them.
+    Parts(Box<[Template; 6]>),
+}
+
+impl ArnPattern {
+    /// Compiles a pattern; `None` of a text that is neither an ARN nor `*`.
+    ///
+    /// # Errors
+    /// A variable names a key that is not built.
+    pub(crate) fn compile(text: &str, holds: Holds) -> Result<Option<Self>, MalformedPolicy> {
+        if !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
+            return Ok(Some(Self::Any));
+        }
+        let parts = cut(text, holds.variables);
+        let templates = parts.iter().map(|part| Template::compile(part, holds)).collect::<Result<Vec<_>, _>>()?;
+        let parts = <[Template; 6]>::try_from(templates).ok();
+        let is_arn = |parts: &[Template; 6]| matches!(&parts[0], Template::Exact(first) if first == "arn");
+        Ok(parts.filter(is_arn).map(|parts| Self::Parts(Box::new(parts))))
+    }
+
+    /// Whether an ARN (or `*`, for what acts on nothing in particular) is as this says.
+    pub(crate) fn matches(&self, arn: &str, context: &Context) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Parts(parts) => {
+                let mut given = arn.splitn(6, ':');
+                let each = parts.iter().all(|part| given.next().is_some_and(|text| part.matches(text, context)));
+                each && given.next().is_none()
+            }
+        }
+    }
+}
+
+/// Up to six parts, cut at colons outside of `${…}`.
+fn cut(text: &str, variables: bool) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while parts.len() < 5 {
+        let Some(found) = text[at..].find([':', '$']).map(|offset| at + offset) else { break };
+        let after = &text[found..];
+        if after.starts_with(':') {
+            parts.push(&text[start..found]);
+            start = found + 1;
+            at = start;
+        } else {
+            let skipped = if variables && after.starts_with("${") { after.find('}') } else { None };
+            at = found + skipped.unwrap_or(0) + 1;
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
