@@ -2,7 +2,9 @@
 
 use http::Method;
 
+use crate::field::quote;
 use crate::locate::{Before, ResourceRequest};
+use crate::names;
 use crate::resource::{Resource, Sub, SubKind, Verb};
 use crate::status::{Details, StatusError};
 
@@ -37,10 +39,29 @@ pub(crate) fn handler(at: &ResourceRequest, resource: &Resource) -> Result<Handl
             _ => part(at, resource)?,
         },
     };
-    if form.depth > 1 && at.name.is_empty() {
-        return Err(StatusError::bad_request("name must be provided"));
+    if form.depth > 1 {
+        named(at, resource)?;
     }
     Ok(handler)
+}
+
+/// Refuses an object that cannot be: without a name or namespace, or with one that is no segment of a path.
+fn named(at: &ResourceRequest, resource: &Resource) -> Result<(), StatusError> {
+    if at.name.is_empty() {
+        return Err(StatusError::bad_request("name must be provided"));
+    }
+    if at.form.before == Before::Watch {
+        return Ok(());
+    }
+    if resource.namespaced && at.namespace.is_empty() {
+        return Err(StatusError::bad_request("Namespace parameter required."));
+    }
+    let problems = names::path_segment(&at.name);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let name = quote(&at.name);
+    Err(StatusError::bad_request(format!("Name parameter invalid: {name}: {}", problems.join(";"))))
 }
 
 /// Upstream's words about a path of a group that is served, where nothing is.

@@ -32,7 +32,10 @@ impl FieldSelector {
     /// 400 when it cannot be parsed.
     pub fn parse(text: &str) -> Result<Self, StatusError> {
         let mut terms = Vec::new();
-        for part in split_terms(text) {
+        let mut parts = split_terms(text);
+        // In upstream's order, which says the value that counts where a field is named twice.
+        parts.sort_unstable();
+        for part in parts {
             if part.is_empty() {
                 continue;
             }

@@ -31,19 +31,26 @@ pub struct User {
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyRule {
     /// Verbs or `*`.
+    #[serde(deserialize_with = "null_is_none")]
     pub verbs: Vec<String>,
     /// API groups or `*`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "null_is_none", skip_serializing_if = "Vec::is_empty")]
     pub api_groups: Vec<String>,
     /// `resource`, `resource/sub`, `*/sub` or `*`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "null_is_none", skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
     /// Names; empty for all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "null_is_none", skip_serializing_if = "Vec::is_empty")]
     pub resource_names: Vec<String>,
     /// Paths, possibly ending in `*`.
-    #[serde(rename = "nonResourceURLs", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "nonResourceURLs", deserialize_with = "null_is_none", skip_serializing_if = "Vec::is_empty")]
     pub non_resource_urls: Vec<String>,
+}
+
+/// Go writes a list that is not there as `null`.
+fn null_is_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    use serde::Deserialize as _;
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// What bindings give a user.

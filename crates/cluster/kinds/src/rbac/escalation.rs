@@ -70,7 +70,7 @@ pub(super) fn only_for_deletion(new: &Value, old: &Value) -> bool {
         }
         copy
     };
-    new != old && bare(new) == bare(old)
+    bare(new) == bare(old)
 }
 
 /// One rule for each group, resource, name and verb; one for each path and verb.
