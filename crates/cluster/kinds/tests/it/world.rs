@@ -22,7 +22,7 @@ const MARK: &str = "\"at\":\"";
 pub(crate) struct World {
     pub(crate) door: Arc<Door>,
     store: Store,
-    seeds: BTreeMap<String, Bytes>,
+    seeds: BTreeMap<String, String>,
 }
 
 /// What a request came to.
@@ -70,8 +70,9 @@ impl World {
                 for key in there.iter().filter(|key| !self.seeds.contains_key(*key)) {
                     txn.delete(key);
                 }
+                let revision = format!("\"resourceVersion\":\"{}\"", txn.revision().0);
                 for (key, value) in &self.seeds {
-                    txn.put(key, value.clone());
+                    txn.put(key, value.replace("\"resourceVersion\":\"1\"", &revision));
                 }
                 Ok::<(), std::convert::Infallible>(())
             })
@@ -164,7 +165,7 @@ fn split(target: &str) -> (&str, Option<&str>) {
     target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)))
 }
 
-fn seeds() -> BTreeMap<String, Bytes> {
+fn seeds() -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let mut put = |version: &str, kind: &str, key: String, namespace: &str, name: &str, rest: &Value| {
         let mut object = json!({ "kind": kind, "apiVersion": version, "metadata": {
@@ -177,7 +178,7 @@ fn seeds() -> BTreeMap<String, Bytes> {
         for (field, value) in rest.as_object().unwrap() {
             object[field] = value.clone();
         }
-        out.insert(key, Bytes::from(object.to_string()));
+        out.insert(key, object.to_string());
     };
     for (version, kind, collection) in NAMESPACED {
         for namespace in ["a", "b"] {
