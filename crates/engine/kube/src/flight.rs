@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn at(verb: &'static str) -> Located {
-        Located { verb, resource: None }
+        Located::Path(crate::locate::PathRequest { verb: verb.to_owned(), path: "/".to_owned() })
     }
 
     #[test]

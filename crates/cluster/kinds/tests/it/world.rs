@@ -168,7 +168,7 @@ fn split(target: &str) -> (&str, Option<&str>) {
 fn seeds() -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let mut put = |version: &str, kind: &str, key: String, namespace: &str, name: &str, rest: &Value| {
-        let mut object = json!({ "kind": kind, "apiVersion": version, "metadata": {
+        let mut object = json!({ "metadata": {
             "name": name, "uid": format!("uid-{key}"), "creationTimestamp": "2024-01-01T00:00:00Z",
             "resourceVersion": "1", "annotations": { "at": key }
         }});
@@ -178,7 +178,9 @@ fn seeds() -> BTreeMap<String, String> {
         for (field, value) in rest.as_object().unwrap() {
             object[field] = value.clone();
         }
-        out.insert(key, object.to_string());
+        // Stored objects begin so.
+        let rest = object.to_string();
+        out.insert(key, format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",{}", &rest[1..]));
     };
     for (version, kind, collection) in NAMESPACED {
         for namespace in ["a", "b"] {
