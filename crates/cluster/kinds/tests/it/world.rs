@@ -50,6 +50,7 @@ impl World {
                 version: Version { major: "1".into(), minor: "33".into(), git: "v1.33.0".into() },
                 service_cidrs: vec!["10.100.0.0/16".into()],
                 issuer: "https://issuer".into(),
+                longest_token: None,
             },
             authenticators: Vec::new(),
             kubelets: None,
