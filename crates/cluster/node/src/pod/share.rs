@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use crate::identity::Machine;
 use crate::quantity;
 
+/// Most processes and threads of a container: one that makes ever more finds its own end, not the node's.
+const PROCESSES: i64 = 4096;
+
 /// `Guaranteed`, `Burstable` or `BestEffort` (Kubernetes documentation, "Pod Quality of Service Classes").
 pub(crate) fn qos(pod: &Pod) -> &'static str {
     let (mut any, mut guaranteed) = (false, true);
@@ -63,7 +66,7 @@ pub(super) fn resources(container: &Container, privileged: bool) -> Value {
         cpu["period"] = 100_000.into();
         cpu["quota"] = limit.saturating_mul(100).max(1000).into();
     }
-    let mut all = json!({"cpu": cpu, "devices": devices(privileged)});
+    let mut all = json!({"cpu": cpu, "devices": devices(privileged), "pids": {"limit": PROCESSES}});
     if let Some(bytes) = get(&resources.limits, "memory").and_then(|text| quantity::units(&text)) {
         all["memory"] = json!({"limit": bytes});
     }
