@@ -31,7 +31,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("E kubelet: {error}");
+            eksile_base::stderr::say(&format!("E kubelet: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,7 @@
 //! The last steps of every write: validation, managed fields, encoding, and the store's transaction.
 
 use bytes::Bytes;
-use eksile_store::{Entry, Txn, WriteError};
+use eksile_store::{Entry, StoreError, Txn, WriteError};
 use serde_json::Value;
 
 use crate::admit;
@@ -94,6 +94,7 @@ pub(crate) async fn create(
             return Err(call.invalid(meta(&object, "name"), &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
+        admit::validate(call, &object, None)?;
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
@@ -125,7 +126,7 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
             put(txn, &key, encoded)
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// 409 for a name that is taken, or still taken.
@@ -158,6 +159,7 @@ fn without_revision(object: &Value) -> Bytes {
 
 async fn finish(
     call: &Call<'_>,
+    key: &str,
     committed: Result<eksile_store::Committed<Bytes>, WriteError<Stop>>,
 ) -> Result<Done, StatusError> {
     match committed {
@@ -165,11 +167,17 @@ async fn finish(
             if call.resource.prefix.starts_with(crate::authorize::rbac::PREFIX) {
                 call.door.rbac.settled(done.revision.0).await;
             }
+            if *call.resource.prefix == *crate::authorize::node::PODS {
+                call.door.graph.note(key, &done.value, done.revision.0);
+            }
             Ok(Done { bytes: shown(call.resource, &done.value) })
         }
         Err(WriteError::Refused(Stop::DryRun(bytes))) => Ok(Done { bytes }),
         Err(WriteError::Refused(Stop::Refused(error))) => Err(error),
         Err(WriteError::Refused(Stop::Changed)) => Err(call.conflict(CHANGED)),
+        Err(WriteError::Failed(error @ StoreError::Unwritten(_))) => {
+            Err(StatusError::new(503, "ServiceUnavailable", format!("nothing was changed: the store {error}")))
+        }
         Err(WriteError::Failed(error)) => Err(StatusError::internal(error)),
     }
 }
@@ -249,6 +257,7 @@ pub(crate) async fn replace(
         return Err(call.invalid(meta(&new, "name"), &errors));
     }
     strategy.authorize(&new, Some(old), &call.context())?;
+    admit::validate(call, &new, Some(old))?;
     if new == *old || managed::restore_times(old, &mut new) {
         return Ok(Done { bytes: shown(call.resource, &current.entry.value) });
     }
@@ -306,7 +315,7 @@ pub(crate) async fn store(
             put(txn, &key, encoded)
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// Removes `current`.
@@ -333,7 +342,7 @@ pub(crate) async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) ->
             Ok(crate::object::at_revision(resource, &current.entry.value, txn.revision().0))
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// The object of a write in the form that the client wants.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use eksile_linux::IdRange;
 use eksile_linux::netlink::{Cidr, Neighbour, Route, RouteKind, Rule, Selector, Veth, VethEnd};
 
 use super::names;
@@ -37,6 +38,8 @@ pub(super) enum Tenure {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Place {
     pub(super) tenure: Tenure,
+    /// The ids of the user namespace that it belongs to; none for one of this machine's own.
+    pub(super) ids: Option<IdRange>,
     /// Keys under `/proc/sys/net/` that must be set before there are interfaces.
     pub(super) settings: Vec<(String, String)>,
     /// Addresses by interface.
@@ -60,6 +63,8 @@ impl Place {
             ("ipv4/conf/default/rp_filter", "0"),
             ("ipv4/conf/all/send_redirects", "0"),
             ("ipv4/conf/default/send_redirects", "0"),
+            ("ipv4/conf/all/accept_redirects", "0"),
+            ("ipv4/conf/default/accept_redirects", "0"),
             ("ipv4/conf/default/proxy_arp", "1"),
         ];
         let mut place = Self::quiet();

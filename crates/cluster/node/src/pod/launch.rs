@@ -246,6 +246,7 @@ impl Launch<'_> {
             log_max_bytes: LOG_BYTES,
             log_keep: LOGS_KEPT,
             cgroup: record.cgroup.clone(),
+            limits: share::limits(self.wanted),
             seccomp: oci::seccomp(self.pod, self.wanted),
         };
         // Only root reads them: variables may be secrets.

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Capabilities, Container, Pod, PodSecurityContex
 use serde_json::{Value, json};
 
 use super::environment::{ConfigError, expand};
-use super::share::{oom_score, resources};
+use super::share::oom_score;
 use crate::beneath;
 use crate::images::ImageConfig;
 use crate::shim::seccomp::Profile;
@@ -115,7 +115,6 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
     let mut linux = json!({
         "cgroupsPath": plan.cgroup,
         "namespaces": namespaces,
-        "resources": resources(plan.container, privileged),
     });
     let sysctls = spec.and_then(|spec| spec.security_context.as_ref()?.sysctls.as_ref()).into_iter().flatten();
     let sysctls: BTreeMap<String, &str> =

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use super::seccomp::Profile;
 
 /// The container's directory holds these files; all paths below are relative to it.
@@ -41,6 +42,9 @@ pub struct ShimConfig {
     pub log_keep: u32,
     /// Absolute cgroup path, as in the OCI configuration.
     pub cgroup: PathBuf,
+    /// What that group limits.
+    #[serde(default)]
+    pub limits: Limits,
     /// Which system calls it may make; none: all.
     #[serde(default)]
     pub seccomp: Option<Profile>,

@@ -12,7 +12,12 @@ use super::topology::*;
 
 /// Runs the test called `name` as the first process of a world, unless this is it. True inside;
 /// false outside, after it has passed there (or was skipped).
-fn inside(name: &str) -> bool {
+pub(super) fn inside(name: &str) -> bool {
+    within("packets", name)
+}
+
+/// As [`inside`], for a test of another module beside this.
+pub(super) fn within(module: &str, name: &str) -> bool {
     if std::env::var_os("EKSILE_TEST_WORLD").is_some() {
         world::settle().unwrap();
         return true;
@@ -27,7 +32,7 @@ fn inside(name: &str) -> bool {
     }
     let order = Order {
         program: std::env::current_exe().unwrap(),
-        args: ["--exact", &format!("fabric::tests::packets::{name}"), "--nocapture"].map(Into::into).to_vec(),
+        args: ["--exact", &format!("fabric::tests::{module}::{name}"), "--nocapture"].map(Into::into).to_vec(),
         env: vec![("EKSILE_TEST_WORLD".into(), "1".into())],
         inherit: Vec::new(),
     };
@@ -38,15 +43,15 @@ fn inside(name: &str) -> bool {
 }
 
 /// Both sites of the test's topology, realised.
-struct Both {
-    records: Records,
+pub(super) struct Both {
+    pub(super) records: Records,
     folder: tempfile::TempDir,
     zones: Fabric,
     outpost: Fabric,
 }
 
 impl Both {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         base(&[OUTPOST.to_owned()]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (zones, outpost) = Self::fresh(folder.path());
@@ -60,7 +65,7 @@ impl Both {
     }
 
     /// Both reconcile; returns how many actions that took.
-    fn pass(&mut self) -> usize {
+    pub(super) fn pass(&mut self) -> usize {
         let mut actions = 0;
         for (fabric, site) in [(&mut self.zones, REGION), (&mut self.outpost, OUTPOST)] {
             let mut own = self.records.clone();
@@ -344,4 +349,29 @@ fn an_instance_comes_quickly() {
     // Loose, since the machine may be busy; a lost ARP request would take more than a second.
     assert!(*times.iter().min().unwrap() < Duration::from_secs(2), "{times:?}");
     assert!(*first.iter().max().unwrap() < Duration::from_millis(900), "{first:?}");
+}
+
+#[test]
+fn a_place_that_cannot_be_made_keeps_no_other_waiting() {
+    if !inside("a_place_that_cannot_be_made_keeps_no_other_waiting") {
+        return;
+    }
+    base(&[OUTPOST.to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut fabric, _) = Both::fresh(folder.path());
+    let mut own = records();
+    own.instances.retain(|instance| instance.site == REGION);
+    // Ids beyond the last one: the kernel refuses the map.
+    let ids = own.ids.insert(APP.id(), eksile_linux::IdRange { base: u32::MAX - 10 });
+    let report = fabric.reconcile(&own).unwrap();
+    assert!(report.failed.iter().any(|failure| failure.starts_with(&format!("[{}]", APP.id()))), "{:?}", report.failed);
+    assert!(!Namespace::named(&APP.id()).exists());
+    serve(&WEB.id(), 80);
+    serve("internet", 443);
+    assert_eq!(tcp(&WEB.id(), "198.18.0.10:443", true), seen("198.19.0.2"));
+    // As soon as it can be made, it is.
+    own.ids.extend(ids.map(|ids| (APP.id(), ids)));
+    let report = fabric.reconcile(&own).unwrap();
+    assert_eq!(report.failed, Vec::<String>::new());
+    assert_eq!(tcp(&APP.id(), &format!("{}:80", WEB.ip), true), seen(APP.ip));
 }
