@@ -19,6 +19,7 @@ use crate::status::StatusError;
 
 /// What is asked for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a request, never kept; most are about resources")]
 pub enum Located {
     /// Something that is not about a resource: health, version, discovery.
     Path(PathRequest),
