@@ -94,6 +94,7 @@ pub(crate) async fn create(
             return Err(call.invalid(meta(&object, "name"), &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
+        admit::validate(call, &object, None)?;
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
@@ -125,7 +126,7 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
             put(txn, &key, encoded)
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// 409 for a name that is taken, or still taken.
@@ -158,12 +159,16 @@ fn without_revision(object: &Value) -> Bytes {
 
 async fn finish(
     call: &Call<'_>,
+    key: &str,
     committed: Result<eksile_store::Committed<Bytes>, WriteError<Stop>>,
 ) -> Result<Done, StatusError> {
     match committed {
         Ok(done) => {
             if call.resource.prefix.starts_with(crate::authorize::rbac::PREFIX) {
                 call.door.rbac.settled(done.revision.0).await;
+            }
+            if *call.resource.prefix == *crate::authorize::node::PODS {
+                call.door.graph.note(key, &done.value, done.revision.0);
             }
             Ok(Done { bytes: shown(call.resource, &done.value) })
         }
@@ -252,6 +257,7 @@ pub(crate) async fn replace(
         return Err(call.invalid(meta(&new, "name"), &errors));
     }
     strategy.authorize(&new, Some(old), &call.context())?;
+    admit::validate(call, &new, Some(old))?;
     if new == *old || managed::restore_times(old, &mut new) {
         return Ok(Done { bytes: shown(call.resource, &current.entry.value) });
     }
@@ -309,7 +315,7 @@ pub(crate) async fn store(
             put(txn, &key, encoded)
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// Removes `current`.
@@ -336,7 +342,7 @@ pub(crate) async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) ->
             Ok(crate::object::at_revision(resource, &current.entry.value, txn.revision().0))
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// The object of a write in the form that the client wants.
