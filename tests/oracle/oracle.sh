@@ -3,6 +3,7 @@
 # prints the agreement and the differences.
 #   oracle.sh            record, then compare
 #   oracle.sh compare    compare with what is recorded
+# ONLY=NAME,… confines either to the scenarios whose names contain one of these texts; other answers stay as they are.
 # Needs Go (for the first build), etcd, openssl and python3. Everything listens on loopback and ends with this script.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,6 +12,8 @@ cd "$root"
 work=$(mktemp -d)
 children=
 finish() {
+    # The real server lives as long as this end is open: closed before anybody is waited for.
+    exec 9>&-
     for child in $children; do kill "$child" 2>/dev/null || true; done
     wait 2>/dev/null || true
     rm -rf "$work"
@@ -36,7 +39,7 @@ if [ "${1:-}" != compare ]; then
     exec 9>"$work/alive"
     wait_for "$work/real/endpoint" "kube-apiserver (see its log)"
     echo "recording kube-apiserver $(basename "$(dirname "$server")")"
-    target/debug/eksile-oracle --endpoint "$work/real/endpoint" --ca "$work/real/ca.pem" record
+    target/debug/eksile-oracle --endpoint "$work/real/endpoint" --ca "$work/real/ca.pem" ${ONLY:+--only "$ONLY"} record
     exec 9>&-
 fi
 
@@ -47,4 +50,4 @@ target/debug/examples/control-plane --config "$work/plane.json" >"$work/own.log"
 children="$children $!"
 wait_for "$work/own/ready" "the control plane"
 address=$(sed -n 's/.*"listeners":\["\([^"]*\)".*/\1/p' "$work/own/ready")
-target/debug/eksile-oracle --endpoint "https://$address" --ca "$work/own/pki/ca.crt" compare
+target/debug/eksile-oracle --endpoint "https://$address" --ca "$work/own/pki/ca.crt" ${ONLY:+--only "$ONLY"} compare

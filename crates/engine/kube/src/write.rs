@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::admit;
 use crate::answer::Answer;
+use crate::authorize;
 use crate::call::Call;
 use crate::field::FieldErrors;
 use crate::metadata;
@@ -80,6 +81,7 @@ pub(crate) async fn create(
     }
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
+    strategy.may_grant(&object, None, &call.context())?;
     let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
     for _ in 0..TRIES {
         // Only a generated name may need another try.
@@ -94,6 +96,11 @@ pub(crate) async fn create(
             return Err(call.invalid(meta(&object, "name"), &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
+        // A write to a name that is not there makes it: that is asked for by its own name.
+        if call.at.verb != "create" {
+            authorize::refuse_unless(call.door, call.caller, &call.at.attributes("create"))?;
+        }
+        admit::validate(call, &object, None)?;
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
@@ -125,7 +132,7 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
             put(txn, &key, encoded)
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// 409 for a name that is taken, or still taken.
@@ -158,12 +165,16 @@ fn without_revision(object: &Value) -> Bytes {
 
 async fn finish(
     call: &Call<'_>,
+    key: &str,
     committed: Result<eksile_store::Committed<Bytes>, WriteError<Stop>>,
 ) -> Result<Done, StatusError> {
     match committed {
         Ok(done) => {
             if call.resource.prefix.starts_with(crate::authorize::rbac::PREFIX) {
                 call.door.rbac.settled(done.revision.0).await;
+            }
+            if *call.resource.prefix == *crate::authorize::node::PODS {
+                call.door.graph.note(key, &done.value, done.revision.0);
             }
             Ok(Done { bytes: shown(call.resource, &done.value) })
         }
@@ -236,6 +247,7 @@ pub(crate) async fn replace(
         track(call, Some(old), &mut new, options)?;
     }
     admit::update(call, &mut new, old)?;
+    strategy.may_grant(&new, Some(old), &call.context())?;
     strategy.prepare_update(&mut new, old, &call.context());
     let mut errors = FieldErrors::new();
     // Upstream checks the metadata of a change on its way and again in every kind, as of a change and as of a new
@@ -252,6 +264,7 @@ pub(crate) async fn replace(
         return Err(call.invalid(meta(&new, "name"), &errors));
     }
     strategy.authorize(&new, Some(old), &call.context())?;
+    admit::validate(call, &new, Some(old))?;
     if new == *old || managed::restore_times(old, &mut new) {
         return Ok(Done { bytes: shown(call.resource, &current.entry.value) });
     }
@@ -309,7 +322,7 @@ pub(crate) async fn store(
             put(txn, &key, encoded)
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// Removes `current`.
@@ -336,7 +349,7 @@ pub(crate) async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) ->
             Ok(crate::object::at_revision(resource, &current.entry.value, txn.revision().0))
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// The object of a write in the form that the client wants.
