@@ -155,6 +155,7 @@ fn parts(
             issuer: ISSUER.to_owned(),
         },
         authenticators,
+        validators: vec![Box::new(eksile_podsecurity::PodSecurity)],
         kubelets: Some(Arc::new(kubelets)),
         issuer: Some(material.signer.clone()),
     })

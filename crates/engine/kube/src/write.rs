@@ -15,6 +15,7 @@ use crate::query::WriteOptions;
 use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::table;
+use crate::validating;
 use eksile_apimachinery::managed::{self, Manager};
 
 /// How often a write that does not insist on a revision is tried again.
@@ -85,6 +86,7 @@ pub(crate) async fn create(
         // Only a generated name may need another try.
         let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
         metadata::generate_name(&mut object);
+        call.warnings.say(strategy.early_warnings(&object));
         strategy.prepare_create(&mut object, &call.context());
         let mut errors = FieldErrors::new();
         metadata::validate(&object, call.resource, &mut errors);
@@ -94,6 +96,8 @@ pub(crate) async fn create(
             return Err(call.invalid(meta(&object, "name"), &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
+        call.warnings.say(strategy.warnings(&object, None));
+        validating::validate(call, meta(&object, "name"), &object, None).await?;
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
@@ -249,6 +253,8 @@ pub(crate) async fn replace(
         return Err(call.invalid(meta(&new, "name"), &errors));
     }
     strategy.authorize(&new, Some(old), &call.context())?;
+    call.warnings.say(strategy.warnings(&new, Some(old)));
+    validating::validate(call, &call.at.name, &new, Some(old)).await?;
     if new == *old || managed::restore_times(old, &mut new) {
         return Ok(Done { bytes: shown(call.resource, &current.entry.value) });
     }
