@@ -3,11 +3,22 @@
 # prints the agreement and the differences.
 #   oracle.sh            record, then compare
 #   oracle.sh compare    compare with what is recorded
+#   ... --only NAMES     the same for scenarios whose names contain one of these texts (separated by commas)
 # Needs Go (for the first build), etcd, openssl and python3. Everything listens on loopback and ends with this script.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cd "$root"
+act=
+only=
+while [ $# -gt 0 ]; do
+    case $1 in
+    compare) act=compare ;;
+    --only) only="--only ${2:?names}"; shift ;;
+    *) echo "oracle: what is $1?" >&2; exit 2 ;;
+    esac
+    shift
+done
 work=$(mktemp -d)
 children=
 finish() {
@@ -28,7 +39,7 @@ wait_for() {
 }
 
 cargo build --quiet -p eksile-oracle -p eksile-plane --example control-plane --bin eksile-oracle
-if [ "${1:-}" != compare ]; then
+if [ "$act" != compare ]; then
     server=$("$here/build.sh")
     mkfifo "$work/alive"
     "$here/serve.sh" "$work/real" "$server" <"$work/alive" >"$work/real.log" 2>&1 &
@@ -36,7 +47,8 @@ if [ "${1:-}" != compare ]; then
     exec 9>"$work/alive"
     wait_for "$work/real/endpoint" "kube-apiserver (see its log)"
     echo "recording kube-apiserver $(basename "$(dirname "$server")")"
-    target/debug/eksile-oracle --endpoint "$work/real/endpoint" --ca "$work/real/ca.pem" record
+    # shellcheck disable=SC2086
+    target/debug/eksile-oracle --endpoint "$work/real/endpoint" --ca "$work/real/ca.pem" $only record
     exec 9>&-
 fi
 
@@ -47,4 +59,5 @@ target/debug/examples/control-plane --config "$work/plane.json" >"$work/own.log"
 children="$children $!"
 wait_for "$work/own/ready" "the control plane"
 address=$(sed -n 's/.*"listeners":\["\([^"]*\)".*/\1/p' "$work/own/ready")
-target/debug/eksile-oracle --endpoint "https://$address" --ca "$work/own/pki/ca.crt" compare
+# shellcheck disable=SC2086
+target/debug/eksile-oracle --endpoint "https://$address" --ca "$work/own/pki/ca.crt" $only compare

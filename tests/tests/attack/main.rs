@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod chain;
+mod psa;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -49,7 +50,7 @@ fn attacks_on_an_installation() {
     let admin = client_certificate(&at);
     let long = std::env::var("EKSILE_ATTACK").is_ok_and(|length| length == "long");
     let target = Target { at, admin, long };
-    let chapters = [chain::CHAPTERS].concat();
+    let chapters = [chain::CHAPTERS, psa::CHAPTERS].concat();
     let mut won = Vec::new();
     for (what, attack) in chapters {
         let begun = std::time::Instant::now();
