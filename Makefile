@@ -5,7 +5,7 @@ CARGO ?= cargo
 # aws and kubectl of this project's own, when scripts/install.sh had to fetch them.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
-.PHONY: quickstart test tools build check lint oracle race figures attack soak fuzz clean-data
+.PHONY: quickstart test tools build check lint oracle race figures attack soak soak-kill fuzz clean-data
 
 ## From nothing to a container's log.
 quickstart: tools
@@ -57,6 +57,12 @@ attack: tools
 soak:
 	EKSILE_KILLS=1000 $(CARGO) test -p eksile-store --release -- --nocapture crash
 
-## Longer runs of the property tests that feed parsers garbage.
+## Eighty kills of the processes of an installation while both doors are written to: nothing acknowledged is lost.
+soak-kill: tools
+	$(CARGO) build --bin eksile
+	EKSILE_ATTACK=long EKSILE_ATTACK_ONLY="processes are killed" $(CARGO) test -p eksile-tests --test attack -- --nocapture
+
+## Every decoder of foreign bytes under libFuzzer (a minute each: SECONDS_EACH=N), then longer runs of the property tests.
 fuzz:
+	scripts/fuzz.sh $(or $(SECONDS_EACH),60)
 	PROPTEST_CASES=20000 $(CARGO) test --workspace --release --lib -- garbage never_panics

@@ -63,6 +63,11 @@ impl Layout {
         self.root.join("sites")
     }
 
+    /// Which ids of this machine the instances of all sites have.
+    pub(crate) fn ids(&self) -> PathBuf {
+        self.root.join("ids")
+    }
+
     pub(crate) fn site(&self, site: &str) -> PathBuf {
         self.sites().join(site)
     }
@@ -88,15 +93,17 @@ impl Layout {
     }
 
     /// All that an installation makes, but for the lock; the settings, which tell a data folder from others, last.
-    pub(crate) fn made(&self) -> [PathBuf; 8] {
+    pub(crate) fn made(&self) -> [PathBuf; 10] {
         [
             self.run(),
             self.sites(),
+            self.ids(),
             self.region(),
             self.pki(),
             self.admin_credentials(),
             self.kubeconfig(),
             self.log(),
+            self.root.join("eksile.log.1"),
             self.world_config(),
         ]
     }

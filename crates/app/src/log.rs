@@ -4,10 +4,14 @@
 use std::{
     collections::BTreeSet,
     fmt,
+    fs::File,
     io::{self, BufRead, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
+use eksile_base::stderr::Stderr;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     EnvFilter,
@@ -22,12 +26,54 @@ pub(crate) fn begin(process: &str) -> Result<()> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var(VARIABLE);
     tracing_subscriber::fmt()
         .with_env_filter(filter.from_env().with_context(|| format!("reading {VARIABLE}"))?)
-        .with_writer(io::stderr)
+        .with_writer(|| Stderr)
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .with_timer(Stamp { process: process.to_owned() })
         .init();
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        // `println!` to somebody who has gone is no fault of ours, and nobody is left to be told.
+        if panic.payload_as_str().is_some_and(|text| text.starts_with("failed printing to stdout")) {
+            std::process::exit(1);
+        }
+        tracing::error!("{panic}");
+    }));
     Ok(())
+}
+
+/// Bytes after which the log begins anew. One older file is kept beside it.
+const LONGEST: u64 = 32 << 20;
+/// How often its length is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Keeps a log that many processes append to from growing for ever.
+pub(crate) async fn bound(path: PathBuf) {
+    loop {
+        if let Err(error) = begin_anew(&path, LONGEST) {
+            tracing::warn!(%error, "the log cannot be shortened");
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Moves the text of a log that is too long to `PATH.1`. The file itself stays, since those who write have it open; where
+/// there is no room for two, the old text goes.
+fn begin_anew(path: &Path, longest: u64) -> io::Result<()> {
+    let file = match File::options().append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    if file.metadata()?.len() <= longest {
+        return Ok(());
+    }
+    let [half, old] = ["1.new", "1"].map(|end| path.with_extension(format!("log.{end}")));
+    if let Err(error) = std::fs::copy(path, &half).and_then(|_| std::fs::rename(&half, old)) {
+        std::fs::remove_file(&half).ok();
+        file.set_len(0)?;
+        tracing::warn!(%error, "the log begins anew, and its older text could not be kept");
+        return Ok(());
+    }
+    file.set_len(0)
 }
 
 /// What every line begins with: when, and whose it is.
@@ -104,6 +150,22 @@ mod tests {
         let mut line = String::new();
         Stamp { process: process.to_owned() }.format_time(&mut Writer::new(&mut line)).unwrap();
         format!("{line}  INFO eksile: {text}\n")
+    }
+
+    #[test]
+    fn a_log_that_is_too_long_begins_anew_for_those_who_have_it_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eksile.log");
+        begin_anew(&path, 10).unwrap();
+        let mut writer = File::options().create(true).append(true).open(&path).unwrap();
+        writer.write_all(b"0123456789").unwrap();
+        begin_anew(&path, 10).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"0123456789");
+        writer.write_all(b"a").unwrap();
+        begin_anew(&path, 10).unwrap();
+        writer.write_all(b"b").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"b");
+        assert_eq!(std::fs::read(folder.path().join("eksile.log.1")).unwrap(), b"0123456789a");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod log;
 mod quickstart;
 mod region;
 mod site;
+mod stores;
 mod supervise;
 mod trust;
 mod up;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     match begin(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("eksile: {error:#}");
+            eksile_base::stderr::say(&format!("eksile: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -62,12 +63,18 @@ fn begin(cli: Cli) -> Result<ExitCode> {
         Command::Node(_) => Some("node".to_owned()),
         _ => None,
     };
+    // Roles, and `up`, live on when nobody reads what they say; a command that prints has nothing else to do.
+    let stays = role.is_some() || matches!(&cli.command, Command::Up(up) if !up.detach);
+    // Quickstart also writes into pipes of its own, and ends by an error of theirs.
+    if !stays && !matches!(cli.command, Command::Instance(_) | Command::Fetch(_) | Command::Quickstart(_)) {
+        eksile_linux::signal::default_broken_pipe()?;
+    }
     let verb = if matches!(cli.command, Command::Up(_)) { "up" } else { "eksile" };
     log::begin(role.as_deref().unwrap_or(verb))?;
     match run(cli) {
         Err(error) if role.is_some() => {
             tracing::error!("{error:#}");
-            Ok(ExitCode::FAILURE)
+            Ok(if error.is::<stores::Unusable>() { stores::HOPELESS.into() } else { ExitCode::FAILURE })
         }
         other => other,
     }

@@ -17,7 +17,6 @@ use eksile_site::{
     fabric,
     link::{LinkServer, Timing},
 };
-use eksile_store::{Options, Store};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -26,6 +25,7 @@ use tokio::{
 use crate::{
     control::{self, Request},
     layout::Layout,
+    stores,
     supervise::Role,
     trust,
     up::{self, HostRequest},
@@ -46,8 +46,8 @@ static SERVICES: &[&Service] = &[
 pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let config = WorldConfig::load(layout)?;
     let clock = Clock::system();
-    let store =
-        Store::open(&layout.region().join("store.db"), Options::default()).context("opening the Region's store")?;
+    let store = stores::open(&layout.region().join("store.db"))?;
+    let kept = store.clone();
     seed::seed(&store, &clock, layout, &config).await?;
     let iam = Arc::new(IamDirectory::default());
     let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam.clone()));
@@ -69,6 +69,9 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let told: serde_json::Value =
         control::ask(&layout.world_socket(), &Request::Ready { role: Role::Region.to_string() }).await?;
     tracing::debug!(%told, "the world knows that the Region serves");
-    signal(SignalKind::terminate())?.recv().await;
-    Ok(())
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        () = kept.ended() => anyhow::bail!("the Region's store takes no more writes"),
+    }
 }

@@ -9,9 +9,9 @@ use eksile_site::{
     control_plane::Loopback,
     fabric,
     host::Host,
+    ids::Ids,
     link::{Attempt, Connect, Connection, LinkClient, Timing},
 };
-use eksile_store::{Options, Store};
 use rustls::pki_types::ServerName;
 use tokio::{
     net::UnixStream,
@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use crate::{
     control::{self, Forwarded, Request},
     layout::Layout,
-    leftovers,
+    leftovers, stores,
     supervise::Role,
     trust,
     world_config::WorldConfig,
@@ -32,7 +32,8 @@ use crate::{
 pub(crate) async fn run(layout: &Layout, site: &str) -> Result<()> {
     let config = WorldConfig::load(layout)?;
     let dir = layout.site(site);
-    let store = Store::open(&dir.join("store.db"), Options::default()).context("opening the site's store")?;
+    let store = stores::open(&dir.join("store.db"))?;
+    let kept = store.clone();
     let (link, asks) = LinkClient::new(site, store.clone(), Timing::default());
     let dial = Dial { tls: TlsConnector::from(trust::link_client(layout, site)?), way: way(layout, &config, site) };
     let running = link.clone();
@@ -46,6 +47,7 @@ pub(crate) async fn run(layout: &Layout, site: &str) -> Result<()> {
         dir,
         run,
         cgroup: leftovers::cgroup(layout),
+        ids: Ids::new(layout.ids()),
         clock: Clock::system(),
         program: std::env::current_exe()?,
         link,
@@ -64,6 +66,7 @@ pub(crate) async fn run(layout: &Layout, site: &str) -> Result<()> {
     tokio::select! {
         () = host.run(ready) => Ok(()),
         _ = terminate.recv() => Ok(()),
+        () = kept.ended() => anyhow::bail!("the site's store takes no more writes"),
     }
 }
 

@@ -12,7 +12,7 @@ use eksile_linux::process::Identity;
 use rustix::process::Signal;
 use tokio::{process::Command, sync::watch, time::timeout};
 
-use crate::{control::ProcessStatus, layout::Layout};
+use crate::{control::ProcessStatus, layout::Layout, stores::HOPELESS};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -49,6 +49,8 @@ type Lives = Arc<Mutex<BTreeMap<Role, Life>>>;
 pub(crate) struct Supervisor {
     lives: Lives,
     stopping: watch::Sender<bool>,
+    /// The role that cannot work, however often it is started.
+    hopeless: watch::Receiver<Option<Role>>,
 }
 
 fn lock(lives: &Lives) -> MutexGuard<'_, BTreeMap<Role, Life>> {
@@ -59,11 +61,28 @@ impl Supervisor {
     pub(crate) fn start(layout: &Layout, roles: Vec<Role>) -> Self {
         let lives: Lives = Arc::default();
         let stopping = watch::Sender::new(false);
+        let (gives_up, hopeless) = watch::channel(None);
         for role in roles {
             lock(&lives).insert(role.clone(), Life::default());
-            tokio::spawn(keep(layout.clone(), role, Arc::clone(&lives), stopping.subscribe()));
+            let (layout, lives, gives_up) = (layout.clone(), Arc::clone(&lives), gives_up.clone());
+            let stopping = stopping.subscribe();
+            tokio::spawn(async move {
+                if keep(layout, &role, lives, stopping).await.is_err() {
+                    gives_up.send_replace(Some(role));
+                }
+            });
         }
-        Self { lives, stopping }
+        Self { lives, stopping, hopeless }
+    }
+
+    /// Waits for a role that says that it cannot work, however often it is started. Its log says why.
+    pub(crate) async fn hopeless(&self) -> Role {
+        let mut hopeless = self.hopeless.clone();
+        let found = hopeless.wait_for(Option::is_some).await.ok().and_then(|role| role.clone());
+        match found {
+            Some(role) => role,
+            None => std::future::pending().await,
+        }
     }
 
     /// Notes that a role serves. True once, when it was the last that was waited for.
@@ -105,33 +124,38 @@ impl Supervisor {
     }
 }
 
-async fn keep(layout: Layout, role: Role, lives: Lives, mut stopping: watch::Receiver<bool>) {
+/// A role that is not to be started again.
+struct Hopeless;
+
+async fn keep(layout: Layout, role: &Role, lives: Lives, mut stopping: watch::Receiver<bool>) -> Result<(), Hopeless> {
     let mut pause = FIRST_PAUSE;
     while !*stopping.borrow() {
         let begun = Instant::now();
-        match command(&layout, &role).and_then(|mut command| command.spawn()) {
+        match command(&layout, role).and_then(|mut command| command.spawn()) {
             Ok(mut child) => {
-                set_pid(&lives, &role, child.id());
+                set_pid(&lives, role, child.id());
                 let ended = child.wait().await;
-                set_pid(&lives, &role, None);
+                set_pid(&lives, role, None);
                 if *stopping.borrow() {
-                    return;
+                    return Ok(());
                 }
                 match ended {
+                    Ok(how) if how.code() == Some(HOPELESS.into()) => return Err(Hopeless),
                     Ok(how) => tracing::warn!(%role, %how, "ended; starting it again"),
                     Err(error) => tracing::warn!(%role, %error, "cannot be waited for; starting it again"),
                 }
             }
             Err(error) => tracing::error!(%role, %error, "cannot be started"),
         }
-        if let Some(life) = lock(&lives).get_mut(&role) {
+        if let Some(life) = lock(&lives).get_mut(role) {
             life.restarts += 1;
         }
         pause = if begun.elapsed() > STEADY { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         if timeout(pause, stopping.wait_for(|stop| *stop)).await.is_ok() {
-            return;
+            return Ok(());
         }
     }
+    Ok(())
 }
 
 fn set_pid(lives: &Lives, role: &Role, pid: Option<u32>) {

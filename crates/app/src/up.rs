@@ -30,7 +30,7 @@ use crate::{
     cli::UpArgs,
     credentials,
     layout::{self, Layout},
-    leftovers,
+    leftovers, log,
     world_config::{Wishes, WorldConfig},
 };
 
@@ -106,6 +106,7 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         .with_context(|| format!("listening on {} (--listen names another address)", config.listen))?;
     config.listen = door.local_addr()?;
     let desk = Desk::open(layout, door)?;
+    tokio::spawn(log::bound(layout.log()));
     let stopped = keep_world(layout, &config, &desk).await;
     remove_stale(&layout.up_pid())?;
     leftovers::remove(layout)?;
@@ -132,7 +133,10 @@ async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk) -> Resul
                 changed = ready.changed(), if !announced => {
                     changed.context("waiting for the world")?;
                     announced = true;
-                    announce(layout, config)?;
+                    // Whoever was to hear it may have gone; what was started stays.
+                    if let Err(error) = announce(layout, config) {
+                        tracing::warn!(%error, "nobody hears that it is ready");
+                    }
                 }
             }
         };

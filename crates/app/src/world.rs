@@ -53,6 +53,10 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
                 world.supervisor.stop().await;
                 return Ok(());
             }
+            role = world.supervisor.hopeless() => {
+                world.supervisor.stop().await;
+                anyhow::bail!("{role} cannot work; what it said before says why, and what to do");
+            }
             stream = accept_unix(&socket) => {
                 let world = Arc::clone(&world);
                 tokio::spawn(async move {

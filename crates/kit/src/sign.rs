@@ -47,7 +47,12 @@ impl Signer<'_> {
         self.request(now, "GET", path, &[], "")
     }
 
-    fn request(
+    /// A signed request of any method and path, stamped with a time.
+    ///
+    /// # Panics
+    /// When the path or a header is none.
+    #[must_use]
+    pub fn request(
         &self,
         now: Timestamp,
         method: &str,

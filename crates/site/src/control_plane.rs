@@ -4,11 +4,13 @@ mod config;
 mod plan;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     pin::Pin,
     process::Command,
+    time::Instant,
 };
 
 use eksile_base::files;
@@ -22,6 +24,8 @@ use serde::Deserialize;
 use crate::{
     Outcome,
     outbox::{Outbox, OutboxError},
+    removals::Removals,
+    troubles::Troubles,
 };
 pub use plan::{Seen, Step, plan};
 
@@ -75,6 +79,13 @@ struct ReadyFile {
     certificate_authority_data: String,
 }
 
+/// What is remembered from pass to pass.
+#[derive(Debug, Default)]
+pub struct Progress {
+    removals: Removals,
+    troubles: Troubles,
+}
+
 /// Hosts control planes.
 pub struct ControlPlanes<'a> {
     /// Folder of the site's own data; each cluster gets one below.
@@ -92,25 +103,62 @@ pub struct ControlPlanes<'a> {
 }
 
 impl ControlPlanes<'_> {
-    /// Brings every control plane of `site` closer to what is wanted.
-    ///
-    /// # Errors
-    /// The first thing that failed; what was done stays done.
-    pub async fn reconcile(&self, view: &View, site: &str) -> Result<Outcome, ControlPlaneError> {
+    /// Brings every control plane of `site` closer to what is wanted, each whatever becomes of the others.
+    pub async fn reconcile(&self, view: &View, site: &str, progress: &mut Progress) -> Outcome {
         let mut outcome = Outcome::default();
-        for (scope, cluster) in view.all_records::<Cluster>()? {
+        let now = Instant::now();
+        let mut known = BTreeSet::new();
+        for each in view.each_record::<Cluster>() {
+            let (scope, cluster) = match each {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::warn!(%error, "a cluster's record cannot be read");
+                    outcome.failed = true;
+                    continue;
+                }
+            };
             if cluster.site != site {
                 continue;
             }
-            let seen = self.observe(&cluster)?;
-            for step in plan(&cluster, &seen) {
-                self.apply(view, &scope, &cluster, &seen, step).await?;
+            let wanted = format!("{:?}", cluster.wanted);
+            known.insert(cluster.id.clone());
+            if progress.troubles.rests(&cluster.id, &wanted, now) {
+                outcome.failed = true;
+                continue;
             }
-            let process = process::Identity::read(&self.folder(&cluster).join("pid"))?;
-            outcome.running.extend(process.filter(|pid| pid.is_alive()));
-            outcome.waiting |= cluster.wanted == WantedCluster::Present && seen.places && seen.authority.is_none();
+            match self.bring(view, &scope, &cluster, &mut progress.removals, &mut outcome).await {
+                Ok(()) => progress.troubles.over(&cluster.id),
+                Err(error) => {
+                    outcome.failed = true;
+                    if progress.troubles.note(&cluster.id, &wanted, &error.to_string(), now) {
+                        tracing::warn!(%error, cluster.id, "a control plane fails; it is tried again, and others go on");
+                    }
+                }
+            }
         }
-        Ok(outcome)
+        progress.troubles.keep(|id| known.contains(id));
+        outcome
+    }
+
+    async fn bring(
+        &self,
+        view: &View,
+        scope: &Scope,
+        cluster: &Cluster,
+        removals: &mut Removals,
+        outcome: &mut Outcome,
+    ) -> Result<(), ControlPlaneError> {
+        let seen = self.observe(cluster)?;
+        for step in plan(cluster, &seen) {
+            if !self.apply(view, scope, cluster, (&seen, step), removals).await? {
+                outcome.waiting = true;
+                break;
+            }
+        }
+        let process = process::Identity::read(&self.folder(cluster).join("pid"))?;
+        outcome.running.extend(process.filter(|pid| pid.is_alive()));
+        outcome.waiting |= cluster.wanted == WantedCluster::Present && seen.places && seen.authority.is_none();
+        Ok(())
     }
 
     fn folder(&self, cluster: &Cluster) -> PathBuf {
@@ -129,37 +177,36 @@ impl ControlPlanes<'_> {
         Ok(Seen { alive, places, authority, folder: folder.exists() })
     }
 
+    /// False: not done yet, and what comes after must wait.
     async fn apply(
         &self,
         view: &View,
         scope: &Scope,
         cluster: &Cluster,
-        seen: &Seen,
-        step: Step,
-    ) -> Result<(), ControlPlaneError> {
+        (seen, step): (&Seen, Step),
+        removals: &mut Removals,
+    ) -> Result<bool, ControlPlaneError> {
         let folder = self.folder(cluster);
         match step {
             Step::WriteAccess => {
                 let entries: Vec<AccessEntry> = view.records(scope)?;
                 let instances: Vec<Instance> = view.records(scope)?;
                 let access = config::access(cluster, entries, &instances);
-                write(&folder.join("access.json"), &serde_json::to_vec(&access)?)
+                write(&folder.join("access.json"), &serde_json::to_vec(&access)?)?;
             }
-            Step::Start => self.start(scope, cluster, &folder),
-            Step::Stop => self.stop(&folder).await,
-            Step::Forward => self.forward_and_report(cluster, seen).await,
-            Step::ReportDown => self.report(cluster, |observed| observed.ready = false).await,
+            Step::Start => self.start(scope, cluster, &folder)?,
+            Step::Stop => self.stop(&folder).await?,
+            Step::Forward => self.forward_and_report(cluster, seen).await?,
+            Step::ReportDown => self.report(cluster, |observed| observed.ready = false).await?,
             Step::Remove => {
                 self.loopback.end(&listener(cluster)).await.map_err(ControlPlaneError::Loopback)?;
-                match std::fs::remove_dir_all(&folder) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        Err(ControlPlaneError::File(folder, error))
-                    }
-                    _ => Ok(()),
-                }
+                return removals.remove(&folder).await.map_err(|error| ControlPlaneError::File(folder, error));
             }
-            Step::ReportGone => self.report(cluster, |observed| (observed.ready, observed.gone) = (false, true)).await,
+            Step::ReportGone => {
+                self.report(cluster, |observed| (observed.ready, observed.gone) = (false, true)).await?;
+            }
         }
+        Ok(true)
     }
 
     fn start(&self, scope: &Scope, cluster: &Cluster, folder: &Path) -> Result<(), ControlPlaneError> {

@@ -9,9 +9,10 @@ use eksile_store::{Store, WatchItem};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    control_plane::{ControlPlanes, Loopback},
+    control_plane::{self, ControlPlanes, Loopback},
     fabric::{self, Fabric, Records},
-    instances::{Instances, Stops},
+    ids::Ids,
+    instances::{Instances, Progress},
     link::{LinkClient, Question},
     metadata::Credentials,
     services::Services,
@@ -38,6 +39,8 @@ pub struct Host {
     pub run: PathBuf,
     /// Control group below which the instances' lie, as a path inside each hierarchy.
     pub cgroup: String,
+    /// Which ids of this machine instances have.
+    pub ids: Ids,
     /// Time.
     pub clock: Clock,
     /// This program.
@@ -69,11 +72,11 @@ impl Host {
         let mut fabric = Fabric::new(&self.site, &self.region, &self.dir.join("fabric"));
         let mut ready = Some(ready);
         let mut watched = Vec::new();
-        let mut stops = Stops::default();
+        let (mut progress, mut planes) = (Progress::default(), control_plane::Progress::default());
         let mut ends = JoinSet::new();
         loop {
             let seen = self.store.revision();
-            let (pass, running) = self.pass(&mut fabric, &mut services, &mut stops).await;
+            let (pass, running) = self.pass(&mut fabric, &mut services, (&mut progress, &mut planes)).await;
             if let Some(ready) = ready.take() {
                 ready().await;
             }
@@ -124,40 +127,46 @@ impl Host {
         }
     }
 
-    async fn pass(&self, fabric: &mut Fabric, services: &mut Services, stops: &mut Stops) -> (Pass, Vec<Identity>) {
+    async fn pass(
+        &self,
+        fabric: &mut Fabric,
+        services: &mut Services,
+        (progress, planes): (&mut Progress, &mut control_plane::Progress),
+    ) -> (Pass, Vec<Identity>) {
         let mut pass = Pass::Settled;
-        let mut running = Vec::new();
         let view = self.store.view();
         let instances = Instances { host: self, outbox: self.link.outbox() };
-        let built = instances
-            .alive(&view, &self.site)
+        let (alive, ids) = (instances.alive(&view, &self.site), instances.ids(&view, &self.site));
+        let built = Records::read(&view, alive, ids)
             .map_err(|error| error.to_string())
-            .and_then(|alive| Records::read(&view, alive).map_err(|error| error.to_string()))
             .and_then(|records| tokio::task::block_in_place(|| fabric.reconcile(&records)).map_err(|e| e.to_string()));
         match built {
-            Ok(report) if report.pending.is_empty() => {}
+            Ok(report) if report.pending.is_empty() && report.failed.is_empty() => {}
             Ok(report) => {
                 tracing::debug!(site = self.site, pending = ?report.pending, "the fabric waits");
                 pass = Pass::Failed;
+                for failure in report.failed {
+                    self.failed("fabric", &failure);
+                }
             }
             Err(error) => pass = self.failed("fabric", &error),
         }
         if let Err(error) = services.reconcile(|vpc| fabric::router(vpc, &self.site, &self.region)) {
             pass = self.failed("services", &error.to_string());
         }
-        match instances.reconcile(&view, &self.site, stops).await {
-            Ok(outcome) => {
-                running.extend(outcome.running);
-                pass = if outcome.waiting && pass == Pass::Settled { Pass::Unfinished } else { pass };
-            }
-            Err(error) => pass = self.failed("instances", &error.to_string()),
-        }
-        match self.control_planes().reconcile(&view, &self.site).await {
-            Ok(outcome) => {
-                running.extend(outcome.running);
-                pass = if outcome.waiting && pass == Pass::Settled { Pass::Unfinished } else { pass };
-            }
-            Err(error) => pass = self.failed("control planes", &error.to_string()),
+        let mut running = Vec::new();
+        let outcomes = [
+            instances.reconcile(&view, &self.site, progress).await,
+            self.control_planes().reconcile(&view, &self.site, planes).await,
+        ];
+        for outcome in outcomes {
+            running.extend(outcome.running);
+            pass = match pass {
+                // What failed has been told.
+                Pass::Settled | Pass::Unfinished if outcome.failed => Pass::Failed,
+                Pass::Settled if outcome.waiting => Pass::Unfinished,
+                pass => pass,
+            };
         }
         (pass, running)
     }

@@ -3,11 +3,15 @@
 //! A worker is a system container with processes of its own (see [`crate::instance`]). A member of a control plane is
 //! an address: its namespace is all there is of it, and the cluster's control plane listens inside.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use eksile_ec2::instance_types;
 use eksile_ec2::records::{Instance, InstanceRole, InstanceState, ObservedInstance, Vpc, WantedInstanceState};
-use eksile_linux::{Error as LinuxError, Namespace, process::Identity};
+use eksile_linux::{Error as LinuxError, IdRange, Namespace, process::Identity};
 use eksile_store::{RecordError, Scope, View};
 use rustix::process::Signal;
 
@@ -16,7 +20,9 @@ use crate::{
     host::Host,
     instance::{self, InstanceError},
     outbox::{Outbox, OutboxError},
+    removals::Removals,
     services::resolver,
+    troubles::Troubles,
 };
 
 /// How long an instance may take to shut down.
@@ -40,6 +46,9 @@ pub enum InstancesError {
     /// A folder that cannot be removed.
     #[error("{0}: {1}")]
     Folder(PathBuf, std::io::Error),
+    /// Its users' ids.
+    #[error("ids of this machine for the instance: {0}")]
+    Ids(std::io::Error),
 }
 
 /// What is there of an instance.
@@ -122,6 +131,14 @@ impl Stops {
     }
 }
 
+/// What is remembered from pass to pass.
+#[derive(Debug, Default)]
+pub struct Progress {
+    stops: Stops,
+    removals: Removals,
+    troubles: Troubles,
+}
+
 /// Hosts instances.
 pub struct Instances<'a> {
     /// Whose.
@@ -131,46 +148,122 @@ pub struct Instances<'a> {
 }
 
 impl Instances<'_> {
-    /// Ids of the instances of `site` whose first process runs.
-    ///
-    /// # Errors
-    /// When a record or a pid file cannot be read.
-    pub fn alive(&self, view: &View, site: &str) -> Result<BTreeSet<String>, InstancesError> {
+    /// Ids of the instances of `site` whose first process runs. One of which that cannot be known counts: what it has
+    /// is not taken from it.
+    #[must_use]
+    pub fn alive(&self, view: &View, site: &str) -> BTreeSet<String> {
         let mut alive = BTreeSet::new();
-        for (_, instance) in view.all_records::<Instance>()? {
-            let here = instance.site == site;
-            if here && Identity::read(&self.pid_file(&instance))?.is_some_and(Identity::is_alive) {
-                alive.insert(instance.instance_id);
+        for (_, instance) in readable(view).into_iter().filter(|(_, instance)| instance.site == site) {
+            let runs = Identity::read(&self.pid_file(&instance)).map(|found| found.is_some_and(Identity::is_alive));
+            match runs {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(error) => tracing::warn!(%error, instance.instance_id, "whether it runs is not known"),
             }
+            alive.insert(instance.instance_id);
         }
-        Ok(alive)
+        alive
     }
 
-    /// Brings every instance of `site` closer to what is wanted.
-    ///
-    /// # Errors
-    /// The first thing that failed; what was done stays done.
-    pub async fn reconcile(&self, view: &View, site: &str, stops: &mut Stops) -> Result<Outcome, InstancesError> {
+    /// The ids of this machine that workers of `site` have; one that is to run gets them now. What fails is told, and
+    /// leaves its instance without.
+    #[must_use]
+    pub fn ids(&self, view: &View, site: &str) -> BTreeMap<String, IdRange> {
+        let mut taken = self.host.ids.taken().unwrap_or_else(|error| {
+            tracing::warn!(%error, "ids of instances");
+            BTreeMap::new()
+        });
+        for (_, instance) in readable(view) {
+            let wanted = instance.site == site
+                && instance.role == InstanceRole::Worker
+                && instance.wanted == WantedInstanceState::Running;
+            if !wanted || taken.contains_key(&instance.instance_id) {
+                continue;
+            }
+            match self.host.ids.take(&instance.instance_id) {
+                Ok(ids) => drop(taken.insert(instance.instance_id, ids)),
+                Err(error) => tracing::warn!(%error, instance.instance_id, "it has no ids"),
+            }
+        }
+        taken
+    }
+
+    /// Brings every instance of `site` closer to what is wanted, each whatever becomes of the others.
+    pub async fn reconcile(&self, view: &View, site: &str, progress: &mut Progress) -> Outcome {
         let mut outcome = Outcome::default();
-        for (scope, instance) in view.all_records::<Instance>()? {
+        let now = Instant::now();
+        let mut known = BTreeSet::new();
+        for each in view.each_record::<Instance>() {
+            let (scope, instance) = match each {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::warn!(%error, "an instance's record cannot be read");
+                    outcome.failed = true;
+                    continue;
+                }
+            };
             if instance.site != site {
                 continue;
             }
-            let process = match Identity::read(&self.pid_file(&instance))? {
-                None => Process::None,
-                Some(identity) if !identity.is_alive() => Process::Ended,
-                Some(identity) if stops.0.contains(&identity) => Process::Stopping,
-                Some(identity) => Process::Alive(identity),
-            };
-            let seen = Seen { place: Namespace::named(&instance.instance_id).exists(), process };
-            for step in plan(&instance, seen) {
-                // What has just ended still has its interfaces; the next pass takes them.
-                outcome.waiting |= step == Step::Wait || (step == Step::Remove && seen.place);
-                self.apply(view, &scope, &instance, step, stops).await?;
+            let (id, wanted) = (&instance.instance_id, format!("{:?}", instance.wanted));
+            known.insert(id.clone());
+            if progress.troubles.rests(id, &wanted, now) {
+                outcome.failed = true;
+                continue;
             }
-            outcome.running.extend(Identity::read(&self.pid_file(&instance))?.filter(|pid| pid.is_alive()));
+            match self.bring(view, &scope, &instance, progress, &mut outcome).await {
+                Ok(()) => progress.troubles.over(id),
+                Err(error) => {
+                    outcome.failed = true;
+                    let why = error.to_string();
+                    if progress.troubles.note(id, &wanted, &why, now) {
+                        self.tell(&instance, &why).await;
+                    }
+                }
+            }
         }
-        Ok(outcome)
+        progress.troubles.keep(|id| known.contains(id));
+        outcome
+    }
+
+    async fn bring(
+        &self,
+        view: &View,
+        scope: &Scope,
+        instance: &Instance,
+        progress: &mut Progress,
+        outcome: &mut Outcome,
+    ) -> Result<(), InstancesError> {
+        let process = match Identity::read(&self.pid_file(instance))? {
+            None => Process::None,
+            Some(identity) if !identity.is_alive() => Process::Ended,
+            Some(identity) if progress.stops.0.contains(&identity) => Process::Stopping,
+            Some(identity) => Process::Alive(identity),
+        };
+        let seen = Seen { place: Namespace::named(&instance.instance_id).exists(), process };
+        for step in plan(instance, seen) {
+            // What has just ended still has its interfaces; the next pass takes them.
+            outcome.waiting |= step == Step::Wait || (step == Step::Remove && seen.place);
+            if !self.apply(view, scope, instance, step, progress).await? {
+                outcome.waiting = true;
+                break;
+            }
+        }
+        outcome.running.extend(Identity::read(&self.pid_file(instance))?.filter(|pid| pid.is_alive()));
+        Ok(())
+    }
+
+    /// Says what is wrong with an instance, here and where its owner asks.
+    async fn tell(&self, of: &Instance, why: &str) {
+        tracing::warn!(of.instance_id, why, "an instance fails; it is tried again, and the others go on");
+        let reported = async {
+            let known = self.outbox.observed::<ObservedInstance>(&of.instance_id)?;
+            let state = known.map_or(InstanceState::Pending, |known| known.state);
+            self.report(of, state, Some(&format!("Server.InternalError: {why}"))).await
+        };
+        if let Err(error) = reported.await {
+            tracing::warn!(%error, of.instance_id, "that was not reported");
+        }
     }
 
     fn pid_file(&self, instance: &Instance) -> PathBuf {
@@ -181,31 +274,38 @@ impl Instances<'_> {
         self.host.dir.join("instances").join(&instance.instance_id)
     }
 
+    /// The instance's control group, a path inside each hierarchy.
+    fn cgroup(&self, instance: &Instance) -> String {
+        format!("{}/{}", self.host.cgroup, instance.instance_id)
+    }
+
+    /// False: not done yet, and what comes after must wait.
     async fn apply(
         &self,
         view: &View,
         scope: &Scope,
         of: &Instance,
         step: Step,
-        stops: &mut Stops,
-    ) -> Result<(), InstancesError> {
+        progress: &mut Progress,
+    ) -> Result<bool, InstancesError> {
         match step {
-            Step::Wait => self.report(of, InstanceState::Pending, None).await,
-            Step::Start => self.start(view, scope, of),
+            Step::Wait => self.report(of, InstanceState::Pending, None).await?,
+            Step::Start => self.start(view, scope, of)?,
             Step::StartAgain => {
                 self.start(view, scope, of)?;
                 let reason = "Server.InternalError: the instance's first process ended and was started again";
-                self.report(of, InstanceState::Running, Some(reason)).await
+                self.report(of, InstanceState::Running, Some(reason)).await?;
             }
-            Step::Stop(process) => Ok(stops.begin(process)?),
-            Step::Remove => self.remove(of),
-            Step::Report(state) => self.report(of, state, None).await,
+            Step::Stop(process) => progress.stops.begin(process)?,
+            Step::Remove => return self.remove(of, &mut progress.removals).await,
+            Step::Report(state) => self.report(of, state, None).await?,
         }
+        Ok(true)
     }
 
     fn start(&self, view: &View, scope: &Scope, of: &Instance) -> Result<(), InstancesError> {
         let vpc: Option<Vpc> = view.record(scope, &of.vpc_id)?;
-        instance::start(&instance::Spec {
+        let spec = instance::Spec {
             id: of.instance_id.clone(),
             dir: self.folder(of),
             netns: Namespace::named(&of.instance_id).path().to_owned(),
@@ -214,21 +314,26 @@ impl Instances<'_> {
             region: scope.region.clone(),
             resolver: vpc.and_then(|vpc| resolver(&vpc.cidr_block)),
             user_data: of.user_data.clone(),
-            cgroup_parent: format!("{}/{}", self.host.cgroup, of.instance_id),
+            cgroup_parent: self.cgroup(of),
             program: self.host.program.clone(),
             trusted_ca: self.host.public_ca.clone(),
             machine: instance_types::find(&of.instance_type)
                 .map(|kind| instance::Machine { vcpus: kind.vcpus, memory_mib: kind.memory_mib }),
-        })?;
+            ids: self.host.ids.take(&of.instance_id).map_err(InstancesError::Ids)?,
+        };
+        tokio::task::block_in_place(|| instance::start(&spec))?;
         Ok(())
     }
 
-    fn remove(&self, of: &Instance) -> Result<(), InstancesError> {
+    /// Its ids come last: others may have them only when nothing is left that belongs to them.
+    async fn remove(&self, of: &Instance, removals: &mut Removals) -> Result<bool, InstancesError> {
         let folder = self.folder(of);
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(InstancesError::Folder(folder, error)),
-            _ => Ok(()),
+        if !removals.remove(&folder).await.map_err(|error| InstancesError::Folder(folder, error))? {
+            return Ok(false);
         }
+        instance::forget(&self.cgroup(of))?;
+        self.host.ids.give_back(&of.instance_id).map_err(InstancesError::Ids)?;
+        Ok(true)
     }
 
     /// Reports a state. Without a new reason the last one stays while the state does.
@@ -244,6 +349,11 @@ impl Instances<'_> {
         let (instance_id, reason) = (of.instance_id.clone(), reason.map(str::to_owned));
         Ok(self.outbox.report(&ObservedInstance { instance_id, state, reason, since }).await?)
     }
+}
+
+/// The instances whose records can be read; [`Instances::reconcile`] tells of the others.
+fn readable(view: &View) -> Vec<(Scope, Instance)> {
+    view.each_record::<Instance>().into_iter().filter_map(Result::ok).collect()
 }
 
 #[cfg(test)]

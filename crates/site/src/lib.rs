@@ -3,9 +3,11 @@
 //! Knows: the records of EC2, EKS and Outposts, and how to make them true on this machine.
 //! Must not know: the AWS door, IAM, the insides of a control plane.
 
+pub mod beneath;
 pub mod control_plane;
 pub mod fabric;
 pub mod host;
+pub mod ids;
 pub mod instance;
 pub mod instances;
 pub mod link;
@@ -13,8 +15,10 @@ pub mod logs;
 pub mod metadata;
 pub mod names;
 pub mod outbox;
+pub mod removals;
 pub mod replica;
 pub mod services;
+pub mod troubles;
 
 /// What a pass over a kind of things found.
 #[derive(Debug, Default)]
@@ -23,4 +27,6 @@ pub struct Outcome {
     pub running: Vec<eksile_linux::process::Identity>,
     /// Something has been started and is not there yet: look again soon.
     pub waiting: bool,
+    /// An item failed; what is known of it says how.
+    pub failed: bool,
 }

@@ -1,29 +1,53 @@
 //! Where, in a site's folder, its instances' output is, for who looks from outside.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::beneath;
 use crate::instance::{CONSOLE, JOURNALS};
+
+/// A log that an instance writes, on its disk. Whatever the instance puts there, nothing outside of its disk is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    disk: PathBuf,
+    inside: PathBuf,
+}
+
+impl Log {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When it is gone, or has become anything but a file.
+    pub fn open(&self) -> io::Result<File> {
+        beneath::open(&self.disk, &self.inside)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.disk.join(&self.inside)
+    }
+}
 
 /// The logs of a site's instances: the console as `INSTANCE`, a unit's journal as `INSTANCE/UNIT`, and what else is in
 /// `/var/log` by its name, such as `INSTANCE/cloud-init-output`.
 ///
 /// # Errors
-/// A folder cannot be read.
-pub fn logs(site: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+/// The site's own folder cannot be read. An instance whose logs cannot be read has none.
+pub fn logs(site: &Path) -> io::Result<BTreeMap<String, Log>> {
     let mut found = BTreeMap::new();
     for (instance, folder) in entries(&site.join("instances"))? {
-        let console = folder.join(CONSOLE);
-        if console.is_file() {
-            found.insert(instance.clone(), console);
-        }
-        // What runs in the instance may have put a link there which, from here, leads out of it.
-        for inside in ["/var/log", JOURNALS] {
-            for (file, path) in entries(&folder.join("disk").join(inside.trim_start_matches('/')))? {
+        let disk = folder.join("disk");
+        for directory in [Path::new("/var/log"), Path::new(JOURNALS)] {
+            let directory = directory.strip_prefix("/").unwrap_or(directory);
+            for file in beneath::names(&disk, directory).unwrap_or_default() {
                 let Some(name) = file.strip_suffix(".log") else { continue };
-                if path.is_file() && path.canonicalize()?.starts_with(folder.canonicalize()?) {
-                    found.insert(format!("{instance}/{name}"), path);
+                let log = Log { disk: disk.clone(), inside: directory.join(&file) };
+                let console = Path::new("/").join(&log.inside) == Path::new(CONSOLE);
+                if log.open().is_ok() {
+                    found.insert(if console { instance.clone() } else { format!("{instance}/{name}") }, log);
                 }
             }
         }
@@ -48,16 +72,24 @@ mod tests {
     fn consoles_and_journals_are_found_and_links_to_the_host_are_not() {
         let site = tempfile::tempdir().unwrap();
         assert!(logs(site.path()).unwrap().is_empty());
-        let instance = site.path().join("instances/i-1");
-        let journals = instance.join("disk/var/log/journal");
+        let disk = site.path().join("instances/i-1/disk");
+        let journals = disk.join("var/log/journal");
         std::fs::create_dir_all(&journals).unwrap();
-        std::fs::write(instance.join("console.log"), "booted").unwrap();
+        std::fs::write(disk.join("var/log/console.log"), "booted").unwrap();
         std::fs::write(journals.join("kubelet.log"), "ready").unwrap();
         std::fs::write(journals.join("kubelet.log.1"), "older").unwrap();
-        std::fs::write(instance.join("disk/var/log/cloud-init-output.log"), "done").unwrap();
+        std::fs::write(disk.join("var/log/cloud-init-output.log"), "done").unwrap();
         std::os::unix::fs::symlink("/etc/hostname", journals.join("host.log")).unwrap();
         let found = logs(site.path()).unwrap();
         assert_eq!(found.keys().collect::<Vec<_>>(), ["i-1", "i-1/cloud-init-output", "i-1/kubelet"]);
-        assert_eq!(std::fs::read_to_string(&found["i-1/kubelet"]).unwrap(), "ready");
+        assert_eq!(io::read_to_string(found["i-1/kubelet"].open().unwrap()).unwrap(), "ready");
+        // Between being listed and being read, and while it is followed.
+        let kept = found["i-1/kubelet"].path();
+        std::fs::remove_file(&kept).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", kept).unwrap();
+        assert!(found["i-1/kubelet"].open().is_err());
+        std::fs::rename(disk.join("var"), disk.join("other")).unwrap();
+        std::os::unix::fs::symlink("other", disk.join("var")).unwrap();
+        assert!(found["i-1"].open().is_err() && logs(site.path()).unwrap().is_empty());
     }
 }

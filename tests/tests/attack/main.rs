@@ -9,6 +9,9 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod chain;
+mod flood;
+mod iam;
+mod inst;
 mod psa;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +28,6 @@ pub(crate) struct Target {
     /// A cluster administrator's kubeconfig with a client certificate.
     pub admin: PathBuf,
     /// Whether there is time for many tries.
-    #[expect(dead_code, reason = "for attacks that race")]
     pub long: bool,
 }
 
@@ -50,9 +52,11 @@ fn attacks_on_an_installation() {
     let admin = client_certificate(&at);
     let long = std::env::var("EKSILE_ATTACK").is_ok_and(|length| length == "long");
     let target = Target { at, admin, long };
-    let chapters = [chain::CHAPTERS, psa::CHAPTERS].concat();
+    let chapters = [chain::CHAPTERS, flood::CHAPTERS, iam::CHAPTERS, inst::CHAPTERS, psa::CHAPTERS].concat();
+    // Words of those to try alone (`one|another`), for who works at them.
+    let only = std::env::var("EKSILE_ATTACK_ONLY").unwrap_or_default();
     let mut won = Vec::new();
-    for (what, attack) in chapters {
+    for (what, attack) in chapters.into_iter().filter(|(what, _)| only.split('|').any(|words| what.contains(words))) {
         let begun = std::time::Instant::now();
         let held = catch_unwind(AssertUnwindSafe(|| attack(&target))).is_ok();
         println!("{} in {:.1} s: {what}", if held { "held" } else { "NOT HELD" }, begun.elapsed().as_secs_f32());

@@ -3,7 +3,7 @@ use std::{
     fs::File,
     io::{self, BufReader, ErrorKind, Write},
     os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn logs(layout: &Layout, arguments: &LogsArgs, output: Output) -> Res
         let hint = if name == EKSILE { "; `up` without --detach writes to its own standard error" } else { "" };
         bail!("there is no log of {name:?}{hint}; there are: {}", names.join(", "));
     };
-    let printed = print(log, arguments.follow).with_context(|| format!("printing {}", log.path.display()));
+    let printed = print(log, arguments.follow).with_context(|| format!("printing {}", log.file.path().display()));
     match printed {
         // Whoever read along has gone.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => Ok(()),
@@ -41,14 +41,32 @@ pub(crate) fn logs(layout: &Layout, arguments: &LogsArgs, output: Output) -> Res
 
 /// Where a process's output is.
 struct Log {
-    path: PathBuf,
+    file: Source,
     /// The lines that are its own; all where it has the file to itself.
     only: Option<String>,
 }
 
-impl Log {
-    fn whole(path: PathBuf) -> Self {
-        Self { path, only: None }
+/// Who writes it decides how it is opened.
+enum Source {
+    /// The installation.
+    Ours(PathBuf),
+    /// What runs in an instance, which may put anything in its place.
+    Instances(eksile_site::logs::Log),
+}
+
+impl Source {
+    fn open(&self) -> io::Result<File> {
+        match self {
+            Self::Ours(path) => File::open(path),
+            Self::Instances(log) => log.open(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Ours(path) => path.clone(),
+            Self::Instances(log) => log.path(),
+        }
     }
 }
 
@@ -60,8 +78,12 @@ fn known(layout: &Layout) -> Result<BTreeMap<String, Log>> {
         opened => {
             let named = opened.and_then(|file| log::processes(BufReader::new(file)));
             let named = named.with_context(|| format!("reading {}", shared.display()))?;
-            known.extend(named.into_iter().map(|name| (name.clone(), Log { path: shared.clone(), only: Some(name) })));
-            known.insert(EKSILE.to_owned(), Log::whole(shared));
+            known.extend(
+                named
+                    .into_iter()
+                    .map(|name| (name.clone(), Log { file: Source::Ours(shared.clone()), only: Some(name) })),
+            );
+            known.insert(EKSILE.to_owned(), Log { file: Source::Ours(shared), only: None });
         }
     }
     let sites = layout.sites();
@@ -72,7 +94,9 @@ fn known(layout: &Layout) -> Result<BTreeMap<String, Log>> {
                 let site = site?.path();
                 let logs = eksile_site::logs::logs(&site);
                 let logs = logs.with_context(|| format!("looking for logs in {}", site.display()))?;
-                known.extend(logs.into_iter().map(|(name, path)| (name, Log::whole(path))));
+                known.extend(
+                    logs.into_iter().map(|(name, path)| (name, Log { file: Source::Instances(path), only: None })),
+                );
             }
         }
     }
@@ -83,20 +107,20 @@ fn list(known: &BTreeMap<String, Log>, output: Output) -> Result<()> {
     match output {
         Output::Text => known.keys().for_each(|name| println!("{name}")),
         Output::Json => {
-            let paths: BTreeMap<&String, &PathBuf> = known.iter().map(|(name, log)| (name, &log.path)).collect();
+            let paths: BTreeMap<&String, PathBuf> = known.iter().map(|(name, log)| (name, log.file.path())).collect();
             println!("{}", serde_json::to_string_pretty(&paths)?);
         }
     }
     Ok(())
 }
 
-fn print(Log { path, only }: &Log, follow: bool) -> io::Result<()> {
+fn print(Log { file, only }: &Log, follow: bool) -> io::Result<()> {
     let out = io::stdout().lock();
     let mut out: Box<dyn Write> = match only {
         Some(process) => Box::new(log::Only::new(process, out)),
         None => Box::new(out),
     };
-    let mut tail = Tail { path, file: File::open(path)?, read: 0 };
+    let mut tail = Tail { source: file, file: file.open()?, read: 0 };
     loop {
         tail.step(&mut out)?;
         if !follow {
@@ -108,7 +132,7 @@ fn print(Log { path, only }: &Log, follow: bool) -> io::Result<()> {
 
 /// A file that is read as it grows, and from its beginning where another has taken its place.
 struct Tail<'a> {
-    path: &'a Path,
+    source: &'a Source,
     file: File,
     read: u64,
 }
@@ -117,7 +141,7 @@ impl Tail<'_> {
     /// Passes on what has come since.
     fn step(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.pass(out)?;
-        let new = match File::open(self.path) {
+        let new = match self.source.open() {
             // Between two files of that name.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             opened => opened?,
@@ -149,7 +173,8 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
         };
         append("one\n");
-        let mut tail = Tail { path: &path, file: File::open(&path).unwrap(), read: 0 };
+        let source = Source::Ours(path.clone());
+        let mut tail = Tail { source: &source, file: File::open(&path).unwrap(), read: 0 };
         let mut out = Vec::new();
         tail.step(&mut out).unwrap();
         append("two\n");

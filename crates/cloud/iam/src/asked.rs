@@ -3,7 +3,7 @@
 
 use eksile_aws::inputs::Tag;
 use eksile_aws::{Ask, Call, Fault, Reads};
-use eksile_store::{Record, Scope};
+use eksile_store::Record;
 
 use crate::records::{Grants, InstanceProfile, Policy, Role, Tags, User};
 use crate::{directory, find};
@@ -79,6 +79,18 @@ pub(crate) fn user(call: &Call<'_>, state: Reads<'_>, given: Option<&str>) -> Re
     }
 }
 
+/// About the user or role of an ARN; about the ARN alone, where there is none in the caller's account.
+pub(crate) fn principal(call: &Call<'_>, state: Reads<'_>, arn: &str) -> Result<Ask, Fault> {
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    let user = state.record::<User>(&call.scope, name)?.filter(|user| user.arn(&call.scope.account) == arn);
+    let role = state.record::<Role>(&call.scope, name)?.filter(|role| role.arn(&call.scope.account) == arn);
+    let tags = user.map(|user| user.tags).or(role.map(|role| role.tags));
+    Ok(match tags {
+        Some(tags) => tagged(Ask::to(arn), &tags),
+        None => Ask::to(arn),
+    })
+}
+
 /// About a managed policy, of whichever account.
 pub(crate) fn policy(call: &Call<'_>, state: Reads<'_>, arn: &str) -> Result<Ask, Fault> {
     let own = directory::customer_managed(arn).filter(|(owner, _)| *owner == call.scope);
@@ -100,8 +112,15 @@ pub(crate) fn below<E: Entity>(call: &Call<'_>, prefix: Option<&str>) -> Ask {
 /// About handing a role to a service (`ec2.amazonaws.com`) for something of that ARN.
 ///
 /// # Errors
-/// Records cannot be read.
-pub fn pass_role(state: Reads<'_>, role_arn: &str, service: &str, associated: &str) -> Result<Ask, Fault> {
+/// The role is another account's, which nobody may pass; records cannot be read.
+pub fn pass_role(
+    call: &Call<'_>,
+    state: Reads<'_>,
+    role_arn: &str,
+    service: &str,
+    associated: &str,
+) -> Result<Ask, Fault> {
+    own_role(call, role_arn)?;
     let ask = Ask::to(role_arn).action("iam:PassRole").key("iam:PassedToService", service);
     let ask = ask.key("iam:AssociatedResourceArn", associated);
     Ok(match find::role_by_arn(state, role_arn)? {
@@ -110,25 +129,38 @@ pub fn pass_role(state: Reads<'_>, role_arn: &str, service: &str, associated: &s
     })
 }
 
-/// About handing over the role of an instance profile of an account; nothing, where the profile has none or is none (the
+/// Refuses a role of another account: its name must not be enough to put it behind something of one's own.
+///
+/// # Errors
+/// `AccessDeniedException`.
+pub fn own_role(call: &Call<'_>, role_arn: &str) -> Result<(), Fault> {
+    match role_arn.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(':')) {
+        Some((account, _)) if account != call.scope.account => {
+            Err(Fault::client("AccessDeniedException", 403, "Cross-account pass role is not allowed."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// About handing over the role of an instance profile of the caller's account; nothing, where the profile has none or is none (the
 /// call itself says so).
 ///
 /// # Errors
 /// Records cannot be read.
 pub fn pass_profile(
+    call: &Call<'_>,
     state: Reads<'_>,
-    account: &str,
     name_or_arn: &str,
     service: &str,
     associated: &str,
 ) -> Result<Option<Ask>, Fault> {
-    let scope = Scope::new(account, "global");
+    let account = &*call.scope.account;
     match find::role_of_profile(state, account, name_or_arn)? {
-        Some((_, Some(role))) => pass_role(state, &role.arn(&scope.account), service, associated).map(Some),
+        Some((_, Some(role))) => pass_role(call, state, &role.arn(account), service, associated).map(Some),
         // The role is named, and cannot be found: whoever may pass all roles may pass this one.
         Some((profile, None)) => match profile.role {
             Some(name) => {
-                pass_role(state, &format!("arn:aws:iam::{account}:role/{name}"), service, associated).map(Some)
+                pass_role(call, state, &format!("arn:aws:iam::{account}:role/{name}"), service, associated).map(Some)
             }
             None => Ok(None),
         },

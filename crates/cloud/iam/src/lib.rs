@@ -14,10 +14,11 @@ pub mod records;
 mod seed;
 mod sessions;
 mod shapes;
+mod simulate;
 pub mod sts;
 mod trust;
 
-pub use asked::{pass_profile, pass_role};
+pub use asked::{own_role, pass_profile, pass_role};
 pub use directory::IamDirectory;
 use eksile_aws::{Protocol, Service};
 pub use find::{role_by_arn, role_of_profile};

@@ -57,7 +57,7 @@ where
                 event = changes.next() => match event {
                     Ok(event) => event,
                     Err(error) if error.code() == 410 => break,
-                    Err(_) => return,
+                    Err(error) => return tracing::error!(controller, kind = kind.plural, %error, "ends"),
                 },
                 () = wait(due) => match take_due(&mut retries) {
                     Some(retry) => {

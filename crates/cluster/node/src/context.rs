@@ -11,6 +11,7 @@ use crate::identity::{Identity, Machine};
 use crate::images::{Images, Puller};
 use crate::pod::{Events, Network, Room, View};
 use crate::quantity;
+use crate::server::Streams;
 
 /// Made once, when the node knows who it is and may speak to the API server.
 pub(crate) struct Context {
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) cluster_ca: Vec<u8>,
     pub(crate) network: Network,
     pub(crate) events: Events,
+    pub(crate) streams: Streams,
     /// By uid.
     pub(crate) pods: RwLock<HashMap<String, View>>,
     pub(crate) since: jiff::Timestamp,

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod aws;
+mod beneath;
 pub mod cgroup;
 pub mod config;
 mod context;
@@ -30,7 +31,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("E kubelet: {error}");
+            eksile_base::stderr::say(&format!("E kubelet: {error}"));
             ExitCode::FAILURE
         }
     }

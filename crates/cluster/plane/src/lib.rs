@@ -30,9 +30,12 @@ pub enum PlaneError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] config::ConfigError),
-    /// The store cannot be opened.
+    /// The store cannot be opened. One that is damaged was not changed.
     #[error("store: {0}")]
     Store(#[from] eksile_store::OpenError),
+    /// The store's disk failed for good.
+    #[error("the store takes no more writes")]
+    Ended,
     /// Keys or certificates.
     #[error("pki: {0}")]
     Pki(#[from] eksile_pki::PkiError),
@@ -78,6 +81,7 @@ pub async fn run_with(config: Config, ready: impl FnOnce(&Ready)) -> Result<std:
     let service = config.service_address()?;
     let material = Material::load_or_create(&config, service)?;
     let store = Store::open(&config.data.join("store.db"), Options::default())?;
+    let kept = store.clone();
     let (door, iam) = open(&config, &material, store)?;
     let system = Client::new(door.clone(), Caller::system("system:apiserver"), "kube-apiserver");
     bootstrap::bootstrap(&system, service).await?;
@@ -103,8 +107,9 @@ pub async fn run_with(config: Config, ready: impl FnOnce(&Ready)) -> Result<std:
         files::replace(path, &said, files::PRIVATE).map_err(failed)?;
     }
     ready(&said);
-    futures::future::join_all(serving).await;
-    std::future::pending().await
+    kept.ended().await;
+    serving.iter().for_each(tokio::task::JoinHandle::abort);
+    Err(PlaneError::Ended)
 }
 
 fn open(config: &Config, material: &Material, store: Store) -> Result<(Arc<Door>, Option<Arc<Iam>>), PlaneError> {

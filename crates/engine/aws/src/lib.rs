@@ -22,7 +22,7 @@ pub mod shape;
 
 pub use contract::{
     Ask, Call, Caller, Command, CountedMint, Fault, Guard, Lookup, Mint, Operation, Origin, Place, Principal, Protocol,
-    Read, Reads, Service, SessionFacts, SystemMint, Vantage,
+    Read, Reads, Rehearsal, Service, SessionFacts, SystemMint, Vantage,
 };
 pub use directory::{Credential, Directory, Policies};
 pub use door::{BODY_LIMIT, Door, SOURCE_INSTANCE};

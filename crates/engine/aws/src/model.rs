@@ -68,6 +68,11 @@ static TEXTS: &[(&str, &str)] = texts!(
 );
 
 impl Facts {
+    /// Paths of the input's members.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.members.split(',').filter(|member| !member.is_empty())
+    }
+
     /// Whether the input has a member at that path of wire names, as in `Placement.Tenancy`. Lists and maps on the way
     /// add nothing to it.
     pub(crate) fn has(&self, path: &str) -> bool {

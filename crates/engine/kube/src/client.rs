@@ -192,12 +192,15 @@ impl Changes {
     /// The next change.
     ///
     /// # Errors
-    /// 410 when this reader was too slow: follow again.
+    /// 410 when this reader was too slow: follow again. Any other: the store has closed.
     pub async fn next(&mut self) -> Result<Event, StatusError> {
         loop {
             if let Item::Event(kind, object) = self.events.next().await? {
-                let object = serde_json::from_slice(&object).map_err(StatusError::internal)?;
-                return Ok(Event { exists: kind != EventKind::Deleted, object });
+                match serde_json::from_slice(&object) {
+                    Ok(object) => return Ok(Event { exists: kind != EventKind::Deleted, object }),
+                    // One that nobody can read keeps nobody from the others.
+                    Err(error) => tracing::error!(%error, "a stored object cannot be read; it is passed over"),
+                }
             }
         }
     }

@@ -114,9 +114,19 @@ impl Door {
             kubelets: parts.kubelets,
             issuer: parts.issuer,
         });
+        door.tell_unreadable();
         let following = door.clone();
         tokio::spawn(async move { following.rbac.follow(&following.store).await });
         door
+    }
+
+    /// Tells of every stored object that nobody can read, by its key: lists pass over it, and reading it is a 500.
+    fn tell_unreadable(&self) {
+        for entry in self.store.view().scan("/registry/", None, usize::MAX) {
+            if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&entry.value) {
+                tracing::error!(key = &*entry.key, %error, "a stored object is damaged: put a copy of the store back, or delete the row");
+            }
+        }
     }
 
     /// The schema of this name.

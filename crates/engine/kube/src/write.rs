@@ -1,7 +1,7 @@
 //! The last steps of every write: validation, managed fields, encoding, and the store's transaction.
 
 use bytes::Bytes;
-use eksile_store::{Entry, Txn, WriteError};
+use eksile_store::{Entry, StoreError, Txn, WriteError};
 use serde_json::Value;
 
 use crate::admit;
@@ -174,6 +174,9 @@ async fn finish(
         Err(WriteError::Refused(Stop::DryRun(bytes))) => Ok(Done { bytes }),
         Err(WriteError::Refused(Stop::Refused(error))) => Err(error),
         Err(WriteError::Refused(Stop::Changed)) => Err(call.conflict(CHANGED)),
+        Err(WriteError::Failed(error @ StoreError::Unwritten(_))) => {
+            Err(StatusError::new(503, "ServiceUnavailable", format!("nothing was changed: the store {error}")))
+        }
         Err(WriteError::Failed(error)) => Err(StatusError::internal(error)),
     }
 }

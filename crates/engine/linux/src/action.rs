@@ -1,5 +1,6 @@
 //! Effects on the network as values: written down, recorded, done.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::Write;
@@ -8,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::netlink::{Cidr, Neighbour, Netlink, Route, RouteKind, Rule, Selector, Veth};
-use crate::{Error, Namespace};
+use crate::{Error, IdRange, Namespace};
 
 /// How long an interface may take to carry packets; it usually takes less than a millisecond.
 const CARRIES: Duration = Duration::from_secs(2);
@@ -27,6 +28,8 @@ pub struct Action {
 pub enum What {
     /// Makes the place, its `lo` up.
     Create,
+    /// As [`What::Create`], owned by a new user namespace with these ids: for programs that nobody vouches for.
+    CreateOwned(IdRange),
     /// Removes the place.
     Delete,
     /// Writes a file under `/proc/sys/net/`.
@@ -58,13 +61,21 @@ pub enum What {
     Filter(String),
 }
 
+/// What could not be done.
+#[derive(Debug, thiserror::Error)]
+#[error("[{place}] {error}")]
+pub struct Failure {
+    /// Where.
+    pub place: String,
+    /// Why.
+    pub error: Error,
+}
+
 /// Who performs actions.
 pub trait Effects {
-    /// Performs them in order; stops at the first that fails.
-    ///
-    /// # Errors
-    /// The kernel's refusal of one action.
-    fn perform(&mut self, actions: &[Action]) -> Result<(), Error>;
+    /// Performs them in order. One that fails keeps none from the rest but those in a place that could not be made, set
+    /// or filtered: such a place is left alone, and not connected to others. Answers the first failure of each place.
+    fn perform(&mut self, actions: &[Action]) -> Vec<Failure>;
 }
 
 /// Performs nothing and writes down everything, one action a line.
@@ -75,9 +86,9 @@ pub struct Script {
 }
 
 impl Effects for Script {
-    fn perform(&mut self, actions: &[Action]) -> Result<(), Error> {
+    fn perform(&mut self, actions: &[Action]) -> Vec<Failure> {
         self.lines.extend(actions.iter().map(ToString::to_string));
-        Ok(())
+        Vec::new()
     }
 }
 
@@ -86,23 +97,56 @@ impl Effects for Script {
 pub struct Host;
 
 impl Effects for Host {
-    fn perform(&mut self, actions: &[Action]) -> Result<(), Error> {
+    fn perform(&mut self, actions: &[Action]) -> Vec<Failure> {
+        let mut failures: Vec<Failure> = Vec::new();
+        let mut shunned = BTreeSet::new();
         // One netlink socket for a run of actions in the same place; none is kept, because a
         // socket keeps its namespace alive.
         for run in actions.chunk_by(|a, b| a.place == b.place) {
             let place = Namespace::named(&run[0].place);
             let mut open = None;
             for action in run {
-                perform(&place, &mut open, &action.what)?;
+                if action.touches(&shunned) {
+                    continue;
+                }
+                let Err(error) = perform(&place, &mut open, &action.what) else { continue };
+                if action.what.is_ground(&error) {
+                    shunned.insert(action.place.clone());
+                }
+                if failures.iter().all(|other| other.place != action.place) {
+                    failures.push(Failure { place: action.place.clone(), error });
+                }
             }
         }
-        Ok(())
+        failures
+    }
+}
+
+impl Action {
+    fn touches(&self, places: &BTreeSet<String>) -> bool {
+        // Taking away is always right.
+        let takes = matches!(self.what, What::Delete | What::Unlink(_));
+        let far = matches!(&self.what, What::Veth(_, far) if places.contains(far));
+        !takes && (far || places.contains(&self.place))
+    }
+}
+
+impl What {
+    /// Whether a place is no place, or an open one, when this has failed. The settings of an interface that is not there
+    /// are no matter of the place.
+    fn is_ground(&self, error: &Error) -> bool {
+        match self {
+            Self::Create | Self::CreateOwned(_) | Self::Filter(_) => true,
+            Self::Set(..) => !error.is_absent(),
+            _ => false,
+        }
     }
 }
 
 fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result<(), Error> {
     match what {
         What::Create => return place.create(),
+        What::CreateOwned(ids) => return place.create_owned(*ids),
         What::Delete => {
             *open = None;
             return place.delete();
@@ -138,7 +182,7 @@ fn perform(place: &Namespace, open: &mut Option<Netlink>, what: &What) -> Result
             let index = netlink.index(&neighbour.device)?;
             netlink.replace_neighbour(neighbour, index)
         }
-        What::Create | What::Delete | What::Set(..) | What::Filter(_) => Ok(()),
+        What::Create | What::CreateOwned(_) | What::Delete | What::Set(..) | What::Filter(_) => Ok(()),
     }
 }
 
@@ -223,6 +267,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create => write!(f, "create"),
+            Self::CreateOwned(ids) => write!(f, "create for ids {ids}"),
             Self::Delete => write!(f, "delete"),
             Self::Set(key, value) => write!(f, "set {key} = {value}"),
             Self::Veth(veth, far) => {

@@ -7,6 +7,7 @@
 pub mod action;
 mod error;
 pub mod fdpass;
+pub mod fork;
 pub mod netlink;
 pub mod netns;
 pub mod process;
@@ -15,8 +16,10 @@ pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod userns;
 pub mod world;
 
-pub use action::{Action, Effects, Host, Script, What};
+pub use action::{Action, Effects, Failure, Host, Script, What};
 pub use error::Error;
 pub use netns::Namespace;
+pub use userns::IdRange;

@@ -144,6 +144,55 @@ fn detach(command: &mut Command, file: RawFd, new: CString, pidfile: CString) {
     }
 }
 
+/// Lets nothing but what is told pass on to the program that `command` starts: no blocked or ignored signals, no
+/// descriptors but 0, 1 and 2. (The variables of the environment are the caller's to clear.)
+#[expect(unsafe_code, reason = "work between fork and exec")]
+pub fn inherit_nothing(command: &mut Command) -> &mut Command {
+    // SAFETY: the closure makes only async-signal-safe calls (signal-safety(7)) and does not allocate.
+    unsafe { command.pre_exec(leave_nothing) }
+}
+
+/// Does to this process, before it executes another program, what [`inherit_nothing`] does to a child.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn leave_nothing() -> io::Result<()> {
+    clean_signals()?;
+    // Marked, not closed: whoever starts a program may hear of its failure through one of them.
+    close_later(3)
+}
+
+/// The highest signal, and the size in bytes of a set of them (signal(7)).
+const LAST_SIGNAL: libc::c_int = 64;
+const SIGNAL_SET: libc::size_t = 8;
+
+#[expect(unsafe_code, reason = "changes signal masks and dispositions")]
+fn clean_signals() -> io::Result<()> {
+    // The kernel's own form of a disposition (handler, flags, restorer, mask), all zero: the default. The C library's
+    // function leaves out two signals that it uses itself, which a program is born with ignored just as well.
+    let default = [0_u64; 4];
+    // SAFETY: plain system calls on memory of this frame; the default disposition installs no handler.
+    unsafe {
+        for signal in 1..=LAST_SIGNAL {
+            // Two cannot be changed: they are as they should be.
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u64>(), SIGNAL_SET);
+        }
+        let nothing = 0_u64;
+        let null = std::ptr::null_mut::<u64>();
+        if libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nothing, null, SIGNAL_SET) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+#[expect(unsafe_code, reason = "a system call without a wrapper")]
+fn close_later(first: libc::c_uint) -> io::Result<()> {
+    // SAFETY: only sets flags of descriptors.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 struct Stat {
     identity: Identity,
     state: u8,
@@ -197,6 +246,30 @@ mod tests {
         let earlier = Identity { start: me.start - 1, ..me };
         assert!(!earlier.is_alive());
         assert!(earlier.signal(Signal::TERM).unwrap_err().is_absent());
+    }
+
+    #[test]
+    fn a_clean_program_inherits_no_mask_no_disposition_and_no_descriptor() {
+        use nix::sys::signal::{SigSet, Signal};
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGTERM);
+        let before = SigSet::thread_get_mask().unwrap();
+        mask.thread_block().unwrap();
+        let leak = rustix::io::fcntl_dupfd_cloexec(fs::File::open("/").unwrap(), 100).unwrap();
+        rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty()).unwrap();
+        let run = |clean: bool| {
+            let words = |words: &[&str]| {
+                let mut command = Command::new(words[0]);
+                command.args(&words[1..]);
+                let command = if clean { inherit_nothing(&mut command) } else { &mut command };
+                String::from_utf8(command.output().unwrap().stdout).unwrap()
+            };
+            words(&["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"]) + &words(&["ls", "/proc/self/fd"])
+        };
+        let (dirty, clean) = (run(false), run(true));
+        before.thread_set_mask().unwrap();
+        assert!(dirty.contains("\n100\n") && dirty.contains("SigBlk:\t0000000000004000"), "{dirty}");
+        assert!(!clean.contains("\n100\n") && clean.matches("0000000000000000").count() == 2, "{clean}");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use eksile_linux::netlink::Netlink;
 use eksile_linux::process::Identity;
 use eksile_linux::world::{self, Order, World};
-use eksile_linux::{Namespace, netns, reap, socket};
+use eksile_linux::{IdRange, Namespace, netns, reap, socket};
 
 /// Runs the test called `name` of this binary as the first process of a world, unless this is it.
 /// True inside; false outside, after it has passed there (or was skipped without root).
@@ -208,4 +208,38 @@ fn the_exit_of_a_world_and_its_inherited_descriptors() {
     writer.write_all(b"hello\n").unwrap();
     assert_eq!(runtime().block_on(world.ended()).code(), Some(5));
     assert!(world.signal(nix::sys::signal::Signal::SIGTERM).unwrap_err().is_absent());
+}
+
+#[test]
+fn the_root_of_a_place_with_ids_of_its_own_rules_that_place_and_nothing_else() {
+    if !inside("the_root_of_a_place_with_ids_of_its_own_rules_that_place_and_nothing_else") {
+        return;
+    }
+    let ids = IdRange { base: 0x7000_0000 };
+    let place = Namespace::named("i-1");
+    place.create_owned(ids).unwrap();
+    place.create_owned(ids).unwrap();
+    assert!(Netlink::open(&place).unwrap().links().unwrap()["lo"].up);
+    let plain = Namespace::named("plain");
+    plain.create().unwrap();
+    let owner = place.owner().unwrap();
+    // The test's harness has threads of its own, which a process that enters a user namespace must not have.
+    let program = std::env::current_exe().unwrap();
+    let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&owner));
+    let script = format!(
+        "id -u; cat /proc/self/uid_map; ip link set lo mtu 9000 && echo ours; nsenter --net={} true || echo theirs; \
+         echo x > /proc/sys/kernel/core_pattern || echo refused",
+        plain.path().display()
+    );
+    let entered = Command::new("nsenter")
+        .args([&format!("--user={path}"), &format!("--net={}", place.path().display()), "-S0", "-G0", "sh", "-c"])
+        .arg(script)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(entered.stdout).unwrap();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert_eq!(words, ["0", "0", "1879048192", "65536", "ours", "theirs", "refused"], "{program:?} {text}");
+    drop(owner);
+    place.delete().unwrap();
+    assert!(!place.exists());
 }

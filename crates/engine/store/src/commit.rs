@@ -8,6 +8,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use rusqlite::{ErrorCode, ffi};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -146,17 +147,26 @@ impl Pace {
 /// The committer thread.
 pub(crate) fn run(shared: &Arc<Shared>, disk: &mut dyn Disk) {
     let mut pace = Pace::default();
+    let mut trouble = Trouble::default();
     while let Some((batch, revision)) = shared.line.next(&pace) {
         let (start, writers) = (Instant::now(), batch.waiting.len());
         let forgotten = shared.forgettable(FORGET);
         let work = !batch.rows.is_empty() || !forgotten.rows.rows.is_empty();
         let result = if work { disk.commit(&batch.rows, &forgotten.rows) } else { Ok(()) };
         if let Err(error) = result {
-            tracing::error!(%error, "the store cannot make changes durable and takes no more");
-            let error = StoreError::Disk(Arc::new(error));
-            answer(batch, &Err(error.clone()));
-            answer(shared.line.fail(&error), &Err(error));
-            break;
+            if !is_passing(&error) {
+                tracing::error!(%error, "the store cannot make changes durable and takes no more");
+                let error = StoreError::Disk(Arc::new(error));
+                answer(batch, &Err(error.clone()));
+                answer(shared.line.fail(&error), &Err(error));
+                break;
+            }
+            trouble.met(&error);
+            take_back(shared, batch, &StoreError::Unwritten(Arc::new(error)));
+            continue;
+        }
+        if work {
+            trouble.over();
         }
         pace.seen(start.elapsed(), writers, shared.line.waiting());
         shared.forget(&forgotten);
@@ -166,6 +176,62 @@ pub(crate) fn run(shared: &Arc<Shared>, disk: &mut dyn Disk) {
         publish(shared, batch, revision);
     }
     shared.hub.lock().close();
+}
+
+/// Whether the disk has nothing of what it refused, and may take the next batch: it is full, read-only, or somebody looks
+/// into the file. What fails in a sync may have been written or not.
+fn is_passing(error: &rusqlite::Error) -> bool {
+    let rusqlite::Error::SqliteFailure(failure, _) = error else { return false };
+    match failure.code {
+        ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::CannotOpen => true,
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OutOfMemory => true,
+        ErrorCode::SystemIoFailure => {
+            !matches!(failure.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
+        }
+        _ => false,
+    }
+}
+
+/// Takes a batch back that the disk does not have, and all that was staged upon it.
+fn take_back(shared: &Shared, batch: Batch, error: &StoreError) {
+    let later = {
+        let mut staging = shared.line.staging.lock();
+        let later = mem::take(&mut staging.batch);
+        let mut index = shared.index.write();
+        for row in batch.rows.iter().chain(&later.rows).rev() {
+            index.undo(&row.change.key, row.change.revision);
+        }
+        drop(index);
+        staging.last = shared.published();
+        if let Some(first) = batch.rows.first().or(later.rows.first()) {
+            staging.next_row = first.row;
+        }
+        later
+    };
+    answer(batch, &Err(error.clone()));
+    answer(later, &Err(error.clone()));
+}
+
+/// What the log is told of a disk that refuses: once, and when it is over.
+#[derive(Debug, Default)]
+struct Trouble {
+    refused: u64,
+}
+
+impl Trouble {
+    fn met(&mut self, error: &rusqlite::Error) {
+        if self.refused == 0 {
+            tracing::error!(%error, "the store's disk takes nothing; writes are refused until it does");
+        }
+        self.refused += 1;
+    }
+
+    fn over(&mut self) {
+        if self.refused > 0 {
+            tracing::warn!(batches = self.refused, "the store's disk takes writes again; some were refused");
+        }
+        self.refused = 0;
+    }
 }
 
 fn publish(shared: &Shared, mut batch: Batch, revision: Revision) {

@@ -27,6 +27,23 @@ pub enum OpenError {
     Damaged(String),
 }
 
+impl OpenError {
+    /// Whether opening it again would end the same way: the file itself is wrong.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Damaged(_) | Self::Newer { .. } => true,
+            Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => {
+                matches!(failure.code, DatabaseCorrupt | NotADatabase)
+            }
+            // A row that is not what the table says.
+            Self::Sqlite(error) => !matches!(error, rusqlite::Error::SqliteFailure(..)),
+            Self::Io(_) | Self::InUse => false,
+        }
+    }
+}
+
 /// A view or a watch cannot be had at that revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
@@ -44,12 +61,15 @@ pub enum ViewError {
     },
 }
 
-/// The store cannot make changes durable, and takes none any more. What was published can still be read.
+/// The store cannot make changes durable; what was published can still be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The disk refused a batch. Whether that batch survives is known after the next start.
+    /// The disk refused a batch, and no more are taken. Whether that batch survives is known after the next start.
     #[error("cannot make changes durable: {0}")]
     Disk(Arc<rusqlite::Error>),
+    /// The disk refused a batch and has nothing of it: it is full, say, or read-only. Later writes may succeed.
+    #[error("cannot write: {0}")]
+    Unwritten(Arc<rusqlite::Error>),
     /// The store was closed.
     #[error("closed")]
     Closed,

@@ -97,6 +97,17 @@ impl Index {
         }
     }
 
+    /// Takes the newest version of `key` back, which was never published.
+    pub(crate) fn undo(&mut self, key: &str, modified: Revision) {
+        let Some(versions) = self.keys.get_mut(key) else { return };
+        if versions.last().is_some_and(|version| version.modified == modified) {
+            versions.pop();
+        }
+        if versions.is_empty() {
+            self.keys.remove(key);
+        }
+    }
+
     /// Forgets what `key` held before `until`; if it was deleted then and nothing came later, the key itself.
     pub(crate) fn forget(&mut self, key: &str, until: Revision) {
         let Some(versions) = self.keys.get_mut(key) else { return };

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::{
-    OpenError, Revision, StoreError, Txn, View, ViewError, Watch, WriteError,
+    OpenError, Revision, StoreError, Txn, View, ViewError, Watch, WatchError, WriteError,
     commit::{self, Line, Outdated, Staging},
     disk::{Disk, NoDisk, Row},
     hub::{Hub, Past},
@@ -218,6 +218,18 @@ impl Store {
         Ok(Watch::new(shared.clone(), listener))
     }
 
+    /// Waits until the store takes no more writes: its disk failed for good. A process whose store it is ends then, to be
+    /// started again: what the disk has is known after that.
+    pub async fn ended(&self) {
+        let Ok(mut watch) = self.watch("\u{0}nothing", self.revision()) else { return };
+        loop {
+            match watch.next().await {
+                Err(WatchError::Closed) => return,
+                Err(WatchError::Compacted) | Ok(_) => {}
+            }
+        }
+    }
+
     /// Forgets what was superseded up to `revision`: it can no longer be viewed before it.
     pub fn compact(&self, revision: Revision) {
         self.shared().hub.lock().compact(revision);
@@ -303,6 +315,62 @@ impl Shared {
         let mut index = self.index.write();
         for past in gone {
             index.forget(&past.change.key, past.change.revision);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use rusqlite::{Error, ffi};
+
+    use super::*;
+    use crate::{WatchItem, disk::Forgotten};
+
+    /// A disk that is full while it is told to be.
+    struct Full(Arc<AtomicBool>);
+
+    impl Disk for Full {
+        fn commit(&mut self, _: &[Row], _: &Forgotten) -> Result<(), Error> {
+            if self.0.load(Ordering::Acquire) {
+                return Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None));
+            }
+            Ok(())
+        }
+    }
+
+    async fn put(store: &Store, key: &str) -> Result<Revision, WriteError<()>> {
+        store.write(|txn| Ok(txn.put(key, "x"))).await.map(|done| done.revision)
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_until_there_is_room_and_loses_nothing() {
+        let full = Arc::new(AtomicBool::new(false));
+        let store = Store::start(Box::new(Full(full.clone())), Content::default(), Options::default());
+        assert_eq!(put(&store, "/a").await.unwrap(), Revision(1));
+        let mut watch = store.watch("", Revision(1)).unwrap();
+        full.store(true, Ordering::Release);
+        for _ in 0..10 {
+            let (one, other) = tokio::join!(put(&store, "/b"), put(&store, "/a"));
+            for refused in [one, other] {
+                assert!(matches!(refused, Err(WriteError::Failed(StoreError::Unwritten(_)))), "{refused:?}");
+            }
+        }
+        assert_eq!((store.revision(), store.view().count("")), (Revision(1), 1));
+        full.store(false, Ordering::Release);
+        // What was refused is not there for those who write later, either.
+        let seen = store.write(|txn| Ok::<_, ()>((txn.get("/b").is_none(), txn.put("/c", "x")))).await.unwrap();
+        assert_eq!((seen.revision, seen.value.0), (Revision(2), true));
+        assert_eq!(store.view().get("/a").unwrap().version, 1);
+        loop {
+            match watch.next().await.unwrap() {
+                WatchItem::Progress(_) => {}
+                WatchItem::Change(change) => {
+                    assert_eq!((&*change.key, change.revision), ("/c", Revision(2)));
+                    return;
+                }
+            }
         }
     }
 }

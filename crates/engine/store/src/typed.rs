@@ -62,6 +62,18 @@ macro_rules! readers {
             self.entries(&scope.prefix::<R>(), None, usize::MAX).iter().map(Entry::decode).collect()
         }
 
+        /// Every `R` of every scope, ordered by scope, then id; each that cannot be read as its error, for who must not
+        /// let one of them keep it from the others.
+        pub fn each_record<R: Record>(&self) -> Vec<Result<(Scope, R), RecordError>> {
+            let mut out = Vec::new();
+            for scope in scopes(self) {
+                for entry in self.entries(&scope.prefix::<R>(), None, usize::MAX) {
+                    out.push(entry.decode().map(|record| (scope.clone(), record)));
+                }
+            }
+            out
+        }
+
         /// Every `R` of every scope, ordered by scope, then id.
         ///
         /// # Errors

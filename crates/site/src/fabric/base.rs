@@ -18,7 +18,10 @@ const LINK_OUTPOST: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 2);
 /// When the kernel refuses, as it does without privilege.
 pub fn base(outposts: &[String]) -> Result<(), FabricError> {
     let actions = diff::actions(&Plan::default(), &plan(outposts));
-    Ok(Host.perform(&actions)?)
+    match Host.perform(&actions).into_iter().next() {
+        Some(failure) => Err(failure.into()),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn plan(outposts: &[String]) -> Plan {

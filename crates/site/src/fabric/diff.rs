@@ -47,7 +47,7 @@ fn push(actions: &mut Vec<Action>, place: &str, what: What) {
 /// The place itself, its settings and its filter, before anything can reach it.
 fn prepare(actions: &mut Vec<Action>, name: &str, before: Option<&Place>, wanted: &Place) {
     if before.is_none() && !matches!(wanted.tenure, Tenure::Shared(_)) {
-        push(actions, name, What::Create);
+        push(actions, name, wanted.ids.map_or(What::Create, What::CreateOwned));
     }
     if before.is_none_or(|b| b.settings != wanted.settings) {
         for (key, value) in &wanted.settings {

@@ -48,6 +48,9 @@ pub enum FabricError {
     /// The kernel refused.
     #[error(transparent)]
     Linux(#[from] eksile_linux::Error),
+    /// The kernel refused, in a place.
+    #[error(transparent)]
+    Place(#[from] eksile_linux::Failure),
     /// The list of places could not be kept.
     #[error("{path}: {source}")]
     State {
@@ -65,6 +68,8 @@ pub struct Report {
     pub actions: usize,
     /// What waits for others, or cannot be done, and why.
     pub pending: Vec<String>,
+    /// What the kernel refused; the rest was done. The next pass looks again at what is there.
+    pub failed: Vec<String>,
 }
 
 /// A site's part of the network.
@@ -92,24 +97,33 @@ impl Fabric {
     pub fn reconcile(&mut self, records: &Records) -> Result<Report, FabricError> {
         let mut wanted = plan(records, (&self.site, &self.region));
         leave_unreachable(&mut wanted);
+        let mut failed = Vec::new();
         let known = match self.known.take() {
             Some(known) if all_exist(&known) => known,
-            _ => observe::existing(&self.remembered()?, &wanted)?,
+            _ => {
+                let (known, unseen) = observe::existing(&self.remembered()?, &wanted);
+                // What is there cannot be seen, so nothing can be planned there.
+                leave_out(&mut wanted, &unseen.iter().map(|failure| failure.place.clone()).collect());
+                failed.extend(unseen.iter().map(ToString::to_string));
+                known
+            }
         };
         let actions = diff::actions(&known, &wanted);
         if !actions.is_empty() {
             self.remember(&known, &wanted)?;
-            Host.perform(&actions)?;
+            failed.extend(Host.perform(&actions).iter().map(ToString::to_string));
         }
         for (gateway, pairs) in &wanted.translations {
             if known.translations.get(gateway) != Some(pairs) {
-                let forgotten = flows::forget_stale(gateway, pairs)?;
-                tracing::debug!(gateway, forgotten, "flows of addresses that were taken away");
+                match flows::forget_stale(gateway, pairs) {
+                    Ok(forgotten) => tracing::debug!(gateway, forgotten, "flows of addresses that were taken away"),
+                    Err(error) => failed.push(format!("[{gateway}] {error}")),
+                }
             }
         }
         let pending = wanted.pending.clone();
-        self.known = Some(wanted);
-        Ok(Report { actions: actions.len(), pending })
+        self.known = failed.is_empty().then_some(wanted);
+        Ok(Report { actions: actions.len(), pending, failed })
     }
 
     /// Lines are `NAME` for places of this site's own, `NAME PREFIX` for shared ones.
@@ -164,10 +178,14 @@ fn leave_unreachable(plan: &mut Plan) {
         .filter(|(name, place)| shared(place) && !Namespace::named(name).exists())
         .map(|(name, _)| name.clone())
         .collect();
-    for name in &missing {
-        plan.places.remove(name);
-        plan.pending.push(format!("place {name} is not there"));
-    }
+    plan.pending.extend(missing.iter().map(|name| format!("place {name} is not there")));
+    leave_out(plan, &missing);
+}
+
+/// Takes out places, and what hangs on cables to them.
+fn leave_out(plan: &mut Plan, missing: &BTreeSet<String>) {
+    plan.places.retain(|name, _| !missing.contains(name));
+    plan.cables.retain(|(near, _), _| !missing.contains(near));
     let gone: Vec<_> =
         plan.cables.iter().filter(|(_, (_, far))| missing.contains(far)).map(|(k, _)| k.clone()).collect();
     for (place, device) in gone {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eksile_linux::netlink::{Cidr, LinkState, Netlink, Route, RouteKind, Rule, Selector, Veth, VethEnd};
-use eksile_linux::{Error, Namespace};
+use eksile_linux::{Error, Failure, Namespace};
 
 use super::plan::{Place, Plan, Tenure};
 
@@ -13,10 +13,10 @@ const KERNEL_RULES: u32 = 32_766;
 /// The `remembered` places and those of `wanted` as the kernel has them, as far as this site owns them. Filters,
 /// settings and neighbours are left out: they are written again, which disturbs nothing.
 ///
-/// # Errors
-/// When the kernel refuses to list something.
-pub(super) fn existing(remembered: &BTreeMap<String, Tenure>, wanted: &Plan) -> Result<Plan, Error> {
+/// Answers also what could not be seen; that is left out.
+pub(super) fn existing(remembered: &BTreeMap<String, Tenure>, wanted: &Plan) -> (Plan, Vec<Failure>) {
     let mut plan = Plan::default();
+    let mut unseen = Vec::new();
     // Remembered ones first: a tenant that is to go goes as a whole.
     let planned = wanted.places.iter().map(|(name, place)| (name, &place.tenure));
     let tenures: BTreeMap<_, _> = remembered.iter().chain(planned).collect();
@@ -25,9 +25,13 @@ pub(super) fn existing(remembered: &BTreeMap<String, Tenure>, wanted: &Plan) -> 
         if !place.exists() {
             continue;
         }
-        let mut netlink = Netlink::open(&place)?;
-        let links = netlink.links()?;
-        let seen = look(&mut netlink, &links, tenure.clone())?;
+        let (links, seen) = match see(&place, tenure) {
+            Ok(seen) => seen,
+            Err(error) => {
+                unseen.push(Failure { place: name.clone(), error });
+                continue;
+            }
+        };
         let ours = links.iter().filter(|(device, _)| *device != "lo" && owned(&seen.tenure, device));
         for (device, link) in ours.filter(|_| seen.tenure != Tenure::Tenant) {
             record(&mut plan, wanted, name, device, link);
@@ -35,7 +39,14 @@ pub(super) fn existing(remembered: &BTreeMap<String, Tenure>, wanted: &Plan) -> 
         plan.places.insert(name.clone(), seen);
     }
     keep_whole(&mut plan, wanted);
-    Ok(plan)
+    (plan, unseen)
+}
+
+fn see(place: &Namespace, tenure: &Tenure) -> Result<(BTreeMap<String, LinkState>, Place), Error> {
+    let mut netlink = Netlink::open(place)?;
+    let links = netlink.links()?;
+    let seen = look(&mut netlink, &links, tenure.clone())?;
+    Ok((links, seen))
 }
 
 fn look(netlink: &mut Netlink, links: &BTreeMap<String, LinkState>, tenure: Tenure) -> Result<Place, Error> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use eksile_linux::IdRange;
 use eksile_linux::netlink::{Cidr, Neighbour, Route, RouteKind, Rule, Selector, Veth, VethEnd};
 
 use super::names;
@@ -37,6 +38,8 @@ pub(super) enum Tenure {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Place {
     pub(super) tenure: Tenure,
+    /// The ids of the user namespace that it belongs to; none for one of this machine's own.
+    pub(super) ids: Option<IdRange>,
     /// Keys under `/proc/sys/net/` that must be set before there are interfaces.
     pub(super) settings: Vec<(String, String)>,
     /// Addresses by interface.

@@ -1,10 +1,11 @@
 //! What the plan is made from: the records of networks, as the site's replica has them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eksile_ec2::records::{
     Address, Instance, InternetGateway, NatGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc,
 };
+use eksile_linux::IdRange;
 use eksile_store::{Record, RecordError, View};
 
 /// Every record that shapes the network.
@@ -30,14 +31,16 @@ pub struct Records {
     pub instances: Vec<Instance>,
     /// Ids of instances whose first process runs: wanted or not, they keep their interfaces until it has ended.
     pub alive: BTreeSet<String>,
+    /// The ids of those instances that have processes of their own.
+    pub ids: BTreeMap<String, IdRange>,
 }
 
 impl Records {
-    /// Those of a view, with the instances that are `alive`.
+    /// Those of a view, with the instances that are `alive` and the ids that they have.
     ///
     /// # Errors
     /// When a stored record cannot be read.
-    pub fn read(view: &View, alive: BTreeSet<String>) -> Result<Self, RecordError> {
+    pub fn read(view: &View, alive: BTreeSet<String>, ids: BTreeMap<String, IdRange>) -> Result<Self, RecordError> {
         Ok(Self {
             vpcs: all(view)?,
             subnets: all(view)?,
@@ -49,6 +52,7 @@ impl Records {
             interfaces: all(view)?,
             instances: all(view)?,
             alive,
+            ids,
         })
     }
 }

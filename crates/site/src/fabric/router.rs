@@ -121,7 +121,7 @@ fn join(
 fn connect(plan: &mut Plan, name: &str, port: &Port<'_>) {
     let device = names::device('e', &port.record.network_interface_id);
     let (far, end) = match port.owner {
-        Owner::Instance { instance, index } => (instance.instance_id.clone(), format!("eth{index}")),
+        Owner::Instance { instance, index, .. } => (instance.instance_id.clone(), format!("eth{index}")),
         Owner::Nat(nat) => (nat.nat_gateway_id.clone(), "eth0".to_owned()),
     };
     let group = names::number(&port.subnet.record.subnet_id);
@@ -135,7 +135,10 @@ fn connect(plan: &mut Plan, name: &str, port: &Port<'_>) {
         router.via(LOCAL_TABLE, Cidr::host(*address), &device, Some(port.address));
     }
     match port.owner {
-        Owner::Instance { index, .. } => instance::inside(plan.place(&far), port, &end, index),
+        Owner::Instance { index, ids, .. } => {
+            plan.place(&far).ids = ids;
+            instance::inside(plan.place(&far), port, &end, index);
+        }
         Owner::Nat(_) => gateway::nat(plan.place(&far), port),
     }
 }

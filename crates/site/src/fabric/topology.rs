@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use eksile_ec2::records::{
-    Instance, InternetGateway, NatGateway, NatGatewayState, NetworkInterface, RouteTable, Subnet, Vpc,
+    Instance, InstanceRole, InternetGateway, NatGateway, NatGatewayState, NetworkInterface, RouteTable, Subnet, Vpc,
     WantedInstanceState,
 };
+use eksile_linux::IdRange;
 use eksile_linux::netlink::{Cidr, Mac};
 
 use super::Records;
@@ -22,7 +23,7 @@ pub(super) struct PlacedSubnet<'a> {
 /// What owns an interface.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Owner<'a> {
-    Instance { instance: &'a Instance, index: u32 },
+    Instance { instance: &'a Instance, index: u32, ids: Option<IdRange> },
     Nat(&'a NatGateway),
 }
 
@@ -70,6 +71,13 @@ impl<'a> Network<'a> {
             let (Some(subnet), Some(owner)) = (subnet, owner(records, record)) else { continue };
             let id = record.network_interface_id.as_str();
             let Some(port) = told(port(record, owner, *subnet), id, pending) else { continue };
+            // Never a place of this machine's own for programs that nobody vouches for.
+            if let Owner::Instance { instance, ids: None, .. } = owner
+                && instance.role == InstanceRole::Worker
+            {
+                pending.push(format!("{}: has no ids", instance.instance_id));
+                continue;
+            }
             ports.insert(id, port);
         }
         Some(Self {
@@ -107,7 +115,8 @@ fn owner<'a>(records: &'a Records, interface: &NetworkInterface) -> Option<Owner
         let instance = records.instances.iter().find(|i| i.instance_id == attachment.instance_id)?;
         // One that shuts down still speaks: its pods say farewell, and its node tells the API how they ended.
         let runs = instance.wanted == WantedInstanceState::Running || records.alive.contains(&instance.instance_id);
-        return runs.then_some(Owner::Instance { instance, index: attachment.device_index });
+        let ids = records.ids.get(&instance.instance_id).copied();
+        return runs.then_some(Owner::Instance { instance, index: attachment.device_index, ids });
     }
     let of = |nat: &&NatGateway| {
         nat.network_interface_id == interface.network_interface_id && nat.state == NatGatewayState::Available

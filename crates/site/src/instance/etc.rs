@@ -18,10 +18,15 @@ const OS_RELEASE: &str = "NAME=\"Amazon Linux\"\nVERSION=\"2\"\nID=\"amzn\"\nID_
 /// Of the host, copied: programs of the shared `/usr` need them.
 const COPIED: [&str; 3] = ["ld.so.cache", "services", "protocols"];
 
-/// Writes what is not there yet, and anew what belongs to the place and not to the instance.
-pub(super) fn write(spec: &Spec, root: &Path) -> Result<(), InstanceError> {
-    let etc = root.join("etc");
-    let once = |name: &str, text: &str| if etc.join(name).exists() { Ok(()) } else { put(&etc, name, text, 0o644) };
+/// What is written only where nothing is yet, and what belongs to the place and is written at each boot.
+const ONCE: &str = "etc-once";
+const ALWAYS: &str = "etc-always";
+
+/// Writes all of it below `handed`, a fresh directory that the instance gets.
+pub(super) fn stage(spec: &Spec, handed: &Path) -> Result<(), InstanceError> {
+    let (first, each) = (handed.join(ONCE), handed.join(ALWAYS));
+    let once = |name: &str, text: &str| put(&first, name, text, 0o644);
+    let always = |name: &str, text: &str| put(&each, name, text, 0o644);
     once("passwd", PASSWD)?;
     once("group", GROUP)?;
     once("os-release", OS_RELEASE)?;
@@ -29,28 +34,58 @@ pub(super) fn write(spec: &Spec, root: &Path) -> Result<(), InstanceError> {
     once("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n")?;
     once("machine-id", &machine_id(&spec.id))?;
     once("hosts", "127.0.0.1   localhost localhost.localdomain\n")?;
-    put(&etc, "hostname", &format!("{}\n", spec.hostname), 0o644)?;
-    put(&etc, "resolv.conf", &resolv_conf(spec), 0o644)?;
-    put(&etc, "eks/bootstrap.sh", BOOTSTRAP, 0o755)?;
+    always("hostname", &format!("{}\n", spec.hostname))?;
+    always("resolv.conf", &resolv_conf(spec))?;
+    put(&each, "eks/bootstrap.sh", BOOTSTRAP, 0o755)?;
     let trusted =
         fs::read_to_string(&spec.trusted_ca).map_err(InstanceError::at(spec.trusted_ca.display().to_string()))?;
     for bundle in ["ssl/certs/ca-certificates.crt", "pki/tls/certs/ca-bundle.crt"] {
-        put(&etc, bundle, &trusted, 0o644)?;
+        always(bundle, &trusted)?;
     }
     for name in COPIED {
         match fs::read(Path::new("/etc").join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            read => read.and_then(|bytes| fs::write(etc.join(name), bytes)).map_err(InstanceError::at(name))?,
+            read => read.and_then(|bytes| fs::write(each.join(name), bytes)).map_err(InstanceError::at(name))?,
         }
     }
-    copy_alternatives(&etc)?;
-    for name in ["log", "lib", "cache", "tmp"] {
-        let path = root.join("var").join(name);
-        fs::create_dir_all(&path).map_err(InstanceError::at(path.display().to_string()))?;
+    copy_alternatives(&first)
+}
+
+/// Moves what was staged to where it belongs. Inside, as the first process: what the instance's disk holds can mislead
+/// the instance only.
+pub(super) fn install(handed: &Path) -> io::Result<()> {
+    copy(&handed.join(ONCE), Path::new("/etc"), false)?;
+    copy(&handed.join(ALWAYS), Path::new("/etc"), true)?;
+    for staged in [ONCE, ALWAYS] {
+        fs::remove_dir_all(handed.join(staged))?;
     }
-    let run = root.join("var/run");
-    if fs::symlink_metadata(&run).is_err() {
-        symlink("../run", &run).map_err(InstanceError::at("var/run"))?;
+    for name in ["log", "lib", "cache", "tmp"] {
+        fs::create_dir_all(Path::new("/var").join(name))?;
+    }
+    let run = Path::new("/var/run");
+    if fs::symlink_metadata(run).is_err() { symlink("../run", run) } else { Ok(()) }
+}
+
+fn copy(from: &Path, to: &Path, again: bool) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let (entry, kind) = entry.and_then(|entry| entry.file_type().map(|kind| (entry, kind)))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let there = fs::symlink_metadata(&target).is_ok();
+        if kind.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy(&source, &target, again)?;
+            continue;
+        }
+        if there && !again {
+            continue;
+        }
+        if there {
+            fs::remove_file(&target)?;
+        }
+        match kind.is_symlink() {
+            true => symlink(fs::read_link(&source)?, &target)?,
+            false => fs::copy(&source, &target).map(drop)?,
+        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,8 +19,10 @@ use nix::unistd::Pid;
 
 use super::unit::{self, KUBELET, Unit};
 use super::user_data::{self, Part};
-use super::{InstanceError, Spec, files};
+use super::{InstanceError, etc, files};
 
+/// What was handed over from outside.
+const HANDED: &str = "/run/eksile";
 /// Where `systemctl` speaks to this process.
 pub(super) const SOCKET: &str = "/run/eksile/init.sock";
 /// How long processes may take to end by themselves at shutdown.
@@ -36,7 +38,8 @@ struct First {
 }
 
 /// Works until told to stop; when this returns, the kernel ends everything else in the instance.
-pub(super) fn run(spec: &Spec) -> Result<(), InstanceError> {
+pub(super) fn run() -> Result<(), InstanceError> {
+    etc::install(Path::new(HANDED)).map_err(InstanceError::at("write /etc"))?;
     let mut mask = SigSet::empty();
     for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGPWR] {
         mask.add(signal);
@@ -49,8 +52,9 @@ pub(super) fn run(spec: &Spec) -> Result<(), InstanceError> {
     let mut netlink = eksile_linux::netlink::Netlink::here()?;
     netlink.set_up("lo")?;
     drop(netlink);
-    let mut first =
-        First { signals, listener, kubelet: Unit::kubelet(&spec.hostname), scripts: VecDeque::new(), script: None };
+    let host = nix::unistd::gethostname().map_err(InstanceError::at("read the host name"))?;
+    let host = host.to_string_lossy().into_owned();
+    let mut first = First { signals, listener, kubelet: Unit::kubelet(&host), scripts: VecDeque::new(), script: None };
     first.boot().map_err(InstanceError::at("prepare the user data"))?;
     first.work()
 }
@@ -60,7 +64,7 @@ fn note(text: &str) {
     let mut file = fs::OpenOptions::new();
     let written = file.create(true).append(true).open(unit::OUTPUT).and_then(|mut file| writeln!(file, "{text}"));
     if written.is_err() {
-        eprintln!("{text}");
+        eksile_base::stderr::say(text);
     }
 }
 
@@ -72,7 +76,7 @@ impl First {
         if unit::scripts_done() {
             return Ok(());
         }
-        let data = fs::read(format!("/run/eksile/{}", files::USER_DATA))?;
+        let data = fs::read(Path::new(HANDED).join(files::USER_DATA))?;
         for (number, part) in user_data::parts(&data).into_iter().enumerate() {
             match part {
                 Part::Script(content) => self.scripts.push_back(unit::write_script(number + 1, &content)?),
@@ -165,7 +169,7 @@ impl First {
     fn accept(&mut self) {
         let answered = self.listener.accept().and_then(|(stream, _)| self.answer(&stream));
         if let Err(error) = answered {
-            eprintln!("systemctl: {error}");
+            eksile_base::stderr::say(&format!("systemctl: {error}"));
         }
     }
 

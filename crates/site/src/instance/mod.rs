@@ -4,6 +4,7 @@
 //! host. Its first process runs the user data like cloud-init and keeps the kubelet running like systemd.
 
 mod applets;
+mod cgroups;
 mod enter;
 mod etc;
 mod fetch;
@@ -21,11 +22,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use eksile_base::files::write_private;
-use eksile_linux::process::Identity;
+use eksile_linux::{IdRange, process::Identity};
 use serde::{Deserialize, Serialize};
 
 pub use fetch::fetch;
-pub(crate) use files::CONSOLE;
 pub(crate) use journal::DIRECTORY as JOURNALS;
 
 /// What an instance is started with.
@@ -56,7 +56,27 @@ pub struct Spec {
     pub trusted_ca: PathBuf,
     /// What its type promises; none for a type that nobody knows, whose node shows what the kernel shows.
     pub machine: Option<Machine>,
+    /// Its users' and groups' ids on this machine.
+    #[serde(with = "base")]
+    pub ids: IdRange,
 }
+
+/// A range is told by its first id.
+mod base {
+    use super::IdRange;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(ids: &IdRange, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u32(ids.base)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<IdRange, D::Error> {
+        Ok(IdRange { base: u32::deserialize(from)? })
+    }
+}
+
+/// Where the product's binary is inside.
+pub(crate) const PROGRAM: &str = "/opt/eksile/bin/eksile";
 
 /// The size that an instance type promises (`/run/eksile/machine.json` inside).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,11 +87,13 @@ pub struct Machine {
     pub memory_mib: u64,
 }
 
+/// What the first process says, inside: on the instance's disk like everything that it writes.
+pub(crate) const CONSOLE: &str = "/var/log/console.log";
+
 /// Files in the instance's directory, outside of what it sees itself.
 mod files {
     pub(super) const SPEC: &str = "spec.json";
     pub(super) const USER_DATA: &str = "user-data";
-    pub(crate) const CONSOLE: &str = "console.log";
     /// Where it lies inside; a copy of [`super::Spec::machine`].
     pub(super) const MACHINE: &str = "machine.json";
 }
@@ -133,18 +155,26 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
     write_private(path, bytes).map_err(InstanceError::at(path.display().to_string()))
 }
 
-/// `eksile instance …`: `enter SPEC` and `first SPEC` are its two steps into life; `systemctl …` and `journalctl …` are
-/// programs for use inside.
+/// Removes the control groups of an instance that has ended.
+///
+/// # Errors
+/// When one is still in use.
+pub(crate) fn forget(cgroup_parent: &str) -> Result<(), InstanceError> {
+    cgroups::remove(cgroup_parent)
+}
+
+/// `eksile instance …`: `enter SPEC` brings it to life from outside; `first` is its first process, `systemctl …` and
+/// `journalctl …` are programs for use inside.
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["enter", spec] => read(Path::new(spec)).and_then(|spec| enter::enter(&spec)),
-        ["first", spec] => read(Path::new(spec)).and_then(|spec| enter::become_first(&spec)),
+        ["first", _id] => first::run(),
         ["systemctl", rest @ ..] => return applets::systemctl(rest),
         ["journalctl", rest @ ..] => return applets::journalctl(rest),
         _ => {
-            eprintln!("usage: eksile instance enter|first SPEC | systemctl … | journalctl …");
+            eprintln!("usage: eksile instance enter SPEC | first ID | systemctl … | journalctl …");
             return ExitCode::from(2);
         }
     };

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use eksile_linux::process::inherit_nothing;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::PROGRAM;
 use super::journal::{self, Pipe};
 
 /// The one service of an instance: the kubelet.
@@ -110,7 +112,8 @@ impl Unit {
             read => read?,
         };
         let (reader, writer) = io::pipe()?;
-        let child = Command::new("/opt/eksile/bin/eksile")
+        let mut command = Command::new(PROGRAM);
+        let child = inherit_nothing(&mut command)
             .arg("node")
             .env("PATH", SEARCH)
             .env("HOME", "/root")
@@ -176,7 +179,7 @@ impl Unit {
         let (who, pid) = if pid == 0 { ("systemd", 1) } else { (KUBELET, pid) };
         let line = journal::line(jiff::Timestamp::now(), &self.host, who, pid, text);
         if let Err(error) = journal::append(KUBELET, &line) {
-            eprintln!("journal: {error}: {line}");
+            eksile_base::stderr::say(&format!("journal: {error}: {line}"));
         }
     }
 }
@@ -210,7 +213,8 @@ pub(super) fn write_script(number: usize, content: &[u8]) -> io::Result<PathBuf>
 /// Starts a script, its output appended to [`OUTPUT`].
 pub(super) fn run_script(path: &Path) -> io::Result<u32> {
     let output = fs::OpenOptions::new().create(true).append(true).open(OUTPUT)?;
-    let child = Command::new(path)
+    let mut command = Command::new(path);
+    let child = inherit_nothing(&mut command)
         .current_dir("/")
         .env("PATH", SEARCH)
         .env("HOME", "/root")

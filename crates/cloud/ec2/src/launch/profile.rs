@@ -49,7 +49,7 @@ impl ProfileSpecification {
     pub(crate) fn pass_role(&self, call: &Call<'_>, reads: Reads<'_>) -> Result<Option<Ask>, Fault> {
         let Some(named) = self.name.as_deref().or(self.arn.as_deref()) else { return Ok(None) };
         let instance = call.arn("ec2", "instance/*");
-        eksile_iam::pass_profile(reads, &call.scope.account, named, "ec2.amazonaws.com", &instance)
+        eksile_iam::pass_profile(call, reads, named, "ec2.amazonaws.com", &instance)
     }
 
     /// The ARN that policies see (`ec2:InstanceProfile`); what it would be, where there is no such profile.

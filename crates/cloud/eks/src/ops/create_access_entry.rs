@@ -70,7 +70,7 @@ impl Command for CreateAccessEntry {
         }
         if EntryType::read(self.entry_type.as_deref()).is_ok_and(EntryType::passes_role) {
             let cluster = cluster_arn(call.region, &call.scope.account, &self.cluster_name);
-            asks.push(eksile_iam::pass_role(state, &self.principal_arn, "ec2.amazonaws.com", &cluster)?);
+            asks.push(eksile_iam::pass_role(call, state, &self.principal_arn, "ec2.amazonaws.com", &cluster)?);
         }
         Ok(asks)
     }

@@ -67,6 +67,8 @@ impl Command for CreateCluster {
         let named = |fault: Fault| fault.with("clusterName", self.name.clone());
         let checked = local::check(call, &self).map_err(named)?;
         refuse_taken(call, txn, &self.name).map_err(named)?;
+        // The account's root is asked nothing, and may not either.
+        eksile_iam::own_role(call, &self.role_arn).map_err(named)?;
         match Role::of(Reads::of(txn), &self.role_arn)? {
             Role::Able | Role::Unprivileged => {}
             Role::Missing | Role::Distrustful => {

@@ -21,7 +21,7 @@ impl Command for AddRoleToInstanceProfile {
         let account = &call.scope.account;
         let role =
             role.map_or_else(|| format!("arn:aws:iam::{account}:role/{}", self.role_name), |role| role.arn(account));
-        let passed = asked::pass_role(state, &role, "ec2.amazonaws.com", profile.arn())?;
+        let passed = asked::pass_role(call, state, &role, "ec2.amazonaws.com", profile.arn())?;
         Ok(vec![profile, passed])
     }
 

@@ -19,6 +19,8 @@ mod delete_user;
 mod delete_user_policy;
 mod detach_role_policy;
 mod detach_user_policy;
+mod get_context_keys_for_custom_policy;
+mod get_context_keys_for_principal_policy;
 mod get_instance_profile;
 mod get_policy;
 mod get_policy_version;
@@ -45,6 +47,8 @@ mod put_role_policy;
 mod put_user_policy;
 mod remove_role_from_instance_profile;
 mod set_default_policy_version;
+mod simulate_custom_policy;
+mod simulate_principal_policy;
 mod tag_role;
 mod tag_user;
 mod untag_role;
@@ -87,6 +91,8 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::command::<update_access_key::UpdateAccessKey>(),
     Operation::command::<update_assume_role_policy::UpdateAssumeRolePolicy>(),
     Operation::command::<update_role::UpdateRole>(),
+    Operation::lookup::<get_context_keys_for_custom_policy::GetContextKeysForCustomPolicy>(),
+    Operation::lookup::<get_context_keys_for_principal_policy::GetContextKeysForPrincipalPolicy>(),
     Operation::lookup::<get_instance_profile::GetInstanceProfile>(),
     Operation::lookup::<get_policy::GetPolicy>(),
     Operation::lookup::<get_policy_version::GetPolicyVersion>(),
@@ -109,4 +115,6 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::lookup::<list_user_policies::ListUserPolicies>(),
     Operation::lookup::<list_user_tags::ListUserTags>(),
     Operation::lookup::<list_users::ListUsers>(),
+    Operation::lookup::<simulate_custom_policy::SimulateCustomPolicy>(),
+    Operation::lookup::<simulate_principal_policy::SimulatePrincipalPolicy>(),
 ];

@@ -96,6 +96,40 @@ async fn a_session_named_like_an_instance_is_none() {
     assert_eq!(source(&world, &false_one).await, None, "the name of a session makes no instance of it");
 }
 
+/// EC2 assumes a role for an instance only where the role's own policy lets it.
+#[tokio::test]
+async fn a_role_that_does_not_trust_ec2_is_no_instances() {
+    let world = World::start().await;
+    let statement = |effect: &str, principal: &str, condition: &str| {
+        format!(r#"{{"Effect":"{effect}","Principal":{principal},"Action":"sts:AssumeRole"{condition}}}"#)
+    };
+    let ec2 = r#"{"Service":"ec2.amazonaws.com"}"#;
+    let update = async |statements: &[String]| {
+        let document = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+        let form = format!("Action=UpdateAssumeRolePolicy&RoleName=node&PolicyDocument={document}");
+        assert_eq!(iam(&world, &form).await, 200, "{document}");
+    };
+    assert_eq!(iam(&world, &format!("Action=CreateRole&RoleName=node&AssumeRolePolicyDocument={TRUST}")).await, 200);
+    assert_eq!(iam(&world, "Action=CreateInstanceProfile&InstanceProfileName=node").await, 200);
+    assert_eq!(iam(&world, "Action=AddRoleToInstanceProfile&InstanceProfileName=node&RoleName=node").await, 200);
+    let elsewhere = r#","Condition":{"StringNotEquals":{"aws:RequestedRegion":"us-west-2"}}"#;
+    let here = r#","Condition":{"StringEquals":{"aws:RequestedRegion":"us-west-2"}}"#;
+    for (statements, given) in [
+        (vec![statement("Allow", r#"{"Service":"eks.amazonaws.com"}"#, "")], false),
+        (vec![statement("Allow", &format!(r#"{{"AWS":"{ACCOUNT}"}}"#), "")], false),
+        (vec![statement("Allow", ec2, ""), statement("Deny", ec2, "")], false),
+        (vec![statement("Allow", ec2, elsewhere)], false),
+        (vec![statement("Allow", ec2, here)], true),
+        (vec![statement("Allow", r#"{"Service":["eks.amazonaws.com","ec2.amazonaws.com"]}"#, "")], true),
+    ] {
+        update(&statements).await;
+        match told(&world, "node").await {
+            Ok(_) => assert!(given, "{statements:?}"),
+            Err(error) => assert!(!given && matches!(error, NoCredentials::NotTrusted(_)), "{statements:?}: {error}"),
+        }
+    }
+}
+
 /// An instance keeps the profile that it was launched with, not whatever bears its name.
 #[tokio::test]
 async fn a_profile_made_anew_is_not_the_instances() {

@@ -251,3 +251,33 @@ async fn attack_uploads_without_end() {
     assert_eq!(world.send(&flood, "POST", &wrong, b"bytes").await.status, 400);
     assert_eq!(files(), 2);
 }
+
+/// The registry's own protocol is asked about as ECR's operations are: by tags, by address, by the registry's Region.
+#[tokio::test]
+async fn attack_a_denial_by_condition_is_passed_by_at_the_registry() {
+    let world = World::start().await;
+    let login = world.repository(ACCOUNT, "app").await;
+    let arn = format!("arn:aws:ecr:us-west-2:{ACCOUNT}:repository/app");
+    let tag = format!(r#"{{"resourceArn":"{arn}","tags":[{{"Key":"env","Value":"prod"}}]}}"#);
+    world.ecr(ACCOUNT, "TagResource", &tag).await;
+    for (condition, status) in [
+        (r#"{"StringEquals":{"aws:ResourceTag/env":"test"}}"#, 200),
+        (r#"{"StringEquals":{"aws:ResourceTag/env":"prod"}}"#, 403),
+        (r#"{"StringEquals":{"ecr:ResourceTag/env":"prod"}}"#, 403),
+        (r#"{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}"#, 403),
+        (r#"{"Bool":{"aws:SecureTransport":"false"}}"#, 403),
+        (r#"{"StringEquals":{"aws:RequestedRegion":"us-west-2"}}"#, 403),
+        (r#"{"StringEquals":{"aws:username":"admin"}}"#, 403),
+        (r#"{"StringEquals":{"aws:ResourceAccount":"111122223333"}}"#, 403),
+        (r#"{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01"}}"#, 403),
+    ] {
+        let statement =
+            format!(r#"{{"Effect":"Deny","Action":"ecr:ListImages","Resource":"*","Condition":{condition}}}"#);
+        let document = format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#);
+        world
+            .iam(ACCOUNT, &format!("Action=PutUserPolicy&UserName=admin&PolicyName=p&PolicyDocument={document}"))
+            .await;
+        let answer = world.send(&login, "GET", "/v2/app/tags/list", b"").await;
+        assert_eq!(answer.status, status, "{condition}: {answer:?}");
+    }
+}

@@ -78,6 +78,7 @@ pub async fn run(config: Config) -> Result<(), KubeletError> {
         events: Events::start(api.clone(), &identity.name),
         api,
         network,
+        streams: server::Streams::default(),
         pods: RwLock::new(HashMap::new()),
         puller: Puller::new(images.clone(), tls, metadata),
         images,

@@ -14,13 +14,17 @@ use super::environment::{ConfigError, Facts, expand, variables};
 use super::oci::{self, Plan};
 use super::share;
 use super::source::Sources;
-use super::volumes::Volumes;
+use super::volumes::{Place, Source, Volumes};
 use super::worker::{Wanted, unless_it_goes};
+use crate::beneath;
 use crate::context::Context;
 use crate::images::{Image, PullError, Reference, mount_layers};
 use crate::runtime::{Container, RuntimeError};
 use crate::shim::protocol::{ShimConfig, files};
+use crate::tree::remove_tree;
 
+/// Below a container's directory: what its mounts bind of volumes, each mounted under a number.
+const PARTS: &str = "parts";
 /// Rotation of logs (`containerLogMaxSize`, `containerLogMaxFiles`).
 const LOG_BYTES: u64 = 10 << 20;
 const LOGS_KEPT: u32 = 4;
@@ -220,7 +224,7 @@ impl Launch<'_> {
     ) -> Result<(), LaunchError> {
         let rootfs = directory.join("rootfs");
         self.mount_root(directory, image)?;
-        let binds = self.binds(record, &variables)?;
+        let binds = self.binds(directory, record, &variables)?;
         let spec = self.pod.spec.as_ref();
         let on_node = spec.is_some_and(|spec| spec.host_network == Some(true));
         let hostname = if on_node { self.context.identity.name.clone() } else { self.hostname()? };
@@ -238,9 +242,11 @@ impl Launch<'_> {
         let config = ShimConfig {
             id: record.id.clone(),
             log_path: record.log.clone(),
+            log_root: self.context.config.logs.clone(),
             log_max_bytes: LOG_BYTES,
             log_keep: LOGS_KEPT,
             cgroup: record.cgroup.clone(),
+            limits: share::limits(self.wanted),
             seccomp: oci::seccomp(self.pod, self.wanted),
         };
         // Only root reads them: variables may be secrets.
@@ -278,6 +284,7 @@ impl Launch<'_> {
 
     fn binds(
         &self,
+        container: &Path,
         record: &Record,
         variables: &std::collections::BTreeMap<String, String>,
     ) -> Result<Vec<(PathBuf, String, bool)>, LaunchError> {
@@ -300,9 +307,19 @@ impl Launch<'_> {
             if let Some(expression) = mount.sub_path_expr.take() {
                 mount.sub_path = Some(expand(&expression, variables));
             }
-            let source = self.volumes.source(self.pod, &mount)?;
+            let Source { place, read_only } = self.volumes.source(self.pod, &mount)?;
+            let source = match place {
+                Place::Whole(path) => path,
+                Place::Part(found) => {
+                    // Where it lies now is the container's to change; here it stays what it is.
+                    fs::create_dir_all(container.join(PARTS))?;
+                    let target = container.join(PARTS).join(binds.len().to_string());
+                    beneath::bind(&found, &target)?;
+                    target
+                }
+            };
             binds.retain(|(_, destination, _)| *destination != mount.mount_path);
-            binds.push((source, mount.mount_path.clone(), mount.read_only == Some(true)));
+            binds.push((source, mount.mount_path.clone(), read_only));
         }
         Ok(binds)
     }
@@ -315,15 +332,15 @@ fn pull_failed(name: &str, error: &PullError) -> LaunchError {
 /// Removes what is left of a container that does not run.
 pub(crate) fn discard(container: &Container) -> io::Result<()> {
     let directory = container.directory();
-    match umount2(&directory.join("rootfs"), MntFlags::MNT_DETACH) {
-        // Not mounted (any more).
-        Ok(()) | Err(nix::Error::EINVAL | nix::Error::ENOENT) => {}
-        Err(error) => return Err(error.into()),
+    let parts = fs::read_dir(directory.join(PARTS)).into_iter().flatten().flatten();
+    for mounted in parts.map(|entry| entry.path()).chain([directory.join("rootfs")]) {
+        match umount2(&mounted, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
+            // Not mounted (any more).
+            Ok(()) | Err(nix::Error::EINVAL | nix::Error::ENOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+    remove_tree(directory)
 }
 
 fn new_id() -> io::Result<String> {

@@ -12,6 +12,7 @@ mod links;
 mod network;
 mod oci;
 mod probe;
+mod publish;
 #[cfg(test)]
 mod recorder;
 mod share;

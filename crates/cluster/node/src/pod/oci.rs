@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{Capabilities, Container, Pod, PodSecurityContext, SecurityContext};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use serde_json::{Value, json};
 
 use super::environment::{ConfigError, expand};
-use super::share::{oom_score, resources};
+use super::share::oom_score;
+use crate::beneath;
 use crate::images::ImageConfig;
 use crate::shim::seccomp::Profile;
 
@@ -32,6 +31,10 @@ const CAPABILITIES: [&str; 14] = [
     "KILL",
     "AUDIT_WRITE",
 ];
+/// Largest number of a user or group.
+const ID_MAX: u32 = 0x7fff_ffff;
+/// Most bytes read of an image's lists of users and groups.
+const USERS_MAX: u64 = 1 << 20;
 /// All capabilities, in the order of their numbers (linux/capability.h).
 const ALL: [&str; 41] = [
     "CHOWN",
@@ -112,7 +115,6 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
     let mut linux = json!({
         "cgroupsPath": plan.cgroup,
         "namespaces": namespaces,
-        "resources": resources(plan.container, privileged),
     });
     let sysctls = spec.and_then(|spec| spec.security_context.as_ref()?.sysctls.as_ref()).into_iter().flatten();
     let sysctls: BTreeMap<String, &str> =
@@ -234,27 +236,37 @@ fn lookup(rootfs: &Path, user: &str) -> Result<(u32, u32), ConfigError> {
             .find(|fields| fields.get(key) == Some(&name))
             .map(|fields| fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>())
     };
-    let number = |fields: &[String], at: usize| fields.get(at).and_then(|text| text.parse().ok());
-    let (uid, primary) = match user.parse() {
-        Ok(uid) => (uid, entry("etc/passwd", user, 2).and_then(|fields| number(&fields, 3)).unwrap_or(0)),
-        Err(_) => {
-            let fields = entry("etc/passwd", user, 0);
-            let fields = fields.ok_or_else(|| {
-                ConfigError(format!("unable to find user {user}: no matching entries in passwd file"))
-            })?;
-            (number(&fields, 2).unwrap_or(0), number(&fields, 3).unwrap_or(0))
-        }
+    let number = |fields: &[String], at: usize| fields.get(at).and_then(|text| identity(text));
+    let bad = |what: &str| ConfigError(format!("uids and gids must be in range 0-{ID_MAX}: {what}"));
+    let (uid, primary) = if is_number(user) {
+        let uid = identity(user).ok_or_else(|| bad(user))?;
+        // One that the image does not know has the first group.
+        (uid, entry("etc/passwd", user, 2).map_or(Some(0), |fields| number(&fields, 3)).ok_or_else(|| bad(user))?)
+    } else {
+        let fields = entry("etc/passwd", user, 0);
+        let fields = fields
+            .ok_or_else(|| ConfigError(format!("unable to find user {user}: no matching entries in passwd file")))?;
+        let both = number(&fields, 2).zip(number(&fields, 3));
+        both.ok_or_else(|| bad(user))?
     };
     let gid = match group {
         None => primary,
-        Some(group) => match group.parse() {
-            Ok(gid) => gid,
-            Err(_) => entry("etc/group", group, 0).and_then(|fields| number(&fields, 2)).ok_or_else(|| {
-                ConfigError(format!("unable to find group {group}: no matching entries in group file"))
-            })?,
-        },
+        Some(group) if is_number(group) => identity(group).ok_or_else(|| bad(group))?,
+        Some(group) => entry("etc/group", group, 0)
+            .and_then(|fields| number(&fields, 2))
+            .ok_or_else(|| ConfigError(format!("unable to find group {group}: no matching entries in group file")))?,
     };
     Ok((uid, gid))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A user's or group's number. What lies beyond the range has a meaning of its own to the kernel: 4294967295 is "as
+/// before", which is root.
+fn identity(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| *id <= ID_MAX)
 }
 
 /// The groups that an image's own files put a user into (Kubernetes documentation, "Configure a Security Context",
@@ -267,23 +279,15 @@ fn groups_in(rootfs: &Path, uid: u32) -> Vec<i64> {
     let groups = read_in(rootfs, "etc/group");
     let member = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
-        fields.get(3)?.split(',').any(|one| one == name).then(|| fields[2].parse().ok())?
+        fields.get(3)?.split(',').any(|one| one == name).then(|| identity(fields[2]).map(i64::from))?
     };
     groups.lines().filter_map(member).collect()
 }
 
-/// A small file of the image; its links are followed inside of it only.
+/// A small file of the image; its links are followed inside of it only. One that cannot be read has no users.
 fn read_in(rootfs: &Path, file: &str) -> String {
-    let mut text = String::new();
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Ok(root) = openat(CWD, rootfs, flags, Mode::empty()) else { return text };
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    if let Ok(file) = openat2(root, file, flags, Mode::empty(), resolve) {
-        // What is not text has no users.
-        let _ = fs::File::from(file).take(1 << 20).read_to_string(&mut text);
-    }
-    text
+    let bytes = beneath::read_in(rootfs, file, USERS_MAX).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn capabilities(security: &SecurityContext) -> Vec<String> {
@@ -348,5 +352,31 @@ mod tests {
         assert_eq!(groups_in(root.path(), 1000), [50_000]);
         assert_eq!(groups_in(root.path(), 4), [0_i64; 0]);
         assert_eq!(lookup(root.path(), "alice:staff").unwrap(), (1000, 50_000));
+    }
+
+    #[test]
+    fn a_user_is_never_root_by_an_odd_number() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
+        let users = "max:x:4294967295:0\nodd:x:many:0\nminus:x:-1:0\nshort:x\nfine:x:5:6\n";
+        fs::write(root.path().join("etc/passwd"), users).unwrap();
+        for bad in ["4294967295", "99999999999", "-1", "max", "odd", "minus", "short", "0x0", "1:4294967295", "", "1:"]
+        {
+            assert!(lookup(root.path(), bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(lookup(root.path(), "fine").unwrap(), (5, 6));
+        assert_eq!(lookup(root.path(), "77").unwrap(), (77, 0));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn odd_lists_of_users_are_survived(list in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), user in "[ -~]{0,20}") {
+            let root = tempfile::tempdir().unwrap();
+            fs::create_dir(root.path().join("etc")).unwrap();
+            fs::write(root.path().join("etc/passwd"), &list).unwrap();
+            fs::write(root.path().join("etc/group"), &list).unwrap();
+            let _ = lookup(root.path(), &user);
+            groups_in(root.path(), 0);
+        }
     }
 }

@@ -144,11 +144,21 @@ async fn ask(kind: Kind, probe: Probe, target: Target, sender: mpsc::Sender<Happ
     loop {
         ticks.tick().await;
         let outcome = tokio::time::timeout(patience, once(&action, &target)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(format!("command timed out after {}s", patience.as_secs())));
+        let outcome = outcome.unwrap_or_else(|_| Err(late(&action, patience)));
         let finding = Finding { container: target.container.clone(), id: target.id.clone(), kind, outcome };
         if sender.send(Happened::Probed(finding)).await.is_err() {
             return;
         }
+    }
+}
+
+/// What is said of an answer that did not come in time.
+fn late(action: &Action, patience: Duration) -> String {
+    match action {
+        Action::Exec(command) => {
+            format!("command timed out: {:?} timed out after {}s", command.join(" "), patience.as_secs())
+        }
+        _ => format!("no answer within {}s", patience.as_secs()),
     }
 }
 

@@ -5,10 +5,10 @@ use std::fs;
 
 use k8s_openapi::api::core::v1::{Container, Pod};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use serde_json::{Value, json};
 
 use crate::identity::Machine;
 use crate::quantity;
+use crate::shim::limits::Limits;
 
 /// `Guaranteed`, `Burstable` or `BestEffort` (Kubernetes documentation, "Pod Quality of Service Classes").
 pub(crate) fn qos(pod: &Pod) -> &'static str {
@@ -50,39 +50,14 @@ pub(super) fn oom_score(pod: &Pod, container: &Container) -> i64 {
     wanted.max(own.unwrap_or(0))
 }
 
-pub(super) fn resources(container: &Container, privileged: bool) -> Value {
+/// What the container's control group limits.
+pub(super) fn limits(container: &Container) -> Limits {
     let resources = container.resources.clone().unwrap_or_default();
     let get = |table: &Option<BTreeMap<String, Quantity>>, name: &str| {
         table.as_ref().and_then(|table| table.get(name)).map(|value| value.0.clone())
     };
-    let limit = get(&resources.limits, "cpu").and_then(|text| quantity::milli(&text));
-    let request = get(&resources.requests, "cpu").and_then(|text| quantity::milli(&text)).or(limit).unwrap_or(0);
-    // 1024 shares a processor; the kernel's least is 2.
-    let mut cpu = json!({"shares": (request.saturating_mul(1024) / 1000).max(2)});
-    if let Some(limit) = limit {
-        cpu["period"] = 100_000.into();
-        cpu["quota"] = limit.saturating_mul(100).max(1000).into();
-    }
-    let mut all = json!({"cpu": cpu, "devices": devices(privileged)});
-    if let Some(bytes) = get(&resources.limits, "memory").and_then(|text| quantity::units(&text)) {
-        all["memory"] = json!({"limit": bytes});
-    }
-    all
-}
-
-fn devices(privileged: bool) -> Value {
-    if privileged {
-        return json!([{"allow": true, "access": "rwm"}]);
-    }
-    // A number that is left out stands for all.
-    let character =
-        |major: i64, minor: i64| json!({"allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm"});
-    let mut rules = vec![json!({"allow": false, "access": "rwm"})];
-    rules.extend([3, 5, 7, 8, 9].map(|minor| character(1, minor)));
-    rules.extend([0, 1, 2].map(|minor| character(5, minor)));
-    rules.push(json!({"allow": true, "type": "c", "major": 136, "access": "rwm"}));
-    for kind in ["c", "b"] {
-        rules.push(json!({"allow": true, "type": kind, "access": "m"}));
-    }
-    json!(rules)
+    let cpu = get(&resources.limits, "cpu").and_then(|text| quantity::milli(&text));
+    let request = get(&resources.requests, "cpu").and_then(|text| quantity::milli(&text)).or(cpu).unwrap_or(0);
+    let shares = u64::try_from(request.saturating_mul(1024) / 1000).unwrap_or(0).max(2);
+    Limits { shares, cpu, memory: get(&resources.limits, "memory").and_then(|text| quantity::units(&text)) }
 }

@@ -1,6 +1,6 @@
 //! One container of a pod over its starts: what runs, how it ended, when it may run again.
 
-use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Container as Wanted;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::launch::Record;
 use super::stop::Stopping;
 use super::task::Task;
+use crate::beneath;
 use crate::runtime::Container;
 use crate::shim::protocol::{Exit, Started};
 
@@ -17,7 +18,11 @@ const FIRST: Duration = Duration::from_secs(10);
 const MOST: Duration = Duration::from_secs(300);
 const FORGET: i64 = 600;
 /// Longest last word.
-const MESSAGE_MAX: usize = 4096;
+const MESSAGE_MAX: u64 = 4096;
+/// Of a log in its place: lines, bytes (`MaxContainerTerminationMessageLog…`), and bytes looked at for them.
+const LOG_LINES: usize = 80;
+const LOG_MAX: usize = 2048;
+const LOG_READ: u64 = 64 << 10;
 
 /// One start.
 #[derive(Debug, Clone)]
@@ -204,16 +209,22 @@ fn terminated(wanted: &Wanted, run: &Run, exit: &Exit) -> Value {
 
 /// What it left for its status (Kubernetes documentation, "Customizing the termination message").
 fn last_word(wanted: &Wanted, run: &Run, exit: &Exit) -> String {
-    // A container may remove its file; then it has said nothing, as when the log below is gone.
-    let text = fs::read(&run.record.termination).unwrap_or_default();
+    // What cannot be read has not been said. Its file is the container's: of any size, and of any kind.
+    let parent = run.record.termination.parent().unwrap_or(Path::new("/"));
+    let file = beneath::plain_file(parent, &run.record.termination);
+    let text = file.and_then(|file| beneath::tail(file, MESSAGE_MAX)).unwrap_or_default();
     let fall_back = wanted.termination_message_policy.as_deref() == Some("FallbackToLogsOnError");
     let text = if text.is_empty() && fall_back && exit.code != 0 { tail(&run.record.log) } else { text };
-    let start = text.len().saturating_sub(MESSAGE_MAX);
-    String::from_utf8_lossy(&text[start..]).into_owned()
+    String::from_utf8_lossy(&text).into_owned()
 }
 
-fn tail(log: &std::path::Path) -> Vec<u8> {
-    let text = fs::read_to_string(log).unwrap_or_default();
+/// The last lines of a log, as much of them as upstream shows.
+fn tail(log: &Path) -> Vec<u8> {
+    // Below the directory of all logs there are three names: the pod's, the container's, the file's.
+    let file = beneath::plain_file(log.ancestors().nth(3).unwrap_or(Path::new("/")), log);
+    let bytes = file.and_then(|file| beneath::tail(file, LOG_READ)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).collect();
-    lines[lines.len().saturating_sub(80)..].join("\n").into_bytes()
+    let shown = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n").into_bytes();
+    shown[shown.len().saturating_sub(LOG_MAX)..].to_vec()
 }

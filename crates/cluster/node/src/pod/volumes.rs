@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,20 +13,29 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::environment::{ConfigError, Facts, field_value, resource_value};
+use super::publish::{FileIn, Files, publish};
 use super::source::{Data, Sources};
+use crate::beneath;
 use crate::quantity;
+use crate::tree::remove_tree;
 
 /// Shortest life of a token (TokenRequest API).
 const TOKEN_SECONDS: i64 = 3600;
 const MODE: i32 = 0o644;
 
-/// A file of a volume.
-struct FileIn {
-    content: Vec<u8>,
-    mode: u32,
+/// What a mount binds.
+pub(crate) struct Source {
+    pub(crate) place: Place,
+    pub(crate) read_only: bool,
 }
 
-type Files = HashMap<PathBuf, FileIn>;
+/// Where it is.
+pub(crate) enum Place {
+    /// A volume, whose own name no container can change.
+    Whole(PathBuf),
+    /// Something in a volume, which must not be looked for by name again.
+    Part(OwnedFd),
+}
 
 /// The volumes of one pod.
 pub(crate) struct Volumes {
@@ -125,8 +135,10 @@ impl Volumes {
                 let seconds = token.expiration_seconds.unwrap_or(TOKEN_SECONDS);
                 let key = format!("{name}/{number}");
                 let content = self.token(sources, pod, key, token.audience.as_deref(), seconds).await?;
-                let mode = file_mode(None, mode);
-                files.insert(relative(&token.path)?, FileIn { content: content.into_bytes(), mode });
+                let owner = user_of_all(pod);
+                let group = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref()?.fs_group);
+                let mode = if owner.is_some() || group.is_some() { 0o600 } else { file_mode(None, mode) };
+                files.insert(relative(&token.path)?, FileIn { content: content.into_bytes(), mode, owner });
             } else {
                 return Err(ConfigError("this kind of projected source is not supported".to_owned()));
             }
@@ -154,27 +166,24 @@ impl Volumes {
         Ok(token)
     }
 
-    /// What a container's mount binds: the volume, or a path below it.
-    pub(crate) fn source(&self, pod: &Pod, mount: &VolumeMount) -> Result<PathBuf, ConfigError> {
+    /// What a container's mount binds.
+    pub(crate) fn source(&self, pod: &Pod, mount: &VolumeMount) -> Result<Source, ConfigError> {
         let volumes = pod.spec.iter().filter_map(|spec| spec.volumes.as_ref()).flatten();
         let volume = volumes.into_iter().find(|volume| volume.name == mount.name);
         let volume = volume.ok_or_else(|| ConfigError(format!("no volume {}", mount.name)))?;
         let path = self.path(volume);
-        let Some(below) = mount.sub_path.as_deref().filter(|below| !below.is_empty()) else { return Ok(path) };
+        // What the API gives is the API's to change.
+        let managed = volume.empty_dir.is_none() && volume.host_path.is_none();
+        let read_only = managed || mount.read_only == Some(true);
+        let Some(below) = mount.sub_path.as_deref().filter(|below| !below.is_empty()) else {
+            return Ok(Source { place: Place::Whole(path), read_only });
+        };
         let bad = |error: io::Error| {
             ConfigError(format!("failed to prepare subPath for volumeMount \"{}\": {error}", mount.name))
         };
-        let target = path.join(relative(below)?);
-        if fs::symlink_metadata(&target).is_err() {
-            fs::create_dir_all(&target).map_err(bad)?;
-        }
-        // A link inside the volume must not lead out of it.
-        let (target, path) = (target.canonicalize().map_err(bad)?, path.canonicalize().map_err(bad)?);
-        if target.starts_with(&path) {
-            Ok(target)
-        } else {
-            Err(ConfigError(format!("subPath {below} leads out of the volume")))
-        }
+        let below = relative(below)?;
+        let found = beneath::root(&path).and_then(|root| beneath::make(&root, &below)).map_err(bad)?;
+        Ok(Source { place: Place::Part(found), read_only })
     }
 
     /// Removes all; memory-backed ones are unmounted first.
@@ -183,10 +192,7 @@ impl Volumes {
             // Only those on a tmpfs are mounts; the others say EINVAL.
             let _ = nix::mount::umount2(&entry.path(), nix::mount::MntFlags::MNT_DETACH);
         }
-        match fs::remove_dir_all(&self.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        }
+        remove_tree(&self.root)
     }
 }
 
@@ -211,13 +217,19 @@ fn pick(
     let mut data = data.unwrap_or_default();
     let Some(items) = items.filter(|items| !items.is_empty()) else {
         let mode = file_mode(None, default);
-        return data.into_iter().map(|(key, content)| Ok((relative(&key)?, FileIn { content, mode }))).collect();
+        return data
+            .into_iter()
+            .map(|(key, content)| Ok((relative(&key)?, FileIn { content, mode, owner: None })))
+            .collect();
     };
     let mut files = Files::new();
     for item in items {
         match data.remove(&item.key) {
             Some(content) => {
-                files.insert(relative(&item.path)?, FileIn { content, mode: file_mode(item.mode, default) });
+                files.insert(
+                    relative(&item.path)?,
+                    FileIn { content, mode: file_mode(item.mode, default), owner: None },
+                );
             }
             None if optional == Some(true) => {}
             None => return Err(ConfigError(format!("references non-existent config key: {} in {name}", item.key))),
@@ -242,7 +254,7 @@ fn downward(
             continue;
         };
         let mode = file_mode(item.mode, default);
-        files.insert(relative(&item.path)?, FileIn { content: content.into_bytes(), mode });
+        files.insert(relative(&item.path)?, FileIn { content: content.into_bytes(), mode, owner: None });
     }
     Ok(files)
 }
@@ -271,101 +283,114 @@ fn empty(path: &Path, volume: &Volume, group: Option<i64>) -> io::Result<()> {
 fn host_path(host: &HostPathVolumeSource) -> Result<(), ConfigError> {
     let path = Path::new(&host.path);
     let kind = host.type_.as_deref().unwrap_or("");
+    let there = fs::metadata(path).map(|meta| meta.file_type());
+    let missing = there.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     let made = match kind {
-        "DirectoryOrCreate" => fs::create_dir_all(path),
-        "FileOrCreate" => fs::OpenOptions::new().create(true).append(true).open(path).map(|_| ()),
-        _ => Ok(()),
+        // Without a kind the runtime makes a directory.
+        "DirectoryOrCreate" | "" if missing => Some(fs::create_dir_all(path)),
+        "FileOrCreate" if missing => Some(fs::File::create_new(path).map(drop)),
+        _ => None,
     };
-    made.map_err(|error| ConfigError(error.to_string()))?;
-    let right = match kind {
+    if let Some(made) = made {
+        return made.map_err(|error| ConfigError(error.to_string()));
+    }
+    let is = |test: fn(&fs::FileType) -> bool| there.as_ref().is_ok_and(test);
+    let (right, word) = match kind {
         "" => return Ok(()),
-        "Directory" | "DirectoryOrCreate" => path.is_dir(),
-        "File" | "FileOrCreate" => path.is_file(),
-        _ => path.exists(),
+        "Directory" | "DirectoryOrCreate" => (is(fs::FileType::is_dir), "a directory"),
+        "File" | "FileOrCreate" => (is(fs::FileType::is_file), "a file"),
+        "Socket" => (is(fs::FileType::is_socket), "a socket file"),
+        "CharDevice" => (is(fs::FileType::is_char_device), "a character device"),
+        "BlockDevice" => (is(fs::FileType::is_block_device), "a block device"),
+        _ => return Err(ConfigError(format!("{kind} is an invalid volume type"))),
     };
-    let word = if kind.starts_with("Dir") { "directory" } else { "file" };
-    if right { Ok(()) } else { Err(ConfigError(format!("hostPath type check failed: {} is not a {word}", host.path))) }
+    if right { Ok(()) } else { Err(ConfigError(format!("hostPath type check failed: {} is not {word}", host.path))) }
 }
 
-/// Publishes files so that a reader sees all the old ones or all the new ones: `..data` is a link to a directory that
-/// is exchanged as a whole, and each name a link through it.
-fn publish(volume: &Path, files: &Files, group: Option<i64>) -> io::Result<()> {
-    fs::create_dir_all(volume)?;
-    let data = volume.join("..data");
-    let same = |(path, file): (&PathBuf, &FileIn)| fs::read(data.join(path)).is_ok_and(|now| now == file.content);
-    let before = fs::read_link(&data).ok();
-    if before.is_some() && files.iter().all(same) && count(&data) == files.len() {
-        return Ok(());
-    }
-    let stamp = format!("..{}", jiff::Timestamp::now().strftime("%Y_%m_%d_%H_%M_%S.%9f"));
-    let new = volume.join(&stamp);
-    for (path, file) in files {
-        let target = new.join(path);
-        fs::create_dir_all(target.parent().unwrap_or(&new))?;
-        fs::write(&target, &file.content)?;
-        fs::set_permissions(&target, fs::Permissions::from_mode(file.mode))?;
-        if let Some(group) = group.and_then(|group| u32::try_from(group).ok()) {
-            chown(&target, None, Some(group))?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(file.mode | 0o040))?;
-        }
-    }
-    fs::create_dir_all(&new)?;
-    let next = volume.join("..data_tmp");
-    // Left by a crash, perhaps; if it stays, the next line says so.
-    let _ = fs::remove_file(&next);
-    symlink(&stamp, &next)?;
-    fs::rename(&next, &data)?;
-    let mut wanted: Vec<_> = files.keys().filter_map(|path| path.components().next()).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    for top in wanted {
-        let link = volume.join(top);
-        if fs::symlink_metadata(&link).is_err() {
-            symlink(Path::new("..data").join(top), link)?;
-        }
-    }
-    match before {
-        Some(old) => fs::remove_dir_all(volume.join(old)),
-        None => Ok(()),
-    }
-}
-
-fn count(directory: &Path) -> usize {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
+/// The user that every container of a pod runs as, if the pod says so of each: projected tokens are that user's.
+fn user_of_all(pod: &Pod) -> Option<u32> {
+    let spec = pod.spec.as_ref()?;
+    let of_pod = spec.security_context.as_ref().and_then(|context| context.run_as_user);
+    let all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let mut users = all.map(|one| one.security_context.as_ref().and_then(|own| own.run_as_user).or(of_pod));
+    let first = users.next()??;
+    users.all(|user| user == Some(first)).then(|| u32::try_from(first).ok())?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn files(pairs: &[(&str, &str)]) -> Files {
-        let one = |(path, text): &(&str, &str)| {
-            (PathBuf::from(path), FileIn { content: text.as_bytes().to_vec(), mode: 0o640 })
-        };
-        pairs.iter().map(one).collect()
-    }
-
-    #[test]
-    fn files_are_exchanged_as_a_whole() {
-        let directory = tempfile::tempdir().unwrap();
-        let volume = directory.path().join("v");
-        publish(&volume, &files(&[("a", "1"), ("d/b", "2")]), None).unwrap();
-        assert_eq!(fs::read_to_string(volume.join("d/b")).unwrap(), "2");
-        let first = fs::read_link(volume.join("..data")).unwrap();
-        publish(&volume, &files(&[("a", "1"), ("d/b", "2")]), None).unwrap();
-        assert_eq!(fs::read_link(volume.join("..data")).unwrap(), first, "nothing changed, nothing exchanged");
-        publish(&volume, &files(&[("a", "3"), ("d/b", "2")]), None).unwrap();
-        assert_eq!(fs::read_to_string(volume.join("a")).unwrap(), "3");
-        assert!(!volume.join(first).exists());
-        assert_eq!(fs::metadata(volume.join("a")).unwrap().permissions().mode() & 0o777, 0o640);
-    }
+    use serde_json::json;
 
     #[test]
     fn paths_stay_inside() {
         assert!(relative("a/b").is_ok());
         for bad in ["", "/a", "../a", "a/../../b"] {
             assert!(relative(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_path_is_what_it_is_said_to_be() {
+        use std::os::unix::fs::symlink;
+        let base = tempfile::tempdir().unwrap();
+        let at = |name: &str| base.path().join(name).display().to_string();
+        fs::create_dir(at("directory")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        symlink("/dev/null", at("null")).unwrap();
+        let check = |name: &str, kind: &str| {
+            let host = HostPathVolumeSource { path: at(name), type_: Some(kind.to_owned()) };
+            host_path(&host).map_err(|error| error.to_string())
+        };
+        for (name, kind) in [
+            ("directory", "Directory"),
+            ("directory", "DirectoryOrCreate"),
+            ("file", "File"),
+            ("file", "FileOrCreate"),
+            ("socket", "Socket"),
+            ("null", "CharDevice"),
+            ("new", "DirectoryOrCreate"),
+            ("new-file", "FileOrCreate"),
+            ("plain", ""),
+        ] {
+            assert_eq!(check(name, kind), Ok(()), "{name} {kind}");
+        }
+        for (name, kind, word) in [
+            ("file", "Directory", "a directory"),
+            ("file", "DirectoryOrCreate", "a directory"),
+            ("directory", "File", "a file"),
+            ("fifo", "FileOrCreate", "a file"),
+            ("file", "Socket", "a socket file"),
+            ("file", "CharDevice", "a character device"),
+            ("null", "BlockDevice", "a block device"),
+            ("missing", "Socket", "a socket file"),
+        ] {
+            assert_eq!(check(name, kind), Err(format!("hostPath type check failed: {} is not {word}", at(name))));
+        }
+        assert!(check("file", "Odd").unwrap_err().contains("invalid volume type"));
+        assert!(base.path().join("new").is_dir() && base.path().join("new-file").is_file());
+    }
+
+    #[test]
+    fn the_owner_of_tokens_is_the_user_of_all_containers() {
+        let pod = |of_pod: serde_json::Value, users: &[Option<i64>]| -> Pod {
+            let one = |user: &Option<i64>| json!({"name": "c", "securityContext": {"runAsUser": user}});
+            let containers: Vec<_> = users.iter().map(one).collect();
+            serde_json::from_value(
+                json!({"metadata": {}, "spec": {"securityContext": {"runAsUser": of_pod}, "containers": containers}}),
+            )
+            .unwrap()
+        };
+        for (of_pod, users, expected) in [
+            (json!(null), vec![None], None),
+            (json!(0), vec![None], Some(0)),
+            (json!(1000), vec![None, Some(1000)], Some(1000)),
+            (json!(1000), vec![None, Some(1001)], None),
+            (json!(null), vec![Some(7), None], None),
+        ] {
+            assert_eq!(user_of_all(&pod(of_pod.clone(), &users)), expected, "{of_pod} {users:?}");
         }
     }
 }

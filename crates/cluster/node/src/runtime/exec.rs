@@ -23,7 +23,7 @@ pub enum ExecIo {
     Terminal,
 }
 
-/// A process that runs (or ran).
+/// A process that runs (or ran). Dropped before it has ended, it is killed, with its children.
 #[derive(Debug)]
 pub struct Exec {
     pid: i32,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::stream::SplitSink;
 use futures::{SinkExt, StreamExt};
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -21,9 +22,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::attend::{self, Names};
+use super::bounds::{Kind, Leave};
 use super::{Answer, Query, text};
 use crate::context::Context;
 use crate::pod::exec_process;
@@ -36,6 +38,13 @@ const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 /// How long a client may take to go once it was told how the program ended.
 const LINGER: Duration = Duration::from_secs(5);
+/// How long a client may leave unread how the program ended.
+const UNREAD: Duration = Duration::from_secs(60);
+/// Pieces of output, 32 KiB each, that wait for a client.
+const WAITING: usize = 4;
+/// Most bytes that `/run` answers with.
+const RUN_MAX: usize = 1 << 20;
+const TOO_MANY: &str = "too many programs run in this container by exec, or too many streams on this node";
 /// v5: the client closes the channel whose number follows.
 const CLOSE: u8 = 255;
 
@@ -66,6 +75,10 @@ pub(crate) fn container(context: &Context, names: Names<'_>) -> Result<Container
         .ok_or_else(|| (StatusCode::BAD_REQUEST, format!("container not found (\"{}\")", names.2)))
 }
 
+fn enter(context: &Context, container: &Container) -> Option<Leave> {
+    context.streams.enter(&container.directory().to_string_lossy(), Kind::Program)
+}
+
 /// Switches to the WebSocket and runs the program.
 pub(crate) fn answer(context: &Arc<Context>, names: Names<'_>, mut request: Request<Incoming>) -> Answer {
     let wanted = match Wanted::read(request.uri().query()) {
@@ -85,6 +98,7 @@ pub(crate) fn answer(context: &Arc<Context>, names: Names<'_>, mut request: Requ
             "only WebSocket is supported here, not SPDY: use a kubectl of 1.30 or later",
         );
     }
+    let Some(leave) = enter(context, &container) else { return text(StatusCode::TOO_MANY_REQUESTS, TOO_MANY) };
     let offered = head(header::SEC_WEBSOCKET_PROTOCOL);
     let protocol =
         offered.split(',').map(str::trim).find(|one| ["v5.channel.k8s.io", "v4.channel.k8s.io"].contains(one));
@@ -97,6 +111,7 @@ pub(crate) fn answer(context: &Arc<Context>, names: Names<'_>, mut request: Requ
     };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
+        let _leave = leave;
         if let Err(error) = converse(upgrade, &container, wanted).await {
             tracing::debug!(%error, "an exec ended badly");
         }
@@ -152,45 +167,72 @@ fn message(channel: u8, data: &[u8]) -> Message {
     Message::Binary(bytes.into())
 }
 
+/// What may wait for a client to take it, and what it may say at a time. A client that takes nothing makes the program
+/// wait, not this process grow.
+fn limits() -> WebSocketConfig {
+    let limits = WebSocketConfig::default().write_buffer_size(32 << 10).max_write_buffer_size(256 << 10);
+    limits.max_message_size(Some(1 << 20)).max_frame_size(Some(1 << 20))
+}
+
 async fn converse(upgrade: OnUpgrade, container: &Container, wanted: Wanted) -> io::Result<()> {
     let upgraded = upgrade.await.map_err(io::Error::other)?;
-    let socket: Socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+    let socket: Socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits())).await;
     let (mut sink, stream) = socket.split();
-    let (sender, mut messages) = mpsc::channel::<Message>(16);
     let mut listener;
     let outcome = match start(container, wanted).await {
-        Ok((exec, ends)) => {
-            let Ends { stdin, outputs, terminal } = ends;
-            let mut readers = tokio::task::JoinSet::new();
-            for (channel, output) in outputs {
-                readers.spawn(read_out(channel, output, sender.clone()));
+        Ok((exec, Ends { stdin, outputs, terminal })) => {
+            listener = Gone(tokio::spawn(listen(stream, stdin, terminal)));
+            tokio::select! {
+                outcome = attend(&exec, outputs, &mut sink) => outcome?,
+                // Nobody is there any more: the program goes with `exec`.
+                _ = &mut listener.0 => return Ok(()),
             }
-            drop(sender);
-            listener = tokio::spawn(listen(stream, stdin, terminal));
-            let writing = async {
-                while let Some(message) = messages.recv().await {
-                    // A client that is gone: what is left is read and thrown away, so that the program can end.
-                    let _ = sink.send(message).await;
-                }
-            };
-            let (code, ()) = tokio::join!(exec.wait(), writing);
-            code.map(status).unwrap_or_else(|error| failure(&error.to_string()))
         }
         Err(error) => {
-            listener = tokio::spawn(listen(stream, None, None));
+            listener = Gone(tokio::spawn(listen(stream, None, None)));
             failure(&error.to_string())
         }
     };
-    sink.send(message(ERROR, outcome.to_string().as_bytes())).await.map_err(io::Error::other)?;
+    send(&mut sink, message(ERROR, outcome.to_string().as_bytes())).await?;
     // A client takes a close without a code for a broken connection.
     let done = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-    sink.send(Message::Close(Some(done))).await.map_err(io::Error::other)?;
+    send(&mut sink, Message::Close(Some(done))).await?;
     // A client may still be writing. Were the connection closed on it, it would find that broken before it has read how
     // the program ended; so its words are read, to no purpose, until it has gone.
-    if tokio::time::timeout(LINGER, &mut listener).await.is_err() {
-        listener.abort();
+    let _ = tokio::time::timeout(LINGER, &mut listener.0).await;
+    tokio::time::timeout(LINGER, sink.close()).await.map_err(io::Error::other)?.map_err(io::Error::other)
+}
+
+/// Who listens to a client. Nobody does longer than this value lives.
+struct Gone(tokio::task::JoinHandle<()>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.abort();
     }
-    sink.close().await.map_err(io::Error::other)
+}
+
+/// The last words, which a client must take in time.
+async fn send(sink: &mut SplitSink<Socket, Message>, last: Message) -> io::Result<()> {
+    tokio::time::timeout(UNREAD, sink.send(last)).await.map_err(io::Error::other)?.map_err(io::Error::other)
+}
+
+/// Passes on what a program says until it has ended. An error: nobody takes it.
+async fn attend(
+    exec: &Exec,
+    outputs: Vec<(u8, pipe::Receiver)>,
+    sink: &mut SplitSink<Socket, Message>,
+) -> io::Result<Value> {
+    let (sender, mut messages) = mpsc::channel::<Message>(WAITING);
+    let mut readers = tokio::task::JoinSet::new();
+    for (channel, output) in outputs {
+        readers.spawn(read_out(channel, output, sender.clone()));
+    }
+    drop(sender);
+    while let Some(message) = messages.recv().await {
+        sink.send(message).await.map_err(io::Error::other)?;
+    }
+    Ok(exec.wait().await.map(status).unwrap_or_else(|error| failure(&error.to_string())))
 }
 
 /// How the program ended, as a `metav1.Status`.
@@ -266,7 +308,8 @@ pub(crate) async fn run(context: &Context, names: Names<'_>, query: Option<&str>
         Ok(container) => container,
         Err((status, reason)) => return text(status, reason),
     };
-    let (sender, mut messages) = mpsc::channel(16);
+    let Some(_leave) = enter(context, &container) else { return text(StatusCode::TOO_MANY_REQUESTS, TOO_MANY) };
+    let (sender, mut messages) = mpsc::channel(WAITING);
     let outcome = async {
         let (exec, ends) = start(&container, Wanted { command, stdin: false, terminal: false }).await?;
         for (channel, output) in ends.outputs {
@@ -276,6 +319,9 @@ pub(crate) async fn run(context: &Context, names: Names<'_>, query: Option<&str>
         let mut said = Vec::new();
         while let Some(message) = messages.recv().await {
             said.extend_from_slice(message.into_data().get(1..).unwrap_or_default());
+            if said.len() > RUN_MAX {
+                return Err(io::Error::other(format!("the program says more than {RUN_MAX} bytes: exec shows it")));
+            }
         }
         let code = exec.wait().await.map_err(io::Error::other)?;
         Ok::<_, io::Error>((code, String::from_utf8_lossy(&said).into_owned()))

@@ -1,25 +1,23 @@
 //! `/containerLogs/NAMESPACE/POD/CONTAINER`: the log file, cut and followed as asked.
 
-use std::collections::VecDeque;
-use std::fs;
-use std::io::{self, BufRead, Read, Seek};
-use std::path::Path;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use tokio::sync::mpsc;
 
 use super::attend::{self, Names};
+use super::bounds::{Kind, Leave};
+use super::follow::Reader;
 use super::{Answer, Query, text};
 use crate::context::Context;
 use crate::runtime::Container;
 
-/// How often a followed file is looked at.
+/// How soon a followed file is looked at again; while nothing comes, less and less often.
 const LOOK: Duration = Duration::from_millis(50);
-const CHUNK: usize = 32 * 1024;
+const LOOK_MOST: Duration = Duration::from_millis(400);
 
 /// What of a log is wanted (`PodLogOptions`).
 #[derive(Debug, Clone, Default)]
@@ -55,18 +53,55 @@ impl Wanted {
     }
 }
 
-/// One record of the CRI format as the client should see it; none when it is too old or no record.
-fn shown(record: &str, wanted: &Wanted) -> Option<String> {
-    let mut fields = record.splitn(4, ' ');
-    let (time, _stream, tag, content) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    if let Some(since) = wanted.since
-        && time.parse::<jiff::Timestamp>().is_ok_and(|time| time < since)
-    {
-        return None;
+/// Turns records of the CRI format into what the client should see.
+#[derive(Debug)]
+struct Shown {
+    wanted: Wanted,
+    /// Bytes that may still be shown.
+    left: usize,
+    /// The last thing shown has not ended its line: the next part goes on with it.
+    within: bool,
+}
+
+impl Shown {
+    fn new(wanted: Wanted) -> Self {
+        Self { left: wanted.limit.unwrap_or(usize::MAX), wanted, within: false }
     }
-    // A part of a line is shown without an end: the next part goes on.
-    let content = if tag.starts_with('P') { content.trim_end_matches('\n') } else { content };
-    Some(if wanted.timestamps { format!("{time} {content}") } else { content.to_owned() })
+
+    /// What is to be seen of some records, each with its newline.
+    fn show(&mut self, records: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(records.len());
+        for record in records.split_inclusive(|byte| *byte == b'\n') {
+            self.one(record, &mut out);
+        }
+        out.truncate(self.left);
+        self.left -= out.len();
+        out
+    }
+
+    /// What is no record, or too old, is left out.
+    fn one(&mut self, record: &[u8], out: &mut Vec<u8>) {
+        let mut fields = record.splitn(4, |byte| *byte == b' ');
+        let (Some(time), Some(_stream), Some(tag), Some(content)) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            return;
+        };
+        if let Some(since) = self.wanted.since {
+            let time = std::str::from_utf8(time).ok().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+            if time.is_some_and(|time| time < since) {
+                return;
+            }
+        }
+        if self.wanted.timestamps && !self.within {
+            out.extend_from_slice(time);
+            out.push(b' ');
+        }
+        self.within = tag.starts_with(b"P");
+        // A part of a line is shown without an end.
+        let content = if self.within { content.strip_suffix(b"\n").unwrap_or(content) } else { content };
+        out.extend_from_slice(content);
+    }
 }
 
 /// Answers with the log.
@@ -87,100 +122,143 @@ pub(crate) async fn answer(context: &Context, names: Names<'_>, query: Option<&s
         };
         return text(StatusCode::BAD_REQUEST, reason);
     };
-    let (sender, receiver) = mpsc::channel::<Result<Frame<Bytes>, io::Error>>(8);
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = copy(&run.record.log, &run.container, &wanted, &sender) {
-            // The client sees a broken answer, or has gone.
-            let _ = sender.blocking_send(Err(error));
+    let Some(leave) = context.streams.enter(&run.record.id, Kind::Log) else {
+        return text(StatusCode::TOO_MANY_REQUESTS, "too many streams: of this container, or of the node");
+    };
+    let reader = match Reader::open(&context.config.logs, &run.record.log, wanted.tail) {
+        Ok(reader) => reader,
+        Err(error) => {
+            let reason = format!("failed to try resolving symlinks in path \"{}\": {error}", run.record.log.display());
+            return text(StatusCode::INTERNAL_SERVER_ERROR, reason);
+        }
+    };
+    let follow = wanted.follow.then_some(run.container);
+    let copy = Copy { reader, shown: Shown::new(wanted), follow, wait: LOOK, _leave: leave };
+    let stream = futures::stream::unfold(Some(copy), async |copy| {
+        let mut copy = copy?;
+        match copy.more().await {
+            Ok(Some(bytes)) => Some((Ok(Frame::data(bytes)), Some(copy))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
         }
     });
-    let stream = futures::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
     let mut response = Response::new(StreamBody::new(stream).boxed_unsync());
     let plain = http::HeaderValue::from_static("text/plain");
     response.headers_mut().insert(http::header::CONTENT_TYPE, plain);
     response
 }
 
-/// Reads the file to its end, and on as long as the container runs when it is followed.
-fn copy(
-    path: &Path,
-    container: &Container,
-    wanted: &Wanted,
-    sender: &mpsc::Sender<Result<Frame<Bytes>, io::Error>>,
-) -> io::Result<()> {
-    let mut file = io::BufReader::new(fs::File::open(path)?);
-    let mut left = wanted.limit.unwrap_or(usize::MAX);
-    let mut send = |text: String| {
-        let text = text.into_bytes();
-        let part = text[..text.len().min(left)].to_vec();
-        left -= part.len();
-        sender.blocking_send(Ok(Frame::data(part.into()))).is_ok() && left > 0
-    };
-    if let Some(lines) = wanted.tail
-        && !send(tail(&mut file, lines, wanted)?)
-    {
-        return Ok(());
-    }
-    let mut chunk = String::new();
-    loop {
-        // Asked before the look, so that nothing written before the end is missed.
-        let ended = !wanted.follow || container.exit().ok().flatten().is_some();
-        let mut record = Vec::new();
-        while file.by_ref().read_until(b'\n', &mut record)? > 0 {
-            if record.last() != Some(&b'\n') {
-                // Half a record: it is read again when it is whole.
-                file.seek_relative(-i64::try_from(record.len()).unwrap_or(0))?;
-                break;
-            }
-            chunk.extend(shown(&String::from_utf8_lossy(&record), wanted));
-            record.clear();
-            if chunk.len() > CHUNK && !send(std::mem::take(&mut chunk)) {
-                return Ok(());
-            }
-        }
-        if (!chunk.is_empty() && !send(std::mem::take(&mut chunk))) || ended || sender.is_closed() {
-            return Ok(());
-        }
-        std::thread::sleep(LOOK);
-        let replaced =
-            fs::metadata(path).is_ok_and(|meta| file.stream_position().is_ok_and(|position| meta.len() < position));
-        if replaced {
-            file = io::BufReader::new(fs::File::open(path)?);
-        }
-    }
+/// A log on its way to a client. It reads on only when the client has taken what was read before.
+struct Copy {
+    reader: Reader,
+    shown: Shown,
+    /// The container, if its log is followed.
+    follow: Option<Container>,
+    wait: Duration,
+    _leave: Leave,
 }
 
-/// The last records, and the position after them.
-fn tail(file: &mut io::BufReader<fs::File>, lines: usize, wanted: &Wanted) -> io::Result<String> {
-    let mut kept = VecDeque::new();
-    let mut record = Vec::new();
-    while file.read_until(b'\n', &mut record)? > 0 {
-        if let Some(text) = shown(&String::from_utf8_lossy(&record), wanted) {
-            kept.push_back(text);
+impl Copy {
+    /// Some more of the log; none at its end. That comes, when the log is followed, with the container's.
+    async fn more(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            if self.shown.left == 0 {
+                return Ok(None);
+            }
+            // Asked before the look, so that nothing written before the end is missed.
+            let ended = match &self.follow {
+                Some(container) => container.exit().map_err(io::Error::other)?.is_some(),
+                None => true,
+            };
+            let records = self.reader.records()?;
+            if !records.is_empty() {
+                self.wait = LOOK;
+                let text = self.shown.show(&records);
+                if !text.is_empty() {
+                    return Ok(Some(text.into()));
+                }
+                tokio::task::yield_now().await;
+            } else if self.follow.is_some() && self.reader.rotated()? {
+                // There is more, in the next file.
+            } else if ended {
+                return Ok(None);
+            } else {
+                tokio::time::sleep(self.wait).await;
+                self.wait = (self.wait * 2).min(LOOK_MOST);
+            }
         }
-        if kept.len() > lines {
-            kept.pop_front();
-        }
-        record.clear();
     }
-    Ok(kept.into_iter().collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn shown(record: &str, wanted: &Wanted) -> String {
+        String::from_utf8(Shown::new(wanted.clone()).show(record.as_bytes())).unwrap()
+    }
+
     #[test]
     fn records_are_shown_as_asked() {
         let record = "2026-01-02T03:04:05.000000006Z stdout F hello there\n";
-        assert_eq!(shown(record, &Wanted::default()).as_deref(), Some("hello there\n"));
+        assert_eq!(shown(record, &Wanted::default()), "hello there\n");
         let stamped = Wanted { timestamps: true, ..Wanted::default() };
-        assert_eq!(shown(record, &stamped).as_deref(), Some("2026-01-02T03:04:05.000000006Z hello there\n"));
+        assert_eq!(shown(record, &stamped), "2026-01-02T03:04:05.000000006Z hello there\n");
         let part = record.replace(" F ", " P ");
-        assert_eq!(shown(&part, &Wanted::default()).as_deref(), Some("hello there"));
+        assert_eq!(shown(&part, &Wanted::default()), "hello there");
+        let whole = format!("{part}{record}{record}");
+        let time = "2026-01-02T03:04:05.000000006Z";
+        assert_eq!(shown(&whole, &stamped), format!("{time} hello therehello there\n{time} hello there\n"));
         let later = Wanted { since: "2026-01-02T03:04:06Z".parse().ok(), ..Wanted::default() };
-        assert_eq!(shown(record, &later), None);
-        assert_eq!(shown("garbage\n", &Wanted::default()), None);
+        assert_eq!(shown(record, &later), "");
+        assert_eq!(shown("garbage\n", &Wanted::default()), "");
+        let short = Wanted { limit: Some(5), ..Wanted::default() };
+        assert_eq!(shown(record, &short), "hello");
         assert!(Wanted::read(&Query::read(Some("tailLines=x"))).is_err());
+    }
+
+    #[test]
+    fn bytes_are_shown_as_they_were_written() {
+        let record = b"2026-01-02T03:04:05Z stdout F \xff\xfe\n";
+        assert_eq!(Shown::new(Wanted::default()).show(record), b"\xff\xfe\n");
+    }
+
+    /// Seven hundred follow; another log is read at once, and all see the end.
+    #[test]
+    fn followers_cost_no_thread_and_leave_others_unharmed() {
+        let logs = tempfile::tempdir().unwrap();
+        let path = logs.path().join("0.log");
+        std::fs::write(&path, "2026-01-02T03:04:05Z stdout F line\n").unwrap();
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).max_blocking_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let streams = crate::server::Streams::default();
+            let copy = |follow: bool| Copy {
+                reader: Reader::open(logs.path(), &path, None).unwrap(),
+                shown: Shown::new(Wanted { follow, ..Wanted::default() }),
+                follow: follow.then(|| Container::at(logs.path())),
+                wait: LOOK,
+                _leave: streams.enter("c", Kind::Log).unwrap(),
+            };
+            let read = async |mut copy: Copy| {
+                let mut said = Vec::new();
+                while let Some(bytes) = copy.more().await.unwrap() {
+                    said.extend(bytes);
+                }
+                said
+            };
+            let mut followers = tokio::task::JoinSet::new();
+            for _ in 0..700 {
+                followers.spawn(read(copy(true)));
+            }
+            tokio::task::yield_now().await;
+            let begin = std::time::Instant::now();
+            assert_eq!(read(copy(false)).await, b"line\n");
+            assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+            assert!(followers.try_join_next().is_none(), "they wait for the container");
+            let exit = r#"{"code":0,"signal":null,"oom_killed":false,"started_at":"2026-01-02T03:04:05Z","finished_at":"2026-01-02T03:04:05Z"}"#;
+            std::fs::write(logs.path().join("exit.json"), exit).unwrap();
+            assert!(followers.join_all().await.iter().all(|said| said == b"line\n"));
+        });
     }
 }

@@ -1,23 +1,21 @@
 //! The kubelet's own server on port 10250: logs and exec for the API server, health and pods for people.
 
 mod attend;
+mod bounds;
 mod exec;
+mod follow;
 mod logs;
 mod who;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use eksile_linux::socket::accept;
-use http::{Method, Request, Response, StatusCode};
+use eksile_gate::{Gate, Limits};
+use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -28,10 +26,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::context::Context;
 use crate::web::WebError;
+pub(crate) use bounds::Streams;
 use who::User;
-
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
@@ -75,7 +71,7 @@ pub(crate) fn acceptor(identity_pem: &[u8], client_ca: &[u8]) -> Result<TlsAccep
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves on the node's addresses until the listener fails. `acceptor` gives the current certificate.
+/// Serves on the node's addresses, for ever. `acceptor` gives the current certificate.
 ///
 /// # Errors
 /// When it cannot listen.
@@ -85,40 +81,37 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let address = SocketAddr::from(([0, 0, 0, 0], context.config.port));
     let listener = TcpListener::bind(address).await?;
+    let gate = Gate::new("kubelet", Limits::default());
     loop {
-        let (stream, caller) = accept(&listener).await;
+        let (stream, caller, pass) = gate.accept(&listener).await;
         let acceptor = acceptor.borrow().clone();
         let context = context.clone();
         tokio::spawn(async move {
-            let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            let stream = match pass.handshake(acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return tracing::debug!(%error, %caller, "no TLS"),
-                Err(_) => return tracing::debug!(%caller, "no TLS in time"),
+                Err(left) => return tracing::debug!(?left, %caller, "no TLS in time"),
             };
             let user = stream.get_ref().1.peer_certificates().and_then(|chain| User::of(chain.first()?));
-            let service = service_fn(move |request| {
+            let answer = move |request| {
                 let (context, user) = (context.clone(), user.clone());
-                async move { Ok::<_, Infallible>(answer(&context, user.as_ref(), request).await) }
-            });
-            let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-            if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
-                tracing::debug!(%error, "a connection to the kubelet ended");
-            }
+                async move { answer(&context, user.as_ref(), request).await }
+            };
+            eksile_gate::http(pass, stream, answer).await;
         });
     }
 }
 
 async fn answer(context: &Arc<Context>, user: Option<&User>, request: Request<Incoming>) -> Answer {
-    if request.uri().path() == "/healthz" && request.method() == Method::GET {
-        return text(StatusCode::OK, "ok");
-    }
     let Some(user) = user else { return text(StatusCode::UNAUTHORIZED, "Unauthorized") };
-    if let Err(refused) = who::allowed(context, user, &request).await {
-        return text(StatusCode::FORBIDDEN, refused);
-    }
+    // Taken once: what is authorized is what is answered.
     let path = request.uri().path().to_owned();
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    if let Err(refused) = who::allowed(context, user, request.method(), &parts).await {
+        return text(StatusCode::FORBIDDEN, refused);
+    }
     match parts.as_slice() {
+        ["healthz"] => text(StatusCode::OK, "ok"),
         ["pods"] => json_answer(&pods(context)),
         ["stats", "summary"] => json_answer(&attend::summary(context)),
         ["containerLogs", namespace, pod, container] => {

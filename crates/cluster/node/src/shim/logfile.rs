@@ -2,10 +2,16 @@
 //!
 //! Source: Kubernetes design proposal "CRI: Log management for container stdout/stderr streams".
 
-use std::fs::{File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::io::Errno;
+
+use crate::beneath;
 
 /// Longest line written as one record; longer lines become parts (as containerd's `max_container_log_line_size`).
 pub const LINE_MAX: usize = 16 * 1024;
@@ -82,7 +88,8 @@ impl Lines {
 /// The file behind the records, rotated by size.
 #[derive(Debug)]
 pub struct LogFile {
-    path: PathBuf,
+    directory: OwnedFd,
+    name: OsString,
     file: File,
     written: u64,
     max_bytes: u64,
@@ -90,17 +97,21 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Opens for appending, making its directory if missing. `max_bytes` 0 means no rotation.
+    /// Opens for appending, making the directories between `root` and it if missing. `max_bytes` 0 means no rotation.
+    ///
+    /// Pods may have the place where logs are: a link there is not followed, and what is no file is not written to.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn open(path: &Path, max_bytes: u64, keep: u32) -> io::Result<Self> {
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let file = append(path)?;
+    pub fn open(root: &Path, path: &Path, max_bytes: u64, keep: u32) -> io::Result<Self> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        std::fs::create_dir_all(root)?;
+        let directory = beneath::plain_directory(root, parent)?;
+        let file = append(&directory, name)?;
         let written = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, written, max_bytes, keep })
+        Ok(Self { directory, name: name.to_owned(), file, written, max_bytes, keep })
     }
 
     /// Appends whole records, rotating first when the file is full.
@@ -119,33 +130,40 @@ impl LogFile {
     /// `0.log` becomes `0.log.1`, that one `0.log.2`, and so on; the oldest goes.
     fn rotate(&mut self) -> io::Result<()> {
         let numbered = |number: u32| {
-            let mut name = self.path.clone().into_os_string();
+            let mut name = self.name.clone();
             name.push(format!(".{number}"));
-            PathBuf::from(name)
+            name
         };
         for number in (1..self.keep).rev() {
-            rename_if_there(&numbered(number), &numbered(number + 1))?;
+            self.rename_if_there(&numbered(number), &numbered(number + 1))?;
         }
         if self.keep > 0 {
-            rename_if_there(&self.path, &numbered(1))?;
+            self.rename_if_there(&self.name, &numbered(1))?;
         } else {
-            std::fs::remove_file(&self.path)?;
+            unlinkat(&self.directory, &self.name, AtFlags::empty())?;
         }
-        self.file = append(&self.path)?;
+        self.file = append(&self.directory, &self.name)?;
         self.written = 0;
         Ok(())
     }
-}
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
-}
-
-fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+    fn rename_if_there(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        match renameat(&self.directory, from, &self.directory, to) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
+}
+
+fn append(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::WRONLY
+        | OFlags::CREATE
+        | OFlags::APPEND
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::CLOEXEC;
+    beneath::regular(openat(directory, name, flags, Mode::from_raw_mode(0o640))?)
 }
 
 #[cfg(test)]
@@ -209,7 +227,7 @@ mod tests {
     fn a_full_file_is_rotated_and_old_ones_go() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pods/0.log");
-        let mut log = LogFile::open(&path, 10, 2).unwrap();
+        let mut log = LogFile::open(directory.path(), &path, 10, 2).unwrap();
         for record in ["first-record\n", "second-record\n", "third-record\n", "fourth\n"] {
             log.append(record.as_bytes()).unwrap();
         }
@@ -218,5 +236,28 @@ mod tests {
         assert_eq!(read("0.log.1"), "third-record\n");
         assert_eq!(read("0.log.2"), "second-record\n");
         assert!(!path.with_file_name("0.log.3").exists());
+    }
+
+    #[test]
+    fn a_log_is_not_written_through_a_link_nor_into_a_pipe() {
+        let directory = tempfile::tempdir().unwrap();
+        let (logs, outside) = (directory.path().join("logs"), directory.path().join("outside"));
+        std::fs::create_dir_all(logs.join("real")).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, logs.join("way")).unwrap();
+        std::os::unix::fs::symlink(outside.join("file"), logs.join("real/link")).unwrap();
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, logs.join("real/fifo"), fifo, 0o666.into(), 0).unwrap();
+        for name in ["way/0.log", "real/link", "real/fifo", "../outside/0.log"] {
+            assert!(LogFile::open(&logs, &logs.join(name), 10, 2).is_err(), "{name}");
+        }
+        let mut log = LogFile::open(&logs, &logs.join("real/0.log"), 10, 1).unwrap();
+        log.append(b"first-record\n").unwrap();
+        // Exchanged while it is written: the descriptor stays where it was.
+        std::fs::rename(logs.join("real"), logs.join("moved")).unwrap();
+        std::os::unix::fs::symlink(&outside, logs.join("real")).unwrap();
+        log.append(b"second\n").unwrap();
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        assert_eq!(std::fs::read_to_string(logs.join("moved/0.log")).unwrap(), "second\n");
     }
 }

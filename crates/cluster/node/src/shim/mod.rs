@@ -5,6 +5,8 @@
 //! then allocates in the child, which deadlocks in a threaded process. The node agent may die and come back; the shim
 //! goes on and answers on `control.sock` in the container's directory.
 
+mod family;
+pub mod limits;
 pub mod logfile;
 mod output;
 pub mod protocol;
@@ -60,11 +62,16 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
     };
     // Only our own words: the library also speaks in the container's process, whose standard error is the container's.
     let filter = tracing_subscriber::EnvFilter::new("eksile_node=warn");
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_env_filter(filter).init();
+    tracing_subscriber::fmt()
+        .with_writer(|| eksile_base::stderr::Stderr)
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .with_env_filter(filter)
+        .init();
     match run(Path::new(directory)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eksile_base::stderr::say(&error.to_string());
             ExitCode::FAILURE
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use super::seccomp::Profile;
 
 /// The container's directory holds these files; all paths below are relative to it.
@@ -33,12 +34,17 @@ pub struct ShimConfig {
     pub id: String,
     /// Where its output goes, in the CRI log format.
     pub log_path: PathBuf,
+    /// Above it: between the two there is no link.
+    pub log_root: PathBuf,
     /// Bytes after which the log is rotated; 0 never.
     pub log_max_bytes: u64,
     /// Rotated logs kept.
     pub log_keep: u32,
     /// Absolute cgroup path, as in the OCI configuration.
     pub cgroup: PathBuf,
+    /// What that group limits.
+    #[serde(default)]
+    pub limits: Limits,
     /// Which system calls it may make; none: all.
     #[serde(default)]
     pub seccomp: Option<Profile>,
@@ -92,7 +98,8 @@ pub enum Request {
         signal: i32,
     },
     /// Runs another process in the container. Without a terminal three descriptors travel with the request
-    /// (standard input, output, error); with one, its master travels with [`Reply::Running`].
+    /// (standard input, output, error); with one, its master travels with [`Reply::Running`]. The process runs as long as
+    /// the connection is open: when that is closed before, it is killed with all that came of it.
     Exec {
         /// An OCI `process` object.
         process: serde_json::Value,

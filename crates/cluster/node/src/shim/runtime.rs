@@ -15,6 +15,7 @@ use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
 use nix::sys::signal::SigSet;
 
 use super::ShimError;
+use super::limits;
 use super::protocol::{ShimConfig, files};
 use super::seccomp::{self, Profile};
 
@@ -83,6 +84,11 @@ pub(super) fn start(config: &ShimConfig) -> Result<Running, ShimError> {
         (build(builder, &bundle)?, Output::Pipes(out.into(), err.into()))
     };
     let mut container = container;
+    // Its first process is in the group and waits for the word.
+    if let Err(error) = limits::apply(&config.cgroup, &config.limits) {
+        let _ = container.delete(true);
+        return Err(ShimError::Io { what: "limit the container", source: error });
+    }
     container.start().map_err(|error| refused(&error))?;
     let pid = container.pid().ok_or_else(|| ShimError::Runtime("the container has no process".to_owned()))?;
     Ok(Running { pid: pid.as_raw(), output, container })

@@ -17,6 +17,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::ShimError;
+use super::family;
 use super::logfile::{LogFile, Stream};
 use super::output::Source;
 use super::protocol::{Exit, Reply, Request, ShimConfig, Started, files};
@@ -58,7 +59,7 @@ impl Server {
             .map_err(ShimError::io("make a signal descriptor"))?;
         let listener = UnixListener::bind(files::SOCKET).map_err(ShimError::io("listen"))?;
         fs::set_permissions(files::SOCKET, fs::Permissions::from_mode(0o600)).map_err(ShimError::io("listen"))?;
-        let log = LogFile::open(&config.log_path, config.log_max_bytes, config.log_keep)
+        let log = LogFile::open(&config.log_root, &config.log_path, config.log_max_bytes, config.log_keep)
             .map_err(ShimError::io("open the log"))?;
         let (sources, terminal) = sources(&mut container.output)?;
         let started =
@@ -104,19 +105,32 @@ impl Server {
         self.finish()
     }
 
-    /// Waits for something to happen: a request, a signal (or just output).
-    fn wait(&self) -> Result<(bool, bool), ShimError> {
+    /// Waits for something to happen: a request, a signal, a client that goes (or just output).
+    fn wait(&mut self) -> Result<(bool, bool), ShimError> {
         let mut fds = vec![
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
         ];
+        let clients: Vec<i32> = self.execs.keys().copied().collect();
+        fds.extend(self.execs.values().map(|stream| PollFd::new(stream.as_fd(), PollFlags::POLLIN)));
         let open = self.sources.iter().filter_map(Source::descriptor);
         fds.extend(open.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) => Ok((fds[0].any().unwrap_or(true), fds[1].any().unwrap_or(true))),
-            Err(nix::errno::Errno::EINTR) => Ok((false, false)),
-            Err(error) => Err(ShimError::io("wait")(error)),
+            Ok(_) => {}
+            Err(nix::errno::Errno::EINTR) => return Ok((false, false)),
+            Err(error) => return Err(ShimError::io("wait")(error)),
         }
+        let happened = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
+        let (requested, signalled) = (happened(&fds[0]), happened(&fds[1]));
+        // A client has nothing more to say: what comes is its end.
+        let gone: Vec<i32> =
+            clients.into_iter().zip(&fds[2..]).filter(|(_, fd)| happened(fd)).map(|(pid, _)| pid).collect();
+        for pid in gone {
+            // Not reaped yet, so the number is still this process's. Nobody asks how it ended.
+            self.execs.remove(&pid);
+            family::end(pid);
+        }
+        Ok((requested, signalled))
     }
 
     fn pump(&mut self) {

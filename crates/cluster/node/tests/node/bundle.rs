@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use eksile_node::cgroup;
 use eksile_node::runtime::Container;
+use eksile_node::shim::limits::Limits;
 use eksile_node::shim::protocol::{ShimConfig, files};
 use eksile_node::shim::seccomp::Profile;
 use serde_json::{Value, json};
@@ -40,15 +41,20 @@ impl Bundle {
     }
 
     pub(crate) fn with(arguments: &[&str], change: impl FnOnce(&mut Value)) -> Self {
-        Self::made(arguments, change, None)
+        Self::made(arguments, change, None, Limits::default())
     }
 
     /// With `RuntimeDefault`'s filter of system calls, as the kubelet asks for it.
     pub(crate) fn confined(arguments: &[&str], profile: &Profile) -> Self {
-        Self::made(arguments, |spec| lend(&mut spec["process"], profile), Some(profile.clone()))
+        Self::made(arguments, |spec| lend(&mut spec["process"], profile), Some(profile.clone()), Limits::default())
     }
 
-    fn made(arguments: &[&str], change: impl FnOnce(&mut Value), seccomp: Option<Profile>) -> Self {
+    /// With limits of its control group.
+    pub(crate) fn limited(arguments: &[&str], limits: Limits) -> Self {
+        Self::made(arguments, |_| {}, None, limits)
+    }
+
+    fn made(arguments: &[&str], change: impl FnOnce(&mut Value), seccomp: Option<Profile>, limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("rootfs");
         for name in ["bin", "proc", "dev", "tmp", "sys"] {
@@ -70,9 +76,11 @@ impl Bundle {
         let config = ShimConfig {
             id: bundle.id.clone(),
             log_path: bundle.log_path(),
+            log_root: bundle.directory.path().to_owned(),
             log_max_bytes: 0,
             log_keep: 1,
             cgroup: bundle.cgroup.clone(),
+            limits,
             seccomp,
         };
         std::fs::write(bundle.directory.path().join(files::SHIM), serde_json::to_vec(&config).unwrap()).unwrap();

@@ -5,11 +5,13 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use eksile_node::runtime::{Container, ExecIo, RuntimeError};
+use eksile_node::shim::limits::Limits;
 use eksile_node::shim::seccomp::Profile;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::bundle::{Bundle, lend, possible, process, program};
+use eksile_node::cgroup;
 
 /// Repeats a question until the answer is yes.
 async fn until(what: &str, mut yes: impl FnMut() -> bool) {
@@ -102,6 +104,33 @@ async fn exec_with_a_terminal_has_a_size() {
     assert!(String::from_utf8_lossy(&seen).contains("45 123"), "{seen:?}");
 }
 
+/// A probe's time-out, an interrupted `kubectl exec`, a kubelet that is gone: all of them close the connection.
+#[tokio::test]
+async fn a_program_that_nobody_waits_for_is_killed_with_its_children() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    let mut family = Vec::new();
+    for script in ["yes >/dev/null & sleep 50 & echo $$; sleep 40", "trap '' TERM HUP; sleep 50 & echo $$; sleep 50"] {
+        let (io, _to, out, _err) = pipes();
+        let exec = container.exec(process(&["sh", "-c", script]), io).await.unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+        family.push((exec, line));
+    }
+    let count = || {
+        let file = eksile_node::cgroup::directory("memory", bundle.cgroup()).join("cgroup.procs");
+        std::fs::read_to_string(file).unwrap().lines().count()
+    };
+    assert!(count() >= 6, "{}", count());
+    drop(family);
+    until("only the container's own program is left", || count() == 1).await;
+    assert_eq!(container.exit().unwrap(), None, "the container goes on");
+}
+
 #[tokio::test]
 async fn signals_reach_the_process_and_broken_pipes_end_writers() {
     if !possible() {
@@ -131,11 +160,13 @@ async fn memory_beyond_the_limit_is_told() {
         return;
     }
     let script = "x=a; while :; do x=$x$x; done";
-    let bundle = Bundle::with(&["sh", "-c", script], |spec| {
-        spec["linux"]["resources"] = serde_json::json!({"memory": {"limit": 16 << 20}});
-    });
+    let limits = Limits { shares: 512, cpu: Some(250), memory: Some(16 << 20) };
+    let bundle = Bundle::limited(&["sh", "-c", script], limits);
     let container = bundle.container();
     container.start(&program()).await.unwrap();
+    let (file, quota) = if cgroup::unified() { ("cpu.max", "25000 100000") } else { ("cpu.cfs_quota_us", "25000") };
+    let set = std::fs::read_to_string(cgroup::directory("cpu", bundle.cgroup()).join(file));
+    assert!(set.is_err() || set.unwrap().trim() == quota, "it may have ended meanwhile, but was limited");
     let exit = container.wait().await.unwrap();
     assert_eq!((exit.code, exit.oom_killed), (137, true));
 }

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use eksile_pki::KeyPair;
@@ -66,4 +67,47 @@ fn exchange(
     let code = text.split(' ').nth(1).and_then(|c| c.parse().ok()).unwrap_or(0);
     let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
     (code, body)
+}
+
+type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
+fn connect(plane: &Plane) -> Tls {
+    let config = eksile_pki::client_config(&plane.ca(), None).unwrap();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let stream = TcpStream::connect(plane.ready.listeners[0]).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    rustls::StreamOwned::new(connection, stream)
+}
+
+/// A body at a byte at a time, until it is told to end or the server has had enough.
+pub(crate) fn drip(plane: &Plane, path: &str, done: &AtomicBool) -> (u16, String) {
+    let mut stream = connect(plane);
+    let head =
+        "Host: x\r\nAuthorization: Bearer admin-token\r\nContent-Type: application/json\r\nContent-Length: 1000000";
+    let begun = stream.write_all(format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{{").as_bytes());
+    let mut byte = [0];
+    while begun.is_ok() && !done.load(Ordering::Relaxed) {
+        let wait = stream.read(&mut byte).map_err(|error| error.kind());
+        if stream.write_all(b" ").is_err() || !matches!(wait, Err(std::io::ErrorKind::WouldBlock)) {
+            break;
+        }
+    }
+    (0, String::new())
+}
+
+/// A watch, read until it is told to end.
+pub(crate) fn follow(plane: &Plane, path: &str, done: &AtomicBool) -> (u16, String) {
+    let mut stream = connect(plane);
+    let head = format!("GET {path}?watch=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n\r\n");
+    let begun = stream.write_all(head.as_bytes());
+    let mut bytes = [0; 4096];
+    while begun.is_ok() && !done.load(Ordering::Relaxed) {
+        match stream.read(&mut bytes).map_err(|error| error.kind()) {
+            Ok(0) => break,
+            Ok(_) | Err(std::io::ErrorKind::WouldBlock) => {}
+            Err(_) => break,
+        }
+    }
+    (0, String::new())
 }

@@ -67,6 +67,11 @@ impl From<RecordError> for Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Unwritten(cause) = &error {
+            let message =
+                format!("The request cannot be served now, nothing was changed. This installation's disk: {cause}");
+            return Self::server("ServiceUnavailable", 503, message);
+        }
         Self::internal(&error)
     }
 }

@@ -14,7 +14,7 @@ pub use call::{Call, Place, Vantage};
 pub use caller::{Caller, Origin, Principal, SessionFacts};
 pub use fault::Fault;
 pub use mint::{CountedMint, Mint, SystemMint};
-pub use operation::{Command, Guard, Lookup, Operation};
+pub use operation::{Command, Guard, Lookup, Operation, Rehearsal};
 pub(crate) use operation::{Erased, Kind};
 pub use reads::{Read, Reads};
 pub use service::{Protocol, Service};

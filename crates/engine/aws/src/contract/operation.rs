@@ -88,6 +88,15 @@ pub struct Operation {
     pub(crate) unread: Unread,
 }
 
+/// What a request would ask, and what of it would not be read.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// What it would ask of the policies.
+    pub asks: Result<Vec<Ask>, Fault>,
+    /// Paths of members that the operation does not read.
+    pub unread: Vec<String>,
+}
+
 /// Whether an operation writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -118,6 +127,28 @@ impl Operation {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What a request with these members would ask of the policies, and the paths of members that the operation does not
+    /// read. For tests that go over all operations.
+    ///
+    /// # Errors
+    /// The members are no input of the operation.
+    pub fn rehearse(
+        &self,
+        members: &Tree,
+        case: Case,
+        call: &Call<'_>,
+        state: Reads<'_>,
+    ) -> Result<Rehearsal, DecodeError> {
+        let input = (self.decode)(members, case)?;
+        let common = input.conditions(call);
+        let with = |ask: Ask| match ask.action {
+            None => common.iter().fold(ask, |ask, (key, values)| ask.keys_of(key, values.clone())),
+            Some(_) => ask,
+        };
+        let asks = input.asks(call, state).map(|asks| asks.into_iter().map(with).collect());
+        Ok(Rehearsal { asks, unread: (self.unread)(members, case) })
     }
 }
 

@@ -20,6 +20,16 @@ pub struct Service {
     pub operations: &'static [Operation],
 }
 
+impl Service {
+    /// Paths of all members that an operation's input has in AWS, lists and maps on the way left out.
+    #[must_use]
+    pub fn members(&self, operation: &str) -> Vec<&'static str> {
+        let model = crate::model::Model::named(self.name);
+        let facts = model.as_ref().and_then(|model| model.operation(operation));
+        facts.map(|facts| facts.members().collect()).unwrap_or_default()
+    }
+}
+
 /// The protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {

@@ -16,6 +16,8 @@ pub(crate) struct Condition {
     set: Option<Set>,
     /// In lower case.
     key: String,
+    /// As the policy writes it.
+    written: String,
     values: Vec<Wanted>,
 }
 
@@ -63,12 +65,13 @@ impl Condition {
         }
         keys::check(key, around.matters)?;
         let values = values.iter().map(|value| operator.wanted(value, around.variables)).collect::<Result<_, _>>()?;
-        Ok(Self { operator, negated, if_exists, set, key: key.to_ascii_lowercase(), values })
+        let (written, key) = (key.to_owned(), key.to_ascii_lowercase());
+        Ok(Self { operator, negated, if_exists, set, key, written, values })
     }
 
-    /// The key, in lower case.
-    pub(crate) fn key(&self) -> &str {
-        &self.key
+    /// The key as the policy writes it.
+    pub(crate) fn written_key(&self) -> &str {
+        &self.written
     }
 
     /// Whether the request meets it.

@@ -55,7 +55,6 @@ pub struct Principals {
 pub(crate) enum Use {
     Identity,
     Trust,
-    Resource,
 }
 
 impl Document {
@@ -73,14 +72,6 @@ impl Document {
     /// Not JSON, or not such a policy.
     pub fn trust(text: &str) -> Result<Self, MalformedPolicy> {
         parse(text, Use::Trust)
-    }
-
-    /// Parses a policy of a resource: principals and resources.
-    ///
-    /// # Errors
-    /// Not JSON, or not such a policy.
-    pub fn resource(text: &str) -> Result<Self, MalformedPolicy> {
-        parse(text, Use::Resource)
     }
 
     /// A policy that neither allows nor denies anything.
@@ -129,9 +120,9 @@ impl Document {
         self
     }
 
-    /// Every condition key that it reads, in lower case.
+    /// Every condition key that it reads, as it is written.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.statements.iter().flat_map(|statement| statement.conditions.iter().map(Condition::key))
+        self.statements.iter().flat_map(|statement| statement.conditions.iter().map(Condition::written_key))
     }
 }
 
@@ -200,8 +191,8 @@ fn statement(value: Value, usage: Use, variables: bool) -> Result<Statement, Mal
 fn check_parts(usage: Use, principals: Option<&Named<Principals>>, resources: bool) -> Result<(), MalformedPolicy> {
     match usage {
         Use::Identity if principals.is_some() => malformed("Policy document should not specify a principal."),
-        Use::Identity | Use::Resource if !resources => malformed("Policy statement must contain resources."),
-        Use::Trust | Use::Resource if principals.is_none() => malformed("Missing required field Principal"),
+        Use::Identity if !resources => malformed("Policy statement must contain resources."),
+        Use::Trust if principals.is_none() => malformed("Missing required field Principal"),
         Use::Trust if principals.is_some_and(|named| named.not) => malformed("Has prohibited field NotPrincipal"),
         Use::Trust if resources => malformed("Has prohibited field Resource"),
         _ => Ok(()),

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::Context;
 use super::document::{Document, Statement};
 use super::trust::Trust;
+use super::{Context, template};
 use crate::directory::Policies;
 
 /// What is asked: an action on a resource, in its circumstances.
@@ -17,6 +17,22 @@ pub struct Question<'a> {
     pub resource: &'a str,
     /// Condition keys.
     pub context: &'a Context,
+}
+
+/// A question as statements read it: what each of them would do again is done once.
+pub(crate) struct Prepared<'a> {
+    /// In lower case.
+    action: String,
+    /// `None` of what is no ARN.
+    resource: Option<[&'a str; 6]>,
+    context: &'a Context,
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn prepared(&self) -> Prepared<'a> {
+        let (action, resource) = (self.action.to_ascii_lowercase(), template::arn_parts(self.resource));
+        Prepared { action, resource, context: self.context }
+    }
 }
 
 /// May it be done?
@@ -59,8 +75,7 @@ pub enum Kind {
 /// the session's policies, and one to the account gives nothing that the identity's policies do not.
 #[must_use]
 pub fn decide(policies: &Policies, question: &Question<'_>, granted: Trust) -> Decision {
-    let action = question.action.to_ascii_lowercase();
-    let question = &Question { action: &action, ..*question };
+    let question = &question.prepared();
     let verdict = |documents: &[Arc<Document>]| Verdict::of(documents.iter().map(AsRef::as_ref), question);
     let identity = verdict(&policies.identity);
     let boundary = verdict(policies.boundary.as_slice());
@@ -94,7 +109,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of<'d>(documents: impl IntoIterator<Item = &'d Document>, question: &Question<'_>) -> Self {
+    fn of<'d>(documents: impl IntoIterator<Item = &'d Document>, question: &Prepared<'_>) -> Self {
         let mut verdict = Self::default();
         for statement in documents.into_iter().flat_map(|document| &document.statements) {
             let undecided = if statement.allow { !verdict.allows } else { !verdict.denies };
@@ -109,31 +124,31 @@ impl Verdict {
 impl Document {
     /// Positions of the statements that apply, of those that allow or of those that deny.
     pub fn applying<'a>(&'a self, question: &'a Question<'_>, allow: bool) -> impl Iterator<Item = usize> + 'a {
-        let action = question.action.to_ascii_lowercase();
-        let applies = move |(_, statement): &(usize, &Statement)| {
-            statement.allow == allow && statement.applies(&Question { action: &action, ..*question })
-        };
+        let question = question.prepared();
+        let applies =
+            move |(_, statement): &(usize, &Statement)| statement.allow == allow && statement.applies(&question);
         self.statements.iter().enumerate().filter(applies).map(|(at, _)| at)
     }
 }
 
 impl Statement {
-    /// Whether it is about this. The question's action is in lower case.
-    pub(crate) fn applies(&self, question: &Question<'_>) -> bool {
+    /// Whether it is about this.
+    pub(crate) fn applies(&self, question: &Prepared<'_>) -> bool {
         self.names_action(question)
             && self.names_resource(question)
             && self.conditions.iter().all(|condition| condition.met(question.context))
     }
 
-    fn names_action(&self, question: &Question<'_>) -> bool {
-        let named = self.actions.what.iter().any(|pattern| pattern.matches(question.action, question.context));
+    fn names_action(&self, question: &Prepared<'_>) -> bool {
+        let named = self.actions.what.iter().any(|pattern| pattern.matches(&question.action, question.context));
         named != self.actions.not
     }
 
     /// A trust policy names no resource: it is about its role.
-    fn names_resource(&self, question: &Question<'_>) -> bool {
+    fn names_resource(&self, question: &Prepared<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
-        let named = resources.what.iter().any(|pattern| pattern.matches(question.resource, question.context));
+        let parts = question.resource.as_ref();
+        let named = resources.what.iter().any(|pattern| pattern.matches(parts, question.context));
         named != resources.not
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::document::MalformedPolicy;
-use super::template::{ArnPattern, Holds, Template};
+use super::template::{ArnPattern, Holds, Template, arn_parts};
 
 /// An operator, its negation apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Wanted {
             Self::Time(compare, wanted) => time(given).is_some_and(|given| compare.holds(Some(given.cmp(wanted)))),
             Self::Bool(wanted) => truth(given) == Some(*wanted),
             Self::Block(block) => given.parse().is_ok_and(|address| block.holds(address)),
-            Self::Arn(pattern) => pattern.matches(given, context),
+            Self::Arn(pattern) => pattern.matches(arn_parts(given).as_ref(), context),
         }
     }
 }

@@ -173,17 +173,27 @@ impl ArnPattern {
         Ok(parts.filter(is_arn).map(|parts| Self::Parts(Box::new(parts))))
     }
 
-    /// Whether an ARN (or `*`, for what acts on nothing in particular) is as this says.
-    pub(crate) fn matches(&self, arn: &str, context: &Context) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Parts(parts) => {
-                let mut given = arn.splitn(6, ':');
-                let each = parts.iter().all(|part| given.next().is_some_and(|text| part.matches(text, context)));
-                each && given.next().is_none()
+    /// Whether an ARN, in its parts (`None` for what acts on nothing in particular), is as this says.
+    pub(crate) fn matches(&self, arn: Option<&[&str; 6]>, context: &Context) -> bool {
+        match (self, arn) {
+            (Self::Any, _) => true,
+            (Self::Parts(_), None) => false,
+            // The service tells most of them apart.
+            (Self::Parts(parts), Some(arn)) => {
+                [2, 5, 0, 1, 3, 4].into_iter().all(|at| parts[at].matches(arn[at], context))
             }
         }
     }
+}
+
+/// The parts of an ARN: all but the last without colons.
+pub(crate) fn arn_parts(arn: &str) -> Option<[&str; 6]> {
+    let mut parts = arn.splitn(6, ':');
+    let mut cut = [""; 6];
+    for part in &mut cut {
+        *part = parts.next()?;
+    }
+    Some(cut)
 }
 
 /// Up to six parts, cut at colons outside of `${…}`.

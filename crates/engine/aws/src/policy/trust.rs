@@ -37,8 +37,7 @@ pub fn trusts_service(document: &Document, service: &str, question: &Question<'_
 }
 
 fn reached(document: &Document, question: &Question<'_>, reach: impl Fn(&Named<Principals>) -> Trust) -> Trust {
-    let action = question.action.to_ascii_lowercase();
-    let question = &Question { action: &action, ..*question };
+    let question = &question.prepared();
     let mut trust = Trust::None;
     for statement in &document.statements {
         let reach = statement.principals.as_ref().map_or(Trust::None, &reach);

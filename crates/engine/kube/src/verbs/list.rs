@@ -72,6 +72,10 @@ impl Filter {
 
     /// Whether the object stored at a key is selected.
     pub(crate) fn matches(&self, resource: &Resource, key: &str, stored: &[u8]) -> bool {
+        // A damaged object shown in a list would make the list no JSON. The log told of it when the store was opened.
+        if !is_whole(stored) {
+            return false;
+        }
         if self.is_empty() {
             return true;
         }
@@ -93,6 +97,11 @@ impl Filter {
         (self.labels.is_empty() || self.labels.matches(&labels(&object)))
             && self.fields.matches(|field| named(field).or_else(|| Some(resource.strategy.field(&object, field))))
     }
+}
+
+/// Whether a stored object begins and ends as all do.
+pub(super) fn is_whole(stored: &[u8]) -> bool {
+    stored.starts_with(b"{\"kind\":\"") && stored.ends_with(b"}")
 }
 
 /// One page.

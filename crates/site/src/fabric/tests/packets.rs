@@ -345,3 +345,28 @@ fn an_instance_comes_quickly() {
     assert!(*times.iter().min().unwrap() < Duration::from_secs(2), "{times:?}");
     assert!(*first.iter().max().unwrap() < Duration::from_millis(900), "{first:?}");
 }
+
+#[test]
+fn a_place_that_cannot_be_made_keeps_no_other_waiting() {
+    if !inside("a_place_that_cannot_be_made_keeps_no_other_waiting") {
+        return;
+    }
+    base(&[OUTPOST.to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut fabric, _) = Both::fresh(folder.path());
+    let mut own = records();
+    own.instances.retain(|instance| instance.site == REGION);
+    // Ids beyond the last one: the kernel refuses the map.
+    let ids = own.ids.insert(APP.id(), eksile_linux::IdRange { base: u32::MAX - 10 });
+    let report = fabric.reconcile(&own).unwrap();
+    assert!(report.failed.iter().any(|failure| failure.starts_with(&format!("[{}]", APP.id()))), "{:?}", report.failed);
+    assert!(!Namespace::named(&APP.id()).exists());
+    serve(&WEB.id(), 80);
+    serve("internet", 443);
+    assert_eq!(tcp(&WEB.id(), "198.18.0.10:443", true), seen("198.19.0.2"));
+    // As soon as it can be made, it is.
+    own.ids.extend(ids.map(|ids| (APP.id(), ids)));
+    let report = fabric.reconcile(&own).unwrap();
+    assert_eq!(report.failed, Vec::<String>::new());
+    assert_eq!(tcp(&APP.id(), &format!("{}:80", WEB.ip), true), seen(APP.ip));
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eksile_ec2::records::*;
+use eksile_linux::IdRange;
 
 use super::super::Records;
 
@@ -73,6 +74,7 @@ pub(super) fn records() -> Records {
         interfaces: vec![interface("eni-000000000000000ff", "public", "10.0.1.5", 0xff)],
         instances: Vec::new(),
         alive: BTreeSet::new(),
+        ids: BTreeMap::new(),
     };
     records.interfaces[0].interface_type = "nat_gateway".into();
     for machine in [&WEB, &APP, &EDGE_ONE, &EDGE_TWO] {
@@ -95,6 +97,7 @@ pub(super) fn twin(records: &Records) -> Records {
         interfaces: renamed(&records.interfaces),
         instances: renamed(&records.instances),
         alive: BTreeSet::new(),
+        ids: records.ids.iter().map(|(id, ids)| (other(id), IdRange { base: ids.base + (1 << 24) })).collect(),
     };
     for table in &mut twin.route_tables {
         table.routes.retain(|r| !matches!(r.target, RouteTarget::LocalGateway(_)));
@@ -134,6 +137,7 @@ pub(super) fn join(mut a: Records, b: Records) -> Records {
     a.security_groups.extend(b.security_groups);
     a.interfaces.extend(b.interfaces);
     a.instances.extend(b.instances);
+    a.ids.extend(b.ids);
     a
 }
 
@@ -150,6 +154,7 @@ pub(super) fn add(records: &mut Records, machine: &Machine) {
         attach_time: 0,
     });
     records.interfaces.push(eni);
+    records.ids.insert(machine.id(), IdRange { base: 0x7000_0000 + u32::from(last) * IdRange::LENGTH });
     records.instances.push(Instance {
         instance_id: machine.id(),
         reservation_id: "r-1".into(),

@@ -16,9 +16,9 @@ pub(super) fn asked(request: &CreateCluster, call: &Call<'_>, state: Reads<'_>) 
     }
     let service = if request.outpost_config.is_some() { LOCAL_SERVICE } else { "eks.amazonaws.com" };
     let nodes = request.compute_config.as_ref().and_then(|compute| compute.node_role_arn.as_deref());
-    asks.push(eksile_iam::pass_role(state, &request.role_arn, service, &arn)?);
+    asks.push(eksile_iam::pass_role(call, state, &request.role_arn, service, &arn)?);
     if let Some(role) = nodes {
-        asks.push(eksile_iam::pass_role(state, role, "ec2.amazonaws.com", &arn)?);
+        asks.push(eksile_iam::pass_role(call, state, role, "ec2.amazonaws.com", &arn)?);
     }
     Ok(asks)
 }

@@ -29,6 +29,7 @@ pub(super) struct AssumeRole {
 
 #[derive(Shape)]
 struct PolicyArn {
+    #[shape(name = "arn")]
     arn: String,
 }
 
@@ -88,6 +89,11 @@ impl Command for AssumeRole {
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Output, Fault> {
         names::name("roleSessionName", &self.role_session_name, 64)?;
+        if self.role_session_name.len() < 2 {
+            let message = "1 validation error detected: Value at 'roleSessionName' failed to satisfy constraint: Member must \
+                           have length greater than or equal to 2";
+            return Err(Fault::client("ValidationError", 400, message));
+        }
         let found = find::role_by_arn(Reads::of(txn), &self.role_arn)?;
         let Some((scope, role)) = found else { return Err(self.denied(call.caller, ASSUME)) };
         for action in [ASSUME].into_iter().chain(self.further(call.caller)) {

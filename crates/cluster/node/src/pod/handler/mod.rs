@@ -7,7 +7,6 @@ mod grpc;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
 use std::time::Duration;
 
 use http::Request;
@@ -15,11 +14,15 @@ use k8s_openapi::api::core::v1::{
     Container as Wanted, GRPCAction, HTTPGetAction, LifecycleHandler, Probe, TCPSocketAction,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
 
 use crate::runtime::{Container, ExecIo};
 use crate::web::{self, Body};
 
 const ANSWER_MAX: usize = 10 << 10;
+/// How long a command that has ended may still be heard.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Port of a hook whose `port` is an empty text.
 const HTTP: u16 = 80;
 
@@ -80,6 +83,23 @@ pub(crate) struct CommandFailed {
     pub(crate) said: String,
 }
 
+/// What a command says: all of it is read, the beginning kept.
+struct Said {
+    from: pipe::Receiver,
+    kept: Vec<u8>,
+}
+
+impl Said {
+    /// Until nobody can say anything more.
+    async fn listen(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = self.from.read(&mut buffer).await {
+            let room = ANSWER_MAX.saturating_sub(self.kept.len());
+            self.kept.extend_from_slice(&buffer[..count.min(room)]);
+        }
+    }
+}
+
 impl Target {
     /// A container as it was started, with the address of its pod.
     pub(crate) fn new(wanted: &Wanted, id: &str, handle: &Container, address: &str) -> Self {
@@ -119,15 +139,21 @@ impl Target {
         let errors = writer.try_clone().map_err(|error| failed(&error))?;
         let io = ExecIo::Streams { stdin: nothing.into(), stdout: writer.into(), stderr: errors.into() };
         let exec = self.handle.exec(process, io).await.map_err(|error| failed(&error))?;
-        let said = tokio::task::spawn_blocking(move || {
-            let mut text = Vec::new();
-            // What was read before it broke is told.
-            let _ = reader.take(ANSWER_MAX as u64).read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
-        match exec.wait().await.map_err(|error| failed(&error))? {
+        let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(|error| failed(&error))?;
+        let mut said = Said { from: reader, kept: Vec::new() };
+        // Whatever it says, it is heard, so that it goes on; how it ends is what counts.
+        let mut ended = std::pin::pin!(exec.wait());
+        let code = tokio::select! {
+            code = &mut ended => code,
+            () = said.listen() => ended.await,
+        };
+        match code.map_err(|error| failed(&error))? {
             0 => Ok(()),
-            code => Err(CommandFailed { code: Some(code), said: said.await.unwrap_or_default() }),
+            code => {
+                // Its last words; something that it left behind may go on for ever.
+                let _ = tokio::time::timeout(LAST_WORDS, said.listen()).await;
+                Err(CommandFailed { code: Some(code), said: String::from_utf8_lossy(&said.kept).into_owned() })
+            }
         }
     }
 
@@ -192,6 +218,20 @@ mod tests {
         ] {
             assert_eq!(target().port(&port), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn all_is_heard_and_the_beginning_kept() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let talker = std::thread::spawn(move || {
+            for number in 0..300_000 {
+                std::io::Write::write_all(&mut writer, format!("{number}\n").as_bytes()).unwrap();
+            }
+        });
+        let mut said = Said { from: pipe::Receiver::from_owned_fd(reader.into()).unwrap(), kept: Vec::new() };
+        said.listen().await;
+        talker.join().unwrap();
+        assert!(said.kept.len() == ANSWER_MAX && said.kept.starts_with(b"0\n1\n"));
     }
 
     #[test]

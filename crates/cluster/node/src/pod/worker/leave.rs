@@ -1,6 +1,5 @@
 //! Ending containers, and the pod.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use crate::cgroup;
 use crate::pod::launch::{log_directory, pod_cgroup};
 use crate::pod::stop::{Farewell, Stopping, signal};
 use crate::pod::verdict::Verdict;
+use crate::tree::remove_tree;
 
 /// `terminationGracePeriodSeconds` when the pod has none.
 const GRACE: i64 = 30;
@@ -124,9 +124,8 @@ impl Worker {
             failed("control group", &error);
         }
         for directory in [self.directory(), log_directory(&self.context, &self.pod)] {
-            match fs::remove_dir_all(&directory) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => failed("directory", &error),
-                _ => {}
+            if let Err(error) = remove_tree(&directory) {
+                failed("directory", &error);
             }
         }
     }

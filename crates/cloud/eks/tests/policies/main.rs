@@ -1,0 +1,11 @@
+//! What policies deny: every operation of EC2, Outposts, EKS, IAM and STS behind a real door.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+/// Under this name `make attack` finds them.
+mod attack {
+    mod denied;
+    mod members;
+    mod roles;
+    mod simulated;
+}
+mod world;

@@ -1,0 +1,138 @@
+//! Which ids of this machine an instance's users have: a range for each instance, never shared by two that live.
+//!
+//! All sites of an installation take from one folder: a file per range, called by its number, that names the instance.
+//! The kernel makes a file only once, so two sites never take the same, and what is taken is there after any crash.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use eksile_linux::IdRange;
+
+/// The first range's first id. From here to [`RANGES`] ranges further nobody else's ids are: those of people, of
+/// `/etc/subuid` and of systemd's containers end below, its "foreign" range begins behind (systemd's documentation,
+/// "Users, Groups, UIDs and GIDs on systemd Systems").
+const FIRST: u32 = 0x7000_0000;
+/// How many there are.
+const RANGES: u32 = 0x0ffe;
+
+/// Gives out ranges.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    folder: PathBuf,
+}
+
+impl Ids {
+    /// Those of an installation, kept in `folder`, which is made when it is missing.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// Every instance that has a range.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn taken(&self) -> io::Result<BTreeMap<String, IdRange>> {
+        let listed = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            listed => listed?,
+        };
+        let mut taken = BTreeMap::new();
+        for entry in listed {
+            let entry = entry?;
+            let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+            let Some(number) = number.filter(|number| *number < RANGES) else { continue };
+            taken.insert(fs::read_to_string(entry.path())?, range(number));
+        }
+        // Half a word of a crash: taken, by nobody.
+        taken.remove("");
+        Ok(taken)
+    }
+
+    /// The range of an instance, taken now if it has none.
+    ///
+    /// # Errors
+    /// When it cannot be written down, or none is left.
+    pub fn take(&self, instance: &str) -> io::Result<IdRange> {
+        if let Some(range) = self.taken()?.get(instance) {
+            return Ok(*range);
+        }
+        fs::DirBuilder::new().recursive(true).create(&self.folder)?;
+        // Begin anywhere, so that ids of an instance that has just gone are not used at once by another.
+        let begin = u32::try_from(hash(instance) % u64::from(RANGES)).unwrap_or_default();
+        for number in (begin..RANGES).chain(0..begin) {
+            match self.write(number, instance) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                written => return written.map(|()| range(number)),
+            }
+        }
+        Err(io::Error::other(format!("all {RANGES} ranges of ids are taken")))
+    }
+
+    fn write(&self, number: u32, instance: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.file(number))?;
+        file.write_all(instance.as_bytes())?;
+        file.sync_all()?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Gives an instance's range back. Nothing of the instance may be left: neither processes nor files.
+    ///
+    /// # Errors
+    /// When the folder cannot be changed; that it has none is no error.
+    pub fn give_back(&self, instance: &str) -> io::Result<()> {
+        match self.taken()?.get(instance) {
+            Some(range) => fs::remove_file(self.file((range.base - FIRST) / IdRange::LENGTH)),
+            None => Ok(()),
+        }
+    }
+
+    fn file(&self, number: u32) -> PathBuf {
+        Path::new(&self.folder).join(number.to_string())
+    }
+}
+
+fn range(number: u32) -> IdRange {
+    IdRange { base: FIRST + number * IdRange::LENGTH }
+}
+
+/// FNV-1a, 64 bits (draft-eastlake-fnv).
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_have_the_same_ids_and_each_keeps_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        // Two sites with the same folder.
+        let (one, other) = (Ids::new(folder.path().join("ids")), Ids::new(folder.path().join("ids")));
+        assert!(one.taken().unwrap().is_empty());
+        let mut bases: Vec<u32> =
+            (0..50).map(|n| if n % 2 == 0 { &one } else { &other }.take(&format!("i-{n}")).unwrap().base).collect();
+        assert_eq!(other.take("i-0").unwrap().base, bases[0]);
+        bases.sort_unstable();
+        assert!(bases.windows(2).all(|two| two[1] - two[0] >= IdRange::LENGTH));
+        one.give_back("i-7").unwrap();
+        one.give_back("i-7").unwrap();
+        assert_eq!(one.taken().unwrap().len(), 49);
+        assert!(!one.taken().unwrap().contains_key("i-7"));
+    }
+
+    #[test]
+    fn ranges_end_below_those_of_others_and_are_used_up_aloud() {
+        let last = range(RANGES - 1);
+        assert!(last.base + IdRange::LENGTH <= 0x7ffe_0000);
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..RANGES {
+            fs::write(folder.path().join(number.to_string()), "").unwrap();
+        }
+        assert!(Ids::new(folder.path()).take("i-1").unwrap_err().to_string().contains("are taken"));
+    }
+}

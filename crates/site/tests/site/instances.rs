@@ -1,0 +1,123 @@
+//! The instances of a site, each whatever becomes of the others.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eksile_ec2::records::{Instance, InstanceRole, InstanceState, ObservedInstance, WantedInstanceState};
+use eksile_site::control_plane::Loopback;
+use eksile_site::host::Host;
+use eksile_site::ids::Ids;
+use eksile_site::instances::{Instances, Progress};
+use eksile_site::link::{LinkClient, Timing};
+use eksile_store::{Options, RecordError, Scope, Store};
+
+struct Nobody;
+
+impl Loopback for Nobody {
+    fn forward<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<u16>,
+        _: &'a str,
+        _: Vec<SocketAddr>,
+    ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'a>> {
+        Box::pin(async { Err("nobody listens".to_owned()) })
+    }
+
+    fn end<'a>(&'a self, _: &'a str) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn host(folder: &Path) -> Host {
+    let store = Store::open(&folder.join("store.db"), Options::default()).unwrap();
+    Host {
+        site: "op-1".into(),
+        region: "us-west-2".into(),
+        link: LinkClient::new("op-1", store.clone(), Timing::default()).0,
+        store,
+        dir: folder.to_owned(),
+        run: folder.join("run"),
+        cgroup: format!("/eksile-test/{}", std::process::id()),
+        ids: Ids::new(folder.join("ids")),
+        clock: eksile_base::Clock::system(),
+        program: "/nowhere".into(),
+        loopback: Arc::new(Nobody),
+        public_ca: "/nowhere".into(),
+        endpoints: ([198, 18, 0, 10], 443).into(),
+    }
+}
+
+fn terminated(id: &str) -> Instance {
+    let text = |text: &str| text.to_owned();
+    Instance {
+        instance_id: id.to_owned(),
+        reservation_id: text("r-1"),
+        image_id: text("ami-1"),
+        instance_type: text("m5.large"),
+        site: text("op-1"),
+        subnet_id: text("subnet-1"),
+        vpc_id: text("vpc-1"),
+        private_ip: text("10.0.1.5"),
+        private_dns_name: text("ip-10-0-1-5.us-west-2.compute.internal"),
+        network_interface_ids: vec![],
+        key_name: None,
+        instance_profile: None,
+        user_data: None,
+        role: InstanceRole::Worker,
+        wanted: WantedInstanceState::Terminated,
+        launch_time: 0,
+        ami_launch_index: 0,
+        client_token: None,
+        tags: std::collections::BTreeMap::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_cannot_be_removed_keeps_no_other_instance_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path());
+    let scope = Scope { account: "111122223333".into(), region: "us-west-2".into() };
+    let write = |txn: &mut eksile_store::Txn<'_>| -> Result<(), RecordError> {
+        txn.put_record(&scope, &terminated("i-bad"))?;
+        txn.put_record(&scope, &terminated("i-good"))
+    };
+    host.store.write(write).await.unwrap();
+    let of = |id: &str| folder.path().join("instances").join(id);
+    std::fs::create_dir_all(of("i-good").join("disk/var")).unwrap();
+    // What cannot be removed as a folder, for any user.
+    std::fs::write(of("i-bad"), "").unwrap();
+    host.ids.take("i-good").unwrap();
+    host.ids.take("i-bad").unwrap();
+    let instances = Instances { host: &host, outbox: host.link.outbox() };
+    let mut progress = Progress::default();
+    let observed = |id: &str| host.link.outbox().observed::<ObservedInstance>(id).unwrap();
+    let begun = Instant::now();
+    let mut pass = async || {
+        let view = host.store.view();
+        let outcome = instances.reconcile(&view, "op-1", &mut progress).await;
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::task::yield_now().await;
+        outcome.failed
+    };
+    while observed("i-good").is_none_or(|seen| seen.state != InstanceState::Terminated) {
+        pass().await;
+    }
+    assert!(!of("i-good").exists());
+    while observed("i-bad").and_then(|seen| seen.reason).is_none() {
+        pass().await;
+    }
+    let told = observed("i-bad").unwrap();
+    assert!(told.state != InstanceState::Terminated && told.reason.unwrap().contains("Not a directory"));
+    assert!(pass().await, "what failed calls for another pass");
+    // Only what is gone gives its ids back.
+    assert_eq!(host.ids.taken().unwrap().keys().collect::<Vec<_>>(), ["i-bad"]);
+    std::fs::remove_file(of("i-bad")).unwrap();
+    while observed("i-bad").is_none_or(|seen| seen.state != InstanceState::Terminated) {
+        pass().await;
+    }
+    assert!(host.ids.taken().unwrap().is_empty());
+}
