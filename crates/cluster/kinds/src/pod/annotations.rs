@@ -1,6 +1,8 @@
 //! Annotations that mean something to the server: mirror pods, and profiles of seccomp and AppArmor as pods named them
 //! before there were fields (`pkg/apis/core/validation`, `pkg/registry/core/pod/strategy.go`).
 
+use std::collections::HashSet;
+
 use eksile_kube::FieldErrors;
 use eksile_kube::field::quote;
 use serde_json::{Value, json};
@@ -45,9 +47,14 @@ pub(super) fn validate(pod: &Value, errors: &mut FieldErrors) {
             _ => errors.invalid(path, &profile.into(), "must be a valid seccomp profile"),
         }
     }
-    for (key, profile) in all(pod) {
-        let Some(name) = key.strip_prefix(APP_ARMOR) else { continue };
-        if !containers(pod).any(|(_, container)| text(container, "/name") == name) {
+    let mut profiles =
+        all(pod).filter_map(|(key, profile)| Some((key, key.strip_prefix(APP_ARMOR)?, profile))).peekable();
+    if profiles.peek().is_none() {
+        return;
+    }
+    let names: HashSet<&str> = containers(pod).map(|(_, container)| text(container, "/name")).collect();
+    for (key, name, profile) in profiles {
+        if !names.contains(name) {
             errors.invalid(keyed(key), &name.into(), "container not found");
         }
         let known = matches!(profile, "" | "runtime/default" | "unconfined") || profile.starts_with("localhost/");

@@ -1,6 +1,6 @@
 //! Seccomp: the runtime's profile or one of the node's; beyond the baseline, said so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use eksile_kube::field::quote;
 
@@ -16,9 +16,9 @@ const CONTAINER_ANNOTATION: &str = "container.seccomp.security.alpha.kubernetes.
 pub(super) fn annotations(pod: &Pod) -> Option<Violation> {
     let allowed =
         |value: &str| matches!(value, "runtime/default" | "docker/default") || value.starts_with("localhost/");
+    let names: HashSet<&str> = pod.containers().map(|container| container.name.as_str()).collect();
     let read = |key: &str| {
-        key == POD_ANNOTATION
-            || key.strip_prefix(CONTAINER_ANNOTATION).is_some_and(|name| pod.containers().any(|c| c.name == name))
+        key == POD_ANNOTATION || key.strip_prefix(CONTAINER_ANNOTATION).is_some_and(|name| names.contains(name))
     };
     let bad = pod.annotations().filter(|(key, value)| read(key) && !allowed(value));
     let bad: BTreeSet<String> = bad.map(|(key, value)| format!("{key}={}", quote(value))).collect();
