@@ -3,22 +3,12 @@
 # prints the agreement and the differences.
 #   oracle.sh            record, then compare
 #   oracle.sh compare    compare with what is recorded
-#   ... --only NAMES     the same for scenarios whose names contain one of these texts (separated by commas)
+# ONLY=NAME,… confines either to the scenarios whose names contain one of these texts; other answers stay as they are.
 # Needs Go (for the first build), etcd, openssl and python3. Everything listens on loopback and ends with this script.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cd "$root"
-act=
-only=
-while [ $# -gt 0 ]; do
-    case $1 in
-    compare) act=compare ;;
-    --only) only="--only ${2:?names}"; shift ;;
-    *) echo "oracle: what is $1?" >&2; exit 2 ;;
-    esac
-    shift
-done
 work=$(mktemp -d)
 children=
 finish() {
@@ -39,7 +29,7 @@ wait_for() {
 }
 
 cargo build --quiet -p eksile-oracle -p eksile-plane --example control-plane --bin eksile-oracle
-if [ "$act" != compare ]; then
+if [ "${1:-}" != compare ]; then
     server=$("$here/build.sh")
     mkfifo "$work/alive"
     "$here/serve.sh" "$work/real" "$server" <"$work/alive" >"$work/real.log" 2>&1 &
@@ -47,8 +37,7 @@ if [ "$act" != compare ]; then
     exec 9>"$work/alive"
     wait_for "$work/real/endpoint" "kube-apiserver (see its log)"
     echo "recording kube-apiserver $(basename "$(dirname "$server")")"
-    # shellcheck disable=SC2086
-    target/debug/eksile-oracle --endpoint "$work/real/endpoint" --ca "$work/real/ca.pem" $only record
+    target/debug/eksile-oracle --endpoint "$work/real/endpoint" --ca "$work/real/ca.pem" ${ONLY:+--only "$ONLY"} record
     exec 9>&-
 fi
 
@@ -59,5 +48,4 @@ target/debug/examples/control-plane --config "$work/plane.json" >"$work/own.log"
 children="$children $!"
 wait_for "$work/own/ready" "the control plane"
 address=$(sed -n 's/.*"listeners":\["\([^"]*\)".*/\1/p' "$work/own/ready")
-# shellcheck disable=SC2086
-target/debug/eksile-oracle --endpoint "https://$address" --ca "$work/own/pki/ca.crt" $only compare
+target/debug/eksile-oracle --endpoint "https://$address" --ca "$work/own/pki/ca.crt" ${ONLY:+--only "$ONLY"} compare

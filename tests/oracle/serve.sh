@@ -43,7 +43,7 @@ etcd=$!
     --tls-cert-file "$dir/server.pem" --tls-private-key-file "$dir/server.key" --client-ca-file "$dir/ca.pem" \
     --service-account-key-file "$dir/sa.pub" --service-account-signing-key-file "$dir/sa.key" \
     --service-account-issuer https://kubernetes.default.svc --authorization-mode Node,RBAC \
-    --enable-admission-plugins NodeRestriction --allow-privileged=true \
+    --enable-admission-plugins NodeRestriction --allow-privileged=true --service-account-max-token-expiration 24h \
     --service-cluster-ip-range 10.100.0.0/16 --token-auth-file "$dir/tokens.csv" \
     >"$dir/apiserver.log" 2>&1 &
 api_pid=$!

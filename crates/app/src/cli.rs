@@ -105,9 +105,13 @@ pub(crate) struct UpArgs {
     /// The account of the Outposts and of the user `admin` [default: 111122223333].
     #[arg(long)]
     pub account: Option<String>,
-    /// Another access key: KEY:SECRET, or KEY:SECRET:ACCOUNT; it belongs to that account's user `admin`.
+    /// Another access key: KEY:SECRET, or KEY:SECRET:ACCOUNT; it belongs to that account's user `admin`. It is taken off
+    /// the list of processes at once, but the shell's history keeps it: see --credential-file.
     #[arg(long = "credential", value_name = "KEY:SECRET[:ACCOUNT]")]
     pub credentials: Vec<String>,
+    /// A file of access keys, one a line as above; `-` is standard input.
+    #[arg(long = "credential-file", value_name = "FILE")]
+    pub credential_files: Vec<PathBuf>,
     /// Return once all is serving, and keep running.
     #[arg(long)]
     pub detach: bool,

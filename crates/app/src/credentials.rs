@@ -23,6 +23,14 @@ pub(crate) struct Credential {
 }
 
 impl Credential {
+    /// What the aws CLI and the SDKs read of a file of credentials.
+    pub(crate) fn profile(&self) -> String {
+        format!(
+            "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            self.access_key_id, self.secret_access_key
+        )
+    }
+
     /// The environment variables that the aws CLI and the SDKs read.
     pub(crate) fn exports(&self, config: &WorldConfig, listen: SocketAddr) -> Vec<(&'static str, String)> {
         vec![

@@ -10,6 +10,8 @@ mod init;
 mod layout;
 mod leftovers;
 mod log;
+mod modes;
+mod privacy;
 mod quickstart;
 mod region;
 mod site;
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
         return eksile_node::shim::main(&arguments[2..]);
     }
     let cli = Cli::parse();
-    match begin(cli) {
+    match hide(&cli, &arguments).and_then(|()| begin(cli)) {
         Ok(code) => code,
         Err(error) => {
             eksile_base::stderr::say(&format!("eksile: {error:#}"));
@@ -49,8 +51,42 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the command line and the environment hold that others must not read: see [`privacy::hide`].
+fn hide(cli: &Cli, arguments: &[std::ffi::OsString]) -> Result<()> {
+    match &cli.command {
+        Command::Up(up) => privacy::hide(arguments, up),
+        // Its clients need the user's environment.
+        Command::Quickstart(quickstart) if !quickstart.up.credentials.is_empty() => {
+            privacy::hide_credentials(arguments, &quickstart.up)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a role makes of itself before it does anything: see [`privacy`].
+fn shut(command: &Command) -> Result<()> {
+    match command {
+        Command::Up(_) | Command::Init | Command::World | Command::Region | Command::ControlPlane { .. } => {
+            privacy::own_files();
+            privacy::close()
+        }
+        // Its store first, and then files for instances: see `site::run`.
+        Command::Site { .. } => {
+            privacy::own_files();
+            privacy::close()
+        }
+        Command::Node(_) => privacy::close(),
+        Command::Quickstart(_) | Command::Image(_) => {
+            privacy::own_files();
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes a name and begins to log. Why a role ends belongs into the log, why a verb fails is told to who typed it.
 fn begin(cli: Cli) -> Result<ExitCode> {
+    shut(&cli.command)?;
     let role = match &cli.command {
         Command::Init => Some("init".to_owned()),
         Command::World => Some("world".to_owned()),
@@ -92,7 +128,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Reset(arguments) => commands::reset(&layout, &arguments)?,
         Command::Logs(arguments) => commands::logs(&layout, &arguments, cli.output)?,
         Command::Env => commands::env(&layout, cli.output)?,
-        Command::Doctor => return Ok(commands::doctor(cli.output)),
+        Command::Doctor => return Ok(commands::doctor(&layout, cli.output)),
         Command::Up(arguments) => block_on(up::run(&layout, &arguments))?,
         Command::World => block_on(world::run(&layout))?,
         Command::Region => block_on(region::run(&layout))?,

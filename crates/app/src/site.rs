@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use crate::{
     control::{self, Forwarded, Request},
     layout::Layout,
-    leftovers, stores,
+    leftovers, privacy, stores,
     supervise::Role,
     trust,
     world_config::WorldConfig,
@@ -39,7 +39,10 @@ pub(crate) async fn run(layout: &Layout, site: &str) -> Result<()> {
     let running = link.clone();
     tokio::spawn(async move { running.run(&dial, asks).await });
     let run = layout.run().join(site);
-    std::fs::create_dir_all(&run).with_context(|| format!("making {}", run.display()))?;
+    for folder in [&run, &dir.join("instances"), &dir.join("fabric"), &dir.join("clusters")] {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    privacy::shared_files();
     let host = Host {
         site: site.to_owned(),
         region: config.region,

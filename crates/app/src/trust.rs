@@ -1,11 +1,12 @@
 //! The installation's own authorities: one for the service links, one that stands for the public web's.
 //!
-//! Certificates are issued anew at every start of a process; only the authorities are kept.
+//! Certificates are issued anew at every start of a process, and while it runs before they end; only the authorities are
+//! kept.
 
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
-use eksile_pki::{Authority, ClientAuth, Identity, SanName, client_config, server_config};
+use eksile_pki::{Authority, ClientAuth, Identity, Renewed, SanName, client_config_renewed, server_config};
 use jiff::SignedDuration;
 use rustls::{ClientConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
@@ -46,16 +47,18 @@ pub(crate) fn authority(layout: &Layout) -> PathBuf {
 /// The Region's end of the service links: a caller must bring a site's certificate.
 pub(crate) fn link_server(layout: &Layout) -> Result<TlsAcceptor> {
     let authority = Authority::load(&link(layout))?;
-    let pair = authority.issue_server(&[SanName::Dns(REGION.to_owned())], LIFETIME)?;
-    let config = server_config(&pair, ClientAuth::Required(authority.pem()), &[])?;
+    let pem = authority.pem().to_owned();
+    let shown = Renewed::new(move || authority.issue_server(&[SanName::Dns(REGION.to_owned())], LIFETIME))?;
+    let config = server_config(&shown, ClientAuth::Required(&pem), &[])?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// A site's end.
 pub(crate) fn link_client(layout: &Layout, site: &str) -> Result<Arc<ClientConfig>> {
     let authority = Authority::load(&link(layout))?;
-    let pair = authority.issue_client(site, &[SITES], LIFETIME)?;
-    Ok(Arc::new(client_config(authority.pem(), Some(&pair))?))
+    let (pem, site) = (authority.pem().to_owned(), site.to_owned());
+    let shown = Renewed::new(move || authority.issue_client(&site, &[SITES], LIFETIME))?;
+    Ok(Arc::new(client_config_renewed(&pem, &shown)?))
 }
 
 /// The site that a stream's certificate names; TLS has verified the certificate.
@@ -83,6 +86,7 @@ pub(crate) fn endpoint_server(layout: &Layout, config: &WorldConfig) -> Result<T
         format!("{account}.dkr.ecr.{region}.amazonaws.com"),
     ];
     let names: Vec<SanName> = names.into_iter().map(SanName::Dns).collect();
-    let config = server_config(&authority.issue_server(&names, LIFETIME)?, ClientAuth::None, &["h2", "http/1.1"])?;
+    let shown = Renewed::new(move || authority.issue_server(&names, LIFETIME))?;
+    let config = server_config(&shown, ClientAuth::None, &["h2", "http/1.1"])?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

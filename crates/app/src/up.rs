@@ -5,7 +5,10 @@ use std::{
     fs::{File, TryLockError},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
+    os::{
+        fd::AsFd as _,
+        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    },
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -30,7 +33,7 @@ use crate::{
     cli::UpArgs,
     credentials,
     layout::{self, Layout},
-    leftovers, log,
+    leftovers, log, modes, privacy,
     world_config::{Wishes, WorldConfig},
 };
 
@@ -94,12 +97,29 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         !["/run", "/proc"].iter().any(|hidden| layout.root().starts_with(hidden)),
         "--data must not lie below /run or /proc"
     );
+    let fresh = !layout.root().exists();
+    let mut served = false;
+    let done = begin(layout, arguments, &mut served).await;
+    if done.is_err() && fresh && !served {
+        remove_what_came_to_nothing(layout);
+    }
+    done
+}
+
+/// The folder of an installation that never served, and was not there before.
+fn remove_what_came_to_nothing(layout: &Layout) {
+    if let Err(error) = std::fs::remove_dir_all(layout.root()) {
+        tracing::warn!(%error, folder = %layout.root().display(), "what came to nothing could not be removed");
+    }
+}
+
+async fn begin(layout: &Layout, arguments: &UpArgs, served: &mut bool) -> Result<()> {
     make_folders(layout)?;
     let lock = take_lock(layout)?;
     let wishes =
         Wishes { region: arguments.region.clone(), account: arguments.account.clone(), listen: arguments.listen };
     let mut config = WorldConfig::settle(layout, &wishes)?;
-    credentials::remember(layout, &config, &arguments.credentials)?;
+    credentials::remember(layout, &config, &privacy::all(arguments)?)?;
     leftovers::remove(layout)?;
     forget_pids(layout)?;
     let door = TcpListener::bind(config.listen)
@@ -107,7 +127,7 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     config.listen = door.local_addr()?;
     let desk = Desk::open(layout, door)?;
     tokio::spawn(log::bound(layout.log()));
-    let stopped = keep_world(layout, &config, &desk).await;
+    let stopped = keep_world(layout, &config, &desk, served).await;
     remove_stale(&layout.up_pid())?;
     leftovers::remove(layout)?;
     drop(lock);
@@ -116,11 +136,10 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
 
 /// Keeps a world, until told to stop. One that served and ended is started again: its processes find their state as they
 /// do after `up` itself was killed.
-async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk) -> Result<()> {
+async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk, served: &mut bool) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut ready = desk.ready.subscribe();
-    let mut announced = false;
     loop {
         let mut world = start_world(layout)?;
         let running = Running { pid: std::process::id(), world: world.pid(), listen: config.listen };
@@ -130,9 +149,9 @@ async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk) -> Resul
                 status = world.ended() => break status,
                 _ = interrupt.recv() => return stop(&mut world).await,
                 _ = terminate.recv() => return stop(&mut world).await,
-                changed = ready.changed(), if !announced => {
+                changed = ready.changed(), if !*served => {
                     changed.context("waiting for the world")?;
-                    announced = true;
+                    *served = true;
                     // Whoever was to hear it may have gone; what was started stays.
                     if let Err(error) = announce(layout, config) {
                         tracing::warn!(%error, "nobody hears that it is ready");
@@ -167,10 +186,12 @@ fn announce(layout: &Layout, config: &WorldConfig) -> Result<()> {
 fn make_folders(layout: &Layout) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    for folder in [layout.root().to_path_buf(), layout.run(), layout.region(), layout.pki()] {
-        builder.create(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let folders = [layout.root().to_path_buf(), layout.run(), layout.region(), layout.pki(), layout.sites()];
+    for folder in &folders {
+        builder.create(folder).with_context(|| format!("making {}", folder.display()))?;
     }
-    Ok(())
+    // Made by somebody else, or by an earlier version.
+    modes::shut(&folders).with_context(|| format!("keeping {} for its owner", layout.root().display()))
 }
 
 /// Pid files of an earlier run: what they name ended with its world.
@@ -314,6 +335,7 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         os::unix::process::CommandExt as _,
         process::{Command, Stdio},
     };
+    let fresh = !layout.root().exists();
     make_folders(layout)?;
     let log = layout.log();
     let mut command = Command::new(std::env::current_exe()?);
@@ -327,18 +349,23 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
             command.arg(flag).arg(value);
         }
     }
-    for credential in &arguments.credentials {
-        command.arg("--credential").arg(credential);
+    // Never as arguments, which everybody can read.
+    let credentials = privacy::all(arguments)?;
+    if !credentials.is_empty() {
+        command.args(privacy::PIPED);
     }
-    let file = File::options().create(true).append(true).open(&log).context("opening the log")?;
+    let file = File::options().create(true).append(true).mode(0o600).open(&log).context("opening the log")?;
     let before = file.metadata().context("reading the log's length")?.len();
     let mut child = command
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(if credentials.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(file)
         .spawn()
         .context("starting up in the background")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(credentials.join("\n").as_bytes()).context("handing the access keys over")?;
+    }
     let mut line = String::new();
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout).read_line(&mut line)?;
@@ -349,6 +376,10 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     }
     let status = child.wait()?;
     let said = since(&log, before).with_context(|| format!("reading {}", log.display()))?;
+    if fresh {
+        remove_what_came_to_nothing(layout);
+        bail!("up ended before it was ready ({status}), and nothing of it is left:\n{}", said.trim_end());
+    }
     bail!("up ended before it was ready ({status}):\n{}\nits log is {}", said.trim_end(), log.display())
 }
 

@@ -151,8 +151,13 @@ impl Host {
             }
             Err(error) => pass = self.failed("fabric", &error),
         }
-        if let Err(error) = services.reconcile(|vpc| fabric::router(vpc, &self.site, &self.region)) {
-            pass = self.failed("services", &error.to_string());
+        match services.reconcile(|vpc| fabric::router(vpc, &self.site, &self.region)) {
+            Ok(failed) => {
+                for failure in failed {
+                    pass = self.failed("services", &failure);
+                }
+            }
+            Err(error) => pass = self.failed("services", &error.to_string()),
         }
         let mut running = Vec::new();
         let outcomes = [

@@ -380,6 +380,7 @@ mod tests {
             wanted,
             launch_time: 0,
             ami_launch_index: 0,
+            metadata_options: eksile_ec2::records::MetadataOptions::default(),
             client_token: None,
             tags: std::collections::BTreeMap::new(),
         }

@@ -17,6 +17,7 @@ pub mod names;
 pub mod outbox;
 pub mod removals;
 pub mod replica;
+pub mod seats;
 pub mod services;
 pub mod troubles;
 

@@ -50,12 +50,14 @@ impl Services {
         Self { store, region, endpoints, credentials, running: HashMap::new() }
     }
 
-    /// Starts what is missing and ends what is no longer wanted. `router` names a VPC's router here.
+    /// Starts what is missing and ends what is no longer wanted, for each VPC whatever becomes of the others. `router`
+    /// names a VPC's router here. Answers what failed.
     ///
     /// # Errors
-    /// The first thing that failed.
-    pub fn reconcile(&mut self, router: impl Fn(&str) -> String) -> Result<(), ServiceError> {
+    /// When a VPC's record cannot be read: what runs for it must not end for that.
+    pub fn reconcile(&mut self, router: impl Fn(&str) -> String) -> Result<Vec<String>, ServiceError> {
         let vpcs = self.store.view().all_records::<Vpc>()?;
+        let mut failed = Vec::new();
         self.running.retain(|vpc_id, tasks| {
             // One that has ended is started again below, with the others of its VPC.
             let ended = tasks.try_join_next();
@@ -69,10 +71,12 @@ impl Services {
             if self.running.contains_key(&vpc.vpc_id) || !place.exists() {
                 continue;
             }
-            let tasks = self.start(&vpc, &place)?;
-            self.running.insert(vpc.vpc_id, tasks);
+            match self.start(&vpc, &place) {
+                Ok(tasks) => drop(self.running.insert(vpc.vpc_id, tasks)),
+                Err(error) => failed.push(format!("{}: {error}", vpc.vpc_id)),
+            }
         }
-        Ok(())
+        Ok(failed)
     }
 
     fn start(&self, vpc: &Vpc, place: &Namespace) -> Result<JoinSet<()>, ServiceError> {

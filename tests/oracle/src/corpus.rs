@@ -38,6 +38,9 @@ pub struct Request {
     /// Whose token is used: a name of `tokens.csv`, or `nobody` for none.
     #[serde(default = "admin")]
     pub user: String,
+    /// Headers beside those that the other fields make, such as those of impersonation: one value or several.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Values>,
     /// Content type: a short name (json, merge, strategic, apply, json-patch, yaml, protobuf) or a full media type.
     #[serde(default)]
     pub content: Option<String>,
@@ -67,6 +70,27 @@ pub struct Request {
     /// read through caches that lag behind.
     #[serde(default)]
     pub until: Option<u16>,
+}
+
+/// One value of a header, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Values {
+    /// One.
+    One(String),
+    /// Several, in order.
+    Several(Vec<String>),
+}
+
+impl Values {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Several(values) => values,
+        }
+    }
 }
 
 /// Which members of a list are compared.

@@ -110,6 +110,8 @@ impl Mask {
                     }
                     (_, value) => self.value(&key, value),
                 };
+                // Members of lists of owners are named by uid in managed fields.
+                let key = if key.starts_with("k:{\"uid\":") { self.string("", key) } else { key };
                 (key, masked)
             })
             .collect()
@@ -161,6 +163,8 @@ impl Mask {
             "continue" if !text.is_empty() => "<continue>".to_owned(),
             "serverAddress" => "<server>".to_owned(),
             "kid" => "<kid>".to_owned(),
+            // A day ahead at most; the claims of the token tell its life.
+            "expirationTimestamp" if text.ends_with('Z') => "<time>".to_owned(),
             // How a server was built is its own.
             "buildDate" | "compiler" | "gitCommit" | "goVersion" => "<build>".to_owned(),
             _ if near_now(&text) => {

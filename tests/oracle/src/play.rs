@@ -92,7 +92,8 @@ impl State<'_> {
         let path = self.fill(path).map_err(broken)?;
         let body = self.scenario.body(request).map(|b| self.fill(&b)).transpose().map_err(broken)?;
         let content = request.content.as_deref().or(body.is_some().then_some("json"));
-        let headers = headers(&request.user, content, request.accept.as_deref()).map_err(broken)?;
+        let mut headers = headers(&request.user, content, request.accept.as_deref()).map_err(broken)?;
+        self.add(request, &mut headers).map_err(broken)?;
         // As the corpus has it: what a server gave and the client sends back is still the server's choice.
         self.mask.heard(&request.send);
         self.mask.heard(self.scenario.body(request).as_deref().unwrap_or_default());
@@ -108,6 +109,20 @@ impl State<'_> {
             tokio::time::sleep(PAUSE).await;
         };
         self.answer(request, &reply, body.as_deref()).map_err(broken)
+    }
+
+    /// The request's own headers; one that names an identity stands for the user's.
+    fn add(&self, request: &Request, headers: &mut HeaderMap) -> Result<(), String> {
+        for (name, values) in &request.headers {
+            let name: HeaderName = name.parse().map_err(|e| format!("{name:?}: {e}"))?;
+            headers.remove(&name);
+            for value in values.all() {
+                let value = self.fill(value)?;
+                let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|e| format!("{value:?}: {e}"))?;
+                headers.append(name.clone(), value);
+            }
+        }
+        Ok(())
     }
 
     fn answer(&mut self, request: &Request, reply: &Reply, sent: Option<&str>) -> Result<Answer, String> {

@@ -5,10 +5,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use eksile_tests::installation::{Installation, kill, until};
+use eksile_tests::installation::{Installation, eksile, kill, until};
 
 use crate::{Chapter, Target};
 
@@ -192,9 +192,22 @@ fn a_damaged_store_is_told(_: &Target) {
 }
 
 fn one_folder_has_one_installation(target: &Target) {
+    let taken = listen(&target.at);
+    let other = Installation::new();
+    let folder = other.data.path().join("new");
+    let refused = Command::new(eksile()).arg("--data").arg(&folder).args(["up", "--listen", &taken]).output().unwrap();
+    assert!(!refused.status.success() && !folder.exists(), "what could not begin leaves nothing");
     let second = target.at.eksile(&["up", "--listen", "127.0.0.1:0"]);
     assert!(second.bad().contains("an installation runs in"));
     target.at.aws("sts get-caller-identity").good();
+}
+
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// `kill -9` of each process in turn while both doors are written to.
@@ -202,8 +215,8 @@ fn nothing_acknowledged_is_lost(target: &Target) {
     let at = &target.at;
     let client = target.admin.display().to_string();
     let kubectl = |words: &[&str]| at.client("kubectl", &[&["--kubeconfig", &client], words].concat());
-    let done = AtomicBool::new(false);
-    let write = |one: &dyn Fn(&str) -> bool| {
+    let (done, users_made, maps_made) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let write = |count: &AtomicUsize, one: &dyn Fn(&str) -> bool| {
         let mut acknowledged = Vec::new();
         for number in 0.. {
             if done.load(Ordering::Relaxed) {
@@ -212,18 +225,28 @@ fn nothing_acknowledged_is_lost(target: &Target) {
             let name = format!("kept-{number}");
             if one(&name) {
                 acknowledged.push(name);
+                count.fetch_add(1, Ordering::Relaxed);
             }
         }
         acknowledged
     };
     let (users, maps) = std::thread::scope(|scope| {
-        let users = scope.spawn(|| write(&|name| at.aws(&format!("iam create-user --user-name {name}")).ok));
-        let maps = scope.spawn(|| write(&|name| kubectl(&["create", "configmap", name]).ok));
+        // However this ends, the writers do.
+        let _ends = Ends(&done);
+        let users =
+            scope.spawn(|| write(&users_made, &|name| at.aws(&format!("iam create-user --user-name {name}")).ok));
+        let maps = scope.spawn(|| write(&maps_made, &|name| kubectl(&["create", "configmap", name]).ok));
         let outpost = at.status()["links"][0]["outpost"].as_str().unwrap().to_owned();
         let site = format!("site {outpost}");
         for round in 0..if target.long { 20 } else { 1 } {
             for words in ["region", &site, "site us-west-2", "control-plane"] {
                 let found = || if words == "region" { at.pid_of(words) } else { at.pids(&[words]).first().copied() };
+                let made = || [&users_made, &maps_made].map(|count| count.load(Ordering::Relaxed));
+                let before = made();
+                until("both doors took a write", SOON, || {
+                    let now = made();
+                    if now[0] > before[0] && now[1] > before[1] { Ok(()) } else { Err(format!("{before:?} {now:?}")) }
+                });
                 let pid = until("there is one to kill", SOON, || found().ok_or_else(|| format!("no {words}")));
                 kill(pid, "-KILL");
                 until("it was started again", SOON, || match found() {

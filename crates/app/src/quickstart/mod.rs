@@ -34,7 +34,7 @@ pub(crate) fn run(layout: &Layout, arguments: &QuickstartArgs) -> Result<()> {
     };
     let config = WorldConfig::load(layout)?;
     let key = credentials::admin(layout)?;
-    let shell = Shell::new(layout, arguments, &config, running.listen, &key);
+    let shell = Shell::new(layout, arguments, &config, running.listen, &key)?;
     let account = config.account.as_str();
 
     shell.heading("Who am I?");

@@ -55,9 +55,11 @@ pub(super) fn launch(shell: &Shell, name: &str, network: &Network, roles: &Roles
     let tags = format!("ResourceType=instance,Tags=[{{Key=Name,Value={name}-node}}]");
     let machine = ["--image-id", &image, "--instance-type", "m5.large", "--iam-instance-profile", &profile];
     let placed = ["--subnet-id", &network.outpost_subnet, "--security-group-ids", &cluster.security_group];
+    // A pod is a hop further than the node, so that no pod reads the node role's credentials.
+    let metadata = ["--metadata-options", "HttpTokens=required,HttpPutResponseHopLimit=1"];
     let rest = ["--secondary-private-ip-address-count", "9", "--user-data", &user_data, "--tag-specifications", &tags];
     let query = ["--query", "Instances[0].InstanceId"];
-    shell.text("ec2 run-instances", &[&machine[..], &placed, &rest, &query].concat())
+    shell.text("ec2 run-instances", &[&machine[..], &placed, &metadata, &rest, &query].concat())
 }
 
 /// Until the node has registered and is Ready.

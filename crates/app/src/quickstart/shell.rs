@@ -10,7 +10,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cli::QuickstartArgs, credentials::Credential, layout::Layout, world_config::WorldConfig};
+use crate::{
+    cli::QuickstartArgs,
+    credentials::Credential,
+    layout::{self, Layout},
+    world_config::WorldConfig,
+};
 
 /// Select graphic rendition (ECMA-48, 8.3.117): bold, faint.
 pub(super) const BOLD: u8 = 1;
@@ -20,6 +25,19 @@ const FAINT: u8 = 2;
 pub(super) fn styled(rendition: u8, text: &str) -> String {
     if std::io::stdout().is_terminal() { format!("\x1b[{rendition}m{text}\x1b[0m") } else { text.to_owned() }
 }
+
+/// Keys in the environment.
+const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+/// What would lead the clients to the user's own keys.
+const OTHERS: [&str; 7] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+];
 
 /// Runs the clients and shows what it runs.
 pub(super) struct Shell {
@@ -37,22 +55,28 @@ impl Shell {
         config: &WorldConfig,
         listen: SocketAddr,
         key: &Credential,
-    ) -> Self {
+    ) -> Result<Self> {
         let kubeconfig = layout.kubeconfig();
+        // In a file of the owner's: others can read a process's environment, and it is passed on.
+        let credentials = layout.run().join("aws-credentials");
+        layout::write(&credentials, key.profile().as_bytes())?;
         let mut variables = key.exports(config, listen);
+        variables.retain(|(name, _)| !KEYS.contains(name));
+        variables.push(("AWS_SHARED_CREDENTIALS_FILE", credentials.display().to_string()));
+        variables.push(("AWS_CONFIG_FILE", "/dev/null".to_owned()));
         variables.push(("KUBECONFIG", kubeconfig.display().to_string()));
         // kubectl runs `aws` by this name to make its tokens.
         if let Some(folder) = arguments.aws.parent().filter(|folder| folder.is_absolute()) {
             let path = std::env::var("PATH").unwrap_or_default();
             variables.push(("PATH", format!("{}:{path}", folder.display())));
         }
-        Self {
+        Ok(Self {
             aws: arguments.aws.clone(),
             kubectl: arguments.kubectl.clone(),
             variables,
             kubeconfig,
             step: Cell::new(0),
-        }
+        })
     }
 
     pub(super) fn kubeconfig(&self) -> String {
@@ -153,7 +177,9 @@ impl Shell {
         for (name, value) in &self.variables {
             command.env(name, value);
         }
-        command.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
+        for name in KEYS.into_iter().chain(OTHERS) {
+            command.env_remove(name);
+        }
         command
     }
 

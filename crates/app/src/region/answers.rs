@@ -99,10 +99,7 @@ impl Answers {
         let Some(profile) = &instance.instance_profile else { return Ok(None) };
         let view = self.store.view();
         let found = eksile_iam::role_of_profile(Reads::of(&view), &scope.account, &profile.arn);
-        let (known, role) = match found.map_err(|error| error.to_string())? {
-            Some((known, Some(role))) => (known, role),
-            _ => return Ok(None),
-        };
+        let Some((known, Some(role))) = found.map_err(|error| error.to_string())? else { return Ok(None) };
         Ok((known.instance_profile_id == profile.id).then_some(role.role_id))
     }
 

@@ -6,7 +6,8 @@ use eksile_aws::{Ask, Call, Fault, Reads};
 use eksile_store::{Record, RecordError};
 
 use crate::records::{
-    Address, Instance, InternetGateway, NatGateway, NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc,
+    Address, Instance, InternetGateway, MetadataOptions, NatGateway, NetworkInterface, RouteTable, SecurityGroup,
+    Subnet, Vpc,
 };
 pub(crate) use crate::resource::arn;
 use crate::resource::{Resource, well_formed};
@@ -66,8 +67,16 @@ impl Keyed for Instance {
     fn keys(&self, _call: &Call<'_>, ask: Ask) -> Ask {
         let ask = ask.key("ec2:InstanceID", &*self.instance_id).key("ec2:InstanceType", &*self.instance_type);
         let ask = ask.maybe("ec2:InstanceProfile", self.instance_profile.as_ref().map(|profile| &*profile.arn));
+        let ask = metadata(ask, self.metadata_options);
         ask.key("ec2:Tenancy", "default").key("ec2:RootDeviceType", "ebs").key("ec2:EbsOptimized", "false")
     }
+}
+
+/// The keys of a metadata service's options, as they are or will be.
+pub(crate) fn metadata(ask: Ask, options: MetadataOptions) -> Ask {
+    ask.key("ec2:MetadataHttpTokens", if options.tokens_required { "required" } else { "optional" })
+        .key("ec2:MetadataHttpEndpoint", if options.enabled { "enabled" } else { "disabled" })
+        .key("ec2:MetadataHttpPutResponseHopLimit", options.hop_limit.to_string())
 }
 
 impl Keyed for NetworkInterface {

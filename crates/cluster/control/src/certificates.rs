@@ -1,8 +1,11 @@
 //! Signing requests: kubelets' are approved, approved ones are signed.
 //!
+//! A node gets certificates in its own name and no other, and for serving under the names and addresses that its cloud
+//! records for it: what a node says of itself, in its Node, too, is a claim. Where there is no cloud to be asked, nobody's
+//! serving names are approved.
+//!
 //! Signers and their rules: <https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/>
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -12,6 +15,7 @@ use eksile_pki::{Authority, Csr, SanName, Usage};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::cloud_node_lifecycle::{Instances, Machine};
 use crate::feed::{self, Kind, text};
 
 const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
@@ -28,7 +32,7 @@ enum Plan {
     Nothing,
     /// Approve it, for this reason.
     Approve(&'static str),
-    /// A kubelet's serving names are not (yet) those of its node.
+    /// The machine of a kubelet's name is not known (yet), or its serving names are others.
     Later,
     /// Sign it for these uses, until then.
     Sign(Vec<Usage>, Timestamp),
@@ -46,7 +50,18 @@ fn strings(request: &Value, pointer: &str) -> Vec<String> {
     list.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
 }
 
-fn plan(request: &Value, node: Option<&Value>, now: Timestamp) -> Plan {
+/// What the cloud says of the machine of a kubelet's name.
+#[derive(Debug)]
+enum Ground {
+    /// There is no cloud: nodes are nobody's instances.
+    NoCloud,
+    /// There is no such machine, or it cannot be told.
+    Unknown,
+    /// Its record.
+    Known(Machine),
+}
+
+fn plan(request: &Value, ground: &Ground, now: Timestamp) -> Plan {
     let signer = text(request, "/spec/signerName");
     let finished = !text(request, "/status/certificate").is_empty() || has_condition(request, "Failed");
     if ![CLIENT, KUBELET, SERVING].contains(&signer) || finished || has_condition(request, "Denied") {
@@ -66,18 +81,28 @@ fn plan(request: &Value, node: Option<&Value>, now: Timestamp) -> Plan {
     if signer == CLIENT || fits(signer, &csr, &usages).is_err() {
         return Plan::Nothing;
     }
-    let user = text(request, "/spec/username");
+    approval(request, signer, &csr, ground)
+}
+
+/// Whether a kubelet's request is approved: it must be the holder of the name that asks.
+fn approval(request: &Value, signer: &str, csr: &Csr, ground: &Ground) -> Plan {
     let groups = strings(request, "/spec/groups");
-    let own = user == csr.common_name && groups.iter().any(|g| g == "system:nodes");
-    match signer {
-        KUBELET if own => Plan::Approve("Auto approving self kubelet client certificate after SubjectAccessReview."),
-        KUBELET if groups.iter().any(|g| g == "system:bootstrappers") => {
+    let is = |group: &str| groups.iter().any(|g| g == group);
+    if text(request, "/spec/username") != csr.common_name {
+        return Plan::Nothing;
+    }
+    match (signer, ground) {
+        (KUBELET, Ground::Known(_) | Ground::NoCloud) if is("system:nodes") => {
+            Plan::Approve("Auto approving self kubelet client certificate after SubjectAccessReview.")
+        }
+        (KUBELET, Ground::Known(_)) if is("system:bootstrappers") => {
             Plan::Approve("Auto approving kubelet client certificate after SubjectAccessReview.")
         }
-        SERVING if own && node.is_some_and(|node| names_fit(&csr, node)) => {
-            Plan::Approve("Auto approving kubelet serving certificate: its names are the node's.")
+        (SERVING, Ground::Known(machine)) if is("system:nodes") && names_fit(csr, machine) => {
+            Plan::Approve("Auto approving kubelet serving certificate: its names are its instance's.")
         }
-        SERVING if own => Plan::Later,
+        (KUBELET, Ground::Unknown) if is("system:nodes") || is("system:bootstrappers") => Plan::Later,
+        (SERVING, Ground::Known(_) | Ground::Unknown) if is("system:nodes") => Plan::Later,
         _ => Plan::Nothing,
     }
 }
@@ -139,21 +164,27 @@ fn fits(signer: &str, csr: &Csr, usages: &[String]) -> Result<Vec<Usage>, String
     }
 }
 
-/// Whether all names of a request are those of the node.
-fn names_fit(csr: &Csr, node: &Value) -> bool {
-    let addresses = node.pointer("/status/addresses").and_then(Value::as_array);
-    let known: Vec<&str> = addresses
-        .into_iter()
-        .flatten()
-        .filter_map(|a| a["address"].as_str())
-        .chain(std::iter::once(text(node, "/metadata/name")))
-        .collect();
-    let ips: Vec<IpAddr> = known.iter().filter_map(|a| a.parse().ok()).collect();
+/// Whether all names of a request are the machine's.
+fn names_fit(csr: &Csr, machine: &Machine) -> bool {
     csr.names.iter().all(|name| match name {
-        SanName::Dns(name) => known.contains(&name.as_str()),
-        SanName::Ip(ip) => ips.contains(ip),
+        SanName::Dns(name) => machine.names.contains(name),
+        SanName::Ip(ip) => machine.addresses.contains(ip),
         SanName::Email(_) | SanName::Uri(_) => false,
     })
+}
+
+/// What the cloud says of whoever asks. Whether it cannot tell or there is none, nobody is approved.
+fn ground(cloud: Option<&dyn Instances>, request: &Value) -> Ground {
+    let Some(cloud) = cloud else { return Ground::NoCloud };
+    let Some(node) = text(request, "/spec/username").strip_prefix("system:node:") else { return Ground::Unknown };
+    match cloud.named(node) {
+        Ok(Some(machine)) => Ground::Known(machine),
+        Ok(None) => Ground::Unknown,
+        Err(error) => {
+            tracing::warn!(node, error, "whether it is an instance cannot be told");
+            Ground::Unknown
+        }
+    }
 }
 
 fn condition(kind: &str, reason: &str, message: &str, now: Timestamp) -> Value {
@@ -173,23 +204,22 @@ fn with_condition(mut request: Value, condition: Value) -> Value {
     request
 }
 
-async fn reconcile(client: &Client, authority: &Authority, request: Value) -> Result<(), StatusError> {
+async fn reconcile(
+    client: &Client,
+    authority: &Authority,
+    cloud: Option<&dyn Instances>,
+    request: Value,
+) -> Result<(), StatusError> {
     let name = text(&request, "/metadata/name");
     let path = format!("/apis/certificates.k8s.io/v1/certificatesigningrequests/{name}");
     let now = client.clock().now_wall();
-    let node = match text(&request, "/spec/username").strip_prefix("system:node:") {
-        Some(node) if text(&request, "/spec/signerName") == SERVING => {
-            feed::found(client.get(&format!("/api/v1/nodes/{node}")).await)?
-        }
-        _ => None,
-    };
-    match plan(&request, node.as_ref(), now) {
+    match plan(&request, &ground(cloud, &request), now) {
         Plan::Nothing => Ok(()),
         Plan::Later => Err(StatusError::conflict(
             "certificates.k8s.io",
             "certificatesigningrequests",
             name,
-            "its node is not known",
+            "it is not known to be its instance's",
         )),
         Plan::Approve(why) => {
             let approved = with_condition(request.clone(), condition("Approved", "AutoApproved", why, now));
@@ -210,11 +240,13 @@ async fn reconcile(client: &Client, authority: &Authority, request: Value) -> Re
 }
 
 /// Runs until the store closes.
-pub(crate) async fn run(client: Client, authority: Arc<Authority>) {
+pub(crate) async fn run(client: Client, authority: Arc<Authority>, cloud: Option<Arc<dyn Instances>>) {
     let kind = Kind { group: "certificates.k8s.io", version: "v1", plural: "certificatesigningrequests", fields: "" };
     feed::each(&client, "certificates", kind, |event| {
-        let (client, authority) = (client.clone(), authority.clone());
-        async move { if event.exists { reconcile(&client, &authority, event.object).await } else { Ok(()) } }
+        let (client, authority, cloud) = (client.clone(), authority.clone(), cloud.clone());
+        async move {
+            if event.exists { reconcile(&client, &authority, cloud.as_deref(), event.object).await } else { Ok(()) }
+        }
     })
     .await;
 }

@@ -22,6 +22,21 @@ pub trait Instances: Send + Sync {
     /// # Errors
     /// Why that cannot be told now; then nothing is removed.
     fn exists(&self, instance: &str) -> Result<bool, String>;
+
+    /// The machine that a node of this name is; `None` when there is none, or several.
+    ///
+    /// # Errors
+    /// Why that cannot be told now; then nobody is it.
+    fn named(&self, node: &str) -> Result<Option<Machine>, String>;
+}
+
+/// An instance as its cloud records it, whatever the instance says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Host names.
+    pub names: Vec<String>,
+    /// Addresses of its interfaces.
+    pub addresses: Vec<std::net::IpAddr>,
 }
 
 /// The instance of a node: `aws:///ZONE/INSTANCE`.
@@ -102,6 +117,10 @@ mod tests {
     impl Instances for Cloud {
         fn exists(&self, instance: &str) -> Result<bool, String> {
             if instance == "i-3" { Err("the file is gone".to_owned()) } else { Ok(instance == "i-1") }
+        }
+
+        fn named(&self, _node: &str) -> Result<Option<Machine>, String> {
+            Ok(None)
         }
     }
 

@@ -12,7 +12,7 @@ mod service_account;
 
 use std::sync::Arc;
 
-pub use cloud_node_lifecycle::Instances;
+pub use cloud_node_lifecycle::{Instances, Machine};
 
 use eksile_kube::{Caller, Client, Door};
 use eksile_pki::Authority;
@@ -23,7 +23,7 @@ pub fn start(door: &Arc<Door>, authority: &Arc<Authority>, cloud: Option<Arc<dyn
         let caller = Caller::system(&format!("system:serviceaccount:kube-system:{name}"));
         Client::new(door.clone(), caller, "kube-controller-manager")
     };
-    tokio::spawn(certificates::run(client("certificate-controller"), authority.clone()));
+    tokio::spawn(certificates::run(client("certificate-controller"), authority.clone(), cloud.clone()));
     tokio::spawn(namespace::run(client("namespace-controller")));
     tokio::spawn(service_account::run(client("service-account-controller")));
     tokio::spawn(root_ca::run(client("root-ca-cert-publisher"), authority.pem().into()));

@@ -151,7 +151,7 @@ impl Strategy for CertificateSigningRequest {
         let refused = |why: &str| Err(StatusError::forbidden(GROUP, PLURAL, name, why));
         let Some(old) = old else {
             if signer == CLIENT_SIGNER
-                && organizations(text(new, "/spec/request")).iter().any(|o| o == "system:masters")
+                && organizations(text(new, "/spec/request")).is_none_or(|all| all.iter().any(|o| o == "system:masters"))
             {
                 return refused(
                     "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed",
@@ -161,7 +161,7 @@ impl Strategy for CertificateSigningRequest {
         };
         let (verb, act) = match context.sub {
             "approval" => ("approve", "approve"),
-            "status" if text(new, "/status/certificate") != text(old, "/status/certificate") => ("sign", "sign"),
+            "status" if at(new, "/status") != at(old, "/status") => ("sign", "sign"),
             _ => return Ok(()),
         };
         let domain = signer.split('/').next().unwrap_or_default();
@@ -229,14 +229,13 @@ fn request(object: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// The organizations that a request's subject names, repetitions kept.
-fn organizations(request: &str) -> Vec<String> {
-    let bytes = STANDARD.decode(request).unwrap_or_default();
-    let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(&bytes) else { return Vec::new() };
+/// The organizations that a request's subject names, repetitions kept; `None` when one of them cannot be read.
+fn organizations(request: &str) -> Option<Vec<String>> {
+    let bytes = STANDARD.decode(request).ok()?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&bytes).ok()?;
     let parsed = x509_parser::certification_request::X509CertificationRequest::from_der(&pem.contents);
-    let Ok((_, request)) = parsed else { return Vec::new() };
-    let subject = &request.certification_request_info.subject;
-    subject.iter_organization().filter_map(|o| o.as_str().ok().map(str::to_owned)).collect()
+    let subject = &parsed.ok()?.1.certification_request_info.subject;
+    subject.iter_organization().map(|o| o.as_str().ok().map(str::to_owned)).collect()
 }
 
 fn usages(object: &Value, errors: &mut FieldErrors) {

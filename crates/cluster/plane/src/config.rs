@@ -29,12 +29,19 @@ pub struct Config {
     /// Network namespace from which kubelets are dialled; the process's own when missing.
     #[serde(default)]
     pub kubelet_netns: Option<PathBuf>,
+    /// Longest life of a service-account token, seconds (`--service-account-max-token-expiration`): a day, as EKS has it.
+    #[serde(default = "day")]
+    pub longest_token_seconds: i64,
     /// Whether controllers run; off only to look at the API server by itself (the oracle does).
     #[serde(default = "on")]
     pub controllers: bool,
     /// Written when all listeners serve, see [`crate::Ready`].
     #[serde(default)]
     pub ready_file: Option<PathBuf>,
+}
+
+fn day() -> i64 {
+    24 * 60 * 60
 }
 
 fn on() -> bool {

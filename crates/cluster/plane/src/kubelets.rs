@@ -27,10 +27,10 @@ pub(crate) struct Kubelets {
 impl Kubelets {
     pub(crate) fn new(
         ca: &str,
-        client: &eksile_pki::KeyPair,
+        client: &Arc<eksile_pki::Renewed>,
         netns: Option<PathBuf>,
     ) -> Result<Self, eksile_pki::PkiError> {
-        let config = eksile_pki::client_config(ca, Some(client))?;
+        let config = eksile_pki::client_config_renewed(ca, client)?;
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), netns })
     }
 

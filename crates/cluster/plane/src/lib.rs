@@ -158,6 +158,7 @@ fn parts(
             },
             service_cidrs: vec![config.service_cidr.clone()],
             issuer: ISSUER.to_owned(),
+            longest_token: Some(config.longest_token_seconds),
         },
         authenticators,
         validators: vec![Box::new(eksile_podsecurity::PodSecurity)],

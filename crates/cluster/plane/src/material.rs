@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eksile_kube::tokens::{Claims, TokenIssuer};
-use eksile_pki::{Authority, KeyPair, PkiError, SanName, TokenSigner};
+use eksile_pki::{Authority, PkiError, Renewed, SanName, TokenSigner};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::config::Config;
 
 /// Years of the cluster's CA.
 const CA_YEARS: u16 = 10;
-/// Life of certificates that are made anew at every start.
+/// Life of certificates that are made anew at every start, and while it runs.
 const LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// The issuer of service-account tokens.
@@ -22,20 +22,23 @@ pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
 /// Keys and certificates.
 pub(crate) struct Material {
     pub(crate) authority: Arc<Authority>,
-    pub(crate) front: KeyPair,
-    pub(crate) kubelet_client: KeyPair,
+    pub(crate) front: Arc<Renewed>,
+    pub(crate) kubelet_client: Arc<Renewed>,
     pub(crate) signer: Arc<Signer>,
 }
 
 impl Material {
     pub(crate) fn load_or_create(config: &Config, service: IpAddr) -> Result<Self, PkiError> {
         let folder = config.data.join("pki");
-        let authority = load_authority(&folder)?;
+        let authority = Arc::new(load_authority(&folder)?);
         let names = serving_names(config, service);
-        let front = authority.issue_server(&names, LIFE)?;
-        let kubelet_client = authority.issue_client("kube-apiserver-kubelet-client", &["system:masters"], LIFE)?;
+        let issuer = Arc::clone(&authority);
+        let front = Renewed::new(move || issuer.issue_server(&names, LIFE))?;
+        let issuer = Arc::clone(&authority);
+        let kubelet_client =
+            Renewed::new(move || issuer.issue_client("kube-apiserver-kubelet-client", &["system:masters"], LIFE))?;
         let signer = Arc::new(Signer::new(load_signer(&folder)?));
-        Ok(Self { authority: Arc::new(authority), front, kubelet_client, signer })
+        Ok(Self { authority, front, kubelet_client, signer })
     }
 }
 

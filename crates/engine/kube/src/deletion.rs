@@ -3,6 +3,7 @@
 use jiff::ToSpan;
 use serde_json::{Map, Value};
 
+use crate::admit;
 use crate::call::Call;
 use crate::decode;
 use crate::field::FieldErrors;
@@ -61,7 +62,14 @@ impl Options {
     }
 
     fn from_body(call: &Call<'_>, errors: &mut FieldErrors) -> Result<Self, StatusError> {
-        let value = decode::delete_options(call)?;
+        Self::of(call, &decode::delete_options(call)?, errors)
+    }
+
+    /// Reads them from a tree; the query's dry run counts, too.
+    ///
+    /// # Errors
+    /// 500 for another kind; what is wrong with fields goes to `errors`.
+    pub(crate) fn of(call: &Call<'_>, value: &Value, errors: &mut FieldErrors) -> Result<Self, StatusError> {
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let runs = value.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();
         let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
@@ -118,6 +126,7 @@ pub(crate) struct Outcome {
 /// # Errors
 /// 409 when a precondition does not hold or somebody else wrote first; the strategy's refusal.
 pub(crate) async fn delete(call: &Call<'_>, current: &Current, options: &Options) -> Result<Outcome, StatusError> {
+    admit::delete(call, &current.object)?;
     preconditions(call, current, options)?;
     call.resource.strategy.validate_delete(&current.object, &call.context())?;
     let mut new = current.object.clone();

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::authenticate::{Authenticator, Tokens};
-use crate::authorize::{self, Attributes, rbac::Rbac};
+use crate::authorize::{self, Attributes, node::Graph, rbac::Rbac};
 use crate::call::{Call, Head, Warnings};
 use crate::caller::Caller;
 use crate::connect::KubeletDialer;
@@ -46,6 +46,8 @@ pub struct Settings {
     pub service_cidrs: Vec<String>,
     /// Issuer of service-account tokens, and their default audience.
     pub issuer: String,
+    /// Longest life of a service-account token, seconds; `None` for what the API takes, 2^32.
+    pub longest_token: Option<i64>,
 }
 
 /// The parts of a door.
@@ -83,6 +85,7 @@ pub struct Door {
     pub(crate) tokens: Tokens,
     pub(crate) rbac: Rbac,
     pub(crate) validators: Vec<Box<dyn crate::validating::Validator>>,
+    pub(crate) graph: Graph,
     pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
     pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
     pub(crate) discovery: Discovery,
@@ -92,13 +95,14 @@ pub struct Door {
 }
 
 impl Door {
-    /// Opens a door and starts to follow the cluster's RBAC objects. To be called inside a runtime.
+    /// Opens a door and starts to follow the cluster's RBAC objects and pods. To be called inside a runtime.
     #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
         let shapes =
             parts.resources.iter().filter_map(|r| Some((r.schema.clone(), parts.schemas.schema(&r.schema)?))).collect();
         let door = Arc::new(Self {
             rbac: Rbac::load(&parts.store),
+            graph: Graph::load(&parts.store),
             discovery: Discovery::new(&parts.resources),
             descriptions: parts.descriptions,
             flights: Flights::default(),
@@ -117,6 +121,8 @@ impl Door {
         door.tell_unreadable();
         let following = door.clone();
         tokio::spawn(async move { following.rbac.follow(&following.store).await });
+        let following = door.clone();
+        tokio::spawn(async move { following.graph.follow(&following.store).await });
         door
     }
 

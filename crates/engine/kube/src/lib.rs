@@ -29,6 +29,7 @@ pub mod object;
 pub mod openapi;
 mod plain;
 pub mod query;
+mod references;
 pub mod resource;
 pub mod resources;
 mod reviews;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use eksile_gate::body::{Taken, WHOLE};
 use eksile_gate::{Gate, Limits, Pass, Watched};
-use eksile_pki::{ClientAuth, ClientVerifier, KeyPair, PkiError, server_config};
+use eksile_pki::{ClientAuth, ClientVerifier, PkiError, Shown, server_config};
 use futures::FutureExt as _;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT, WARNING};
 use http::request::Parts;
@@ -40,12 +40,12 @@ pub struct Front {
 }
 
 impl Front {
-    /// A front with this certificate chain and key, and the CA of client certificates (PEM).
+    /// A front with this certificate chain and key (or what renews them), and the CA of client certificates (PEM).
     ///
     /// # Errors
     /// Material that cannot be read or does not fit.
-    pub fn new(pair: &KeyPair, client_ca: &str) -> Result<Self, PkiError> {
-        let config = server_config(pair, ClientAuth::Asked(client_ca), &["h2", "http/1.1"])?;
+    pub fn new<'a>(shown: impl Into<Shown<'a>>, client_ca: &str) -> Result<Self, PkiError> {
+        let config = server_config(shown, ClientAuth::Asked(client_ca), &["h2", "http/1.1"])?;
         let clients = Arc::new(ClientVerifier::new(client_ca)?);
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), clients })
     }

@@ -129,7 +129,7 @@ async fn store_new(call: &Call<'_>, mut object: Value, dry_run: bool) -> Result<
             put(txn, &key, encoded)
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// 409 for a name that is taken, or still taken.
@@ -162,12 +162,16 @@ fn without_revision(object: &Value) -> Bytes {
 
 async fn finish(
     call: &Call<'_>,
+    key: &str,
     committed: Result<eksile_store::Committed<Bytes>, WriteError<Stop>>,
 ) -> Result<Done, StatusError> {
     match committed {
         Ok(done) => {
             if call.resource.prefix.starts_with(crate::authorize::rbac::PREFIX) {
                 call.door.rbac.settled(done.revision.0).await;
+            }
+            if *call.resource.prefix == *crate::authorize::node::PODS {
+                call.door.graph.note(key, &done.value, done.revision.0);
             }
             Ok(Done { bytes: shown(call.resource, &done.value) })
         }
@@ -315,7 +319,7 @@ pub(crate) async fn store(
             put(txn, &key, encoded)
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// Removes `current`.
@@ -342,7 +346,7 @@ pub(crate) async fn remove(call: &Call<'_>, current: &Current, dry_run: bool) ->
             Ok(crate::object::at_revision(resource, &current.entry.value, txn.revision().0))
         })
         .await;
-    finish(call, committed).await
+    finish(call, &key, committed).await
 }
 
 /// The object of a write in the form that the client wants.

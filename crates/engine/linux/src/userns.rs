@@ -79,7 +79,7 @@ impl Namespace {
 }
 
 /// Makes this process root of the user namespace, with nothing that it had outside of it: neither its user, nor its
-/// groups, nor its capabilities. There is no way back. The process must have one thread.
+/// groups, nor its capabilities, nor the keys of its session. There is no way back. The process must have one thread.
 ///
 /// # Errors
 /// When the kernel refuses; then the process must end, since it may be half on its way.
@@ -89,5 +89,25 @@ pub fn enter(namespace: &OwnedFd) -> Result<(), Error> {
     nix::unistd::setgroups(&[]).map_err(Error::at("leave all groups"))?;
     nix::unistd::setresgid(root, root, root).map_err(Error::at("become the user namespace's root group"))?;
     let root = nix::unistd::Uid::from_raw(0);
-    nix::unistd::setresuid(root, root, root).map_err(Error::at("become the user namespace's root"))
+    nix::unistd::setresuid(root, root, root).map_err(Error::at("become the user namespace's root"))?;
+    leave_keys()
+}
+
+/// A new session keyring, with nothing in it (keyctl_join_session_keyring(3)): who has a keyring has its keys, whoever
+/// he has become. Of this thread only.
+///
+/// # Errors
+/// When the kernel refuses.
+#[expect(unsafe_code, reason = "a system call without a wrapper")]
+pub fn leave_keys() -> Result<(), Error> {
+    const JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: no name is given, so no memory is read.
+    let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) };
+    let error = std::io::Error::last_os_error();
+    // A kernel without keys has none to leave.
+    if joined >= 0 || error.raw_os_error() == Some(libc::ENOSYS) {
+        Ok(())
+    } else {
+        Err(Error::at("leave all keys")(error))
+    }
 }

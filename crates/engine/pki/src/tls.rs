@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig, SignatureScheme,
-    client::danger::HandshakeSignatureValid,
+    client::{ResolvesClientCert, danger::HandshakeSignatureValid},
     crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::{
-        NoClientAuth, WebPkiClientVerifier,
+        NoClientAuth, ResolvesServerCert, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
 
-use crate::{KeyPair, PkiError};
+use crate::{KeyPair, PkiError, Renewed};
 
 /// What a server wants of its clients' certificates.
 #[derive(Debug, Clone, Copy)]
@@ -33,22 +33,47 @@ impl<'a> From<Option<&'a str>> for ClientAuth<'a> {
     }
 }
 
+/// What a server shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown<'a> {
+    /// This, as long as it runs.
+    Fixed(&'a KeyPair),
+    /// What is renewed while it runs.
+    Renewed(&'a Arc<Renewed>),
+}
+
+impl<'a> From<&'a KeyPair> for Shown<'a> {
+    fn from(pair: &'a KeyPair) -> Shown<'a> {
+        Shown::Fixed(pair)
+    }
+}
+
+impl<'a> From<&'a Arc<Renewed>> for Shown<'a> {
+    fn from(renewed: &'a Arc<Renewed>) -> Shown<'a> {
+        Shown::Renewed(renewed)
+    }
+}
+
 /// A server's TLS: version 1.2 and 1.3, protocols in order of preference (such as `h2`, `http/1.1`).
 ///
 /// # Errors
 /// When certificate, key or authorities cannot be read, or do not belong together.
-pub fn server_config<'a>(
-    pair: &KeyPair,
+pub fn server_config<'a, 'b>(
+    shown: impl Into<Shown<'b>>,
     clients: impl Into<ClientAuth<'a>>,
     alpn: &[&str],
 ) -> Result<ServerConfig, PkiError> {
-    let (chain, key) = chain_and_key(pair)?;
-    let mut config = ServerConfig::builder_with_provider(provider())
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(refused)?
-        .with_client_cert_verifier(verifier(clients.into())?)
-        .with_single_cert(chain, key)
-        .map_err(refused)?;
+        .with_client_cert_verifier(verifier(clients.into())?);
+    let mut config = match shown.into() {
+        Shown::Fixed(pair) => {
+            let (chain, key) = chain_and_key(pair)?;
+            builder.with_single_cert(chain, key).map_err(refused)?
+        }
+        Shown::Renewed(renewed) => builder.with_cert_resolver(Arc::clone(renewed) as Arc<dyn ResolvesServerCert>),
+    };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     Ok(config)
 }
@@ -65,6 +90,18 @@ pub fn client_config(ca_pem: &str, pair: Option<&KeyPair>) -> Result<ClientConfi
     let Some(pair) = pair else { return Ok(builder.with_no_client_auth()) };
     let (chain, key) = chain_and_key(pair)?;
     builder.with_client_auth_cert(chain, key).map_err(refused)
+}
+
+/// As [`client_config`], with a certificate that is renewed while the client runs.
+///
+/// # Errors
+/// When the authorities cannot be read.
+pub fn client_config_renewed(ca_pem: &str, renewed: &Arc<Renewed>) -> Result<ClientConfig, PkiError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(refused)?
+        .with_root_certificates(roots(ca_pem)?);
+    Ok(builder.with_client_cert_resolver(Arc::clone(renewed) as Arc<dyn ResolvesClientCert>))
 }
 
 pub(crate) fn provider() -> Arc<CryptoProvider> {
@@ -100,7 +137,9 @@ fn verifier(clients: ClientAuth<'_>) -> Result<Arc<dyn ClientCertVerifier>, PkiE
     builder.build().map_err(|error| PkiError::Tls(error.to_string()))
 }
 
-fn chain_and_key(pair: &KeyPair) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), PkiError> {
+pub(crate) fn chain_and_key(
+    pair: &KeyPair,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), PkiError> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pair.cert_pem.as_bytes()).collect();
     let chain = chain.map_err(|error| PkiError::malformed("certificate", error))?;
     let key = PrivateKeyDer::from_pem_slice(pair.key_pem.as_bytes());
@@ -108,7 +147,7 @@ fn chain_and_key(pair: &KeyPair) -> Result<(Vec<CertificateDer<'static>>, Privat
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn refused(error: Error) -> PkiError {
+pub(crate) fn refused(error: Error) -> PkiError {
     PkiError::Tls(error.to_string())
 }
 

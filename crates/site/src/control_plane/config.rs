@@ -1,9 +1,10 @@
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use eksile_ec2::records::{Instance, WantedInstanceState};
+use eksile_ec2::records::{Instance, InstanceRole, WantedInstanceState};
 use eksile_eks::records::{AccessEntry, AuthenticationMode, Cluster, Creator};
 use eksile_linux::Namespace;
 use eksile_store::Scope;
@@ -54,7 +55,8 @@ pub(super) struct Access {
     mode: AuthenticationMode,
     creator: Option<Creator>,
     entries: Vec<AccessEntry>,
-    instances: std::collections::BTreeMap<String, String>,
+    instances: BTreeMap<String, String>,
+    addresses: BTreeMap<String, Vec<String>>,
 }
 
 pub(super) fn config(
@@ -104,13 +106,21 @@ pub(super) fn addresses(cluster: &Cluster) -> Result<Vec<SocketAddr>, ControlPla
     cluster.members.iter().map(|member| address(&member.private_ip)).collect()
 }
 
+/// Who may come in, and which machines may be nodes: workers of the cluster's VPC. A member of a control plane is no
+/// node, and in another VPC another machine may have the same name and address.
 pub(super) fn access(cluster: &Cluster, entries: Vec<AccessEntry>, instances: &[Instance]) -> Access {
-    let there = instances.iter().filter(|instance| instance.wanted != WantedInstanceState::Terminated);
-    let names = there.map(|instance| (instance.instance_id.clone(), instance.private_dns_name.clone()));
+    let there: Vec<&Instance> = instances
+        .iter()
+        .filter(|instance| instance.wanted != WantedInstanceState::Terminated)
+        .filter(|instance| {
+            instance.role == InstanceRole::Worker && Some(&instance.vpc_id) == cluster.vpc_config.vpc_id.as_ref()
+        })
+        .collect();
     Access {
         mode: cluster.authentication_mode,
         creator: cluster.bootstrap_cluster_creator_admin_permissions.then(|| cluster.creator.clone()),
         entries: entries.into_iter().filter(|entry| entry.cluster_id == cluster.id).collect(),
-        instances: names.collect(),
+        instances: there.iter().map(|i| (i.instance_id.clone(), i.private_dns_name.clone())).collect(),
+        addresses: there.iter().map(|i| (i.instance_id.clone(), vec![i.private_ip.clone()])).collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! A router's nftables table: source check, route-table marks, security groups.
+//! A router's nftables table: source and destination check, its own services, route-table marks, security groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -40,6 +40,7 @@ impl<'a> Filter<'a> {
     pub(super) fn text(&self, pending: &mut Vec<String>) -> String {
         let mut text = String::from("table ip vpc\ndelete table ip vpc\ntable ip vpc {\n");
         self.sources(&mut text);
+        services(&mut text);
         self.marks(&mut text);
         self.groups(&mut text, pending);
         let [out, into] = self.lists(&mut text);
@@ -51,12 +52,14 @@ impl<'a> Filter<'a> {
         chain(
             &mut text,
             "leave",
-            &format!("type filter hook forward priority 0; policy accept;\n\t\t{apart}{state}iifname vmap @sgo"),
+            &format!(
+                "type filter hook forward priority 0; policy accept;\n\t\t{LINK_LOCAL}{apart}{state}iifname vmap @sgo"
+            ),
         );
         chain(
             &mut text,
             "enter",
-            &format!("type filter hook forward priority 10; policy accept;\n\t\t{state}oifname vmap @sgi"),
+            &format!("type filter hook forward priority 10; policy accept;\n\t\t{FOREIGN}{state}oifname vmap @sgi"),
         );
         text.push_str("}\n");
         text
@@ -158,6 +161,19 @@ impl<'a> Filter<'a> {
             // One that is no address is told of where its interface is made.
             .filter_map(|text| text.parse().ok())
     }
+}
+
+/// What is link-local ends at the link (RFC 3927, 2.7): the metadata service's address, too.
+const LINK_LOCAL: &str = "ip daddr 169.254.0.0/16 drop\n\t\tip saddr 169.254.0.0/16 drop\n\t\t";
+/// Destination check: to an interface go only its own addresses' packets, unless it is switched off.
+const FOREIGN: &str = "oifname \"e*\" oifname != @unchecked oifname . ip daddr != @own drop\n\t\t";
+
+/// The router's own services (resolver, metadata) answer the VPC's interfaces alone, and an interface as itself alone,
+/// even one whose check is switched off: the metadata service knows who asks by nothing else.
+fn services(text: &mut String) {
+    let rules = "type filter hook input priority 0; policy accept;\n\t\tiifname \"lo\" accept\n\t\t\
+                 iifname . ip saddr != @own drop";
+    chain(text, "serve", rules);
 }
 
 fn line(text: &mut String, content: &str) {

@@ -63,6 +63,8 @@ impl Place {
             ("ipv4/conf/default/rp_filter", "0"),
             ("ipv4/conf/all/send_redirects", "0"),
             ("ipv4/conf/default/send_redirects", "0"),
+            ("ipv4/conf/all/accept_redirects", "0"),
+            ("ipv4/conf/default/accept_redirects", "0"),
             ("ipv4/conf/default/proxy_arp", "1"),
         ];
         let mut place = Self::quiet();

@@ -1,8 +1,11 @@
 //! The instance metadata service at 169.254.169.254, both versions.
 //!
 //! Who asks is known by the VPC whose router the request came to and the address it came from, as only the owner of
-//! an address can send from it there. Facts: EC2 user guide, "Instance metadata categories" and "Use IMDSv2".
+//! an address can send from it there (the router's source check). How far a token travels is the time to live of the
+//! packets that carry it: a pod's namespace is a hop further than its instance's. Facts: EC2 user guide, "Instance metadata categories" and "Use IMDSv2".
 
+mod answer;
+mod given;
 mod serve;
 mod tokens;
 mod tree;

@@ -1,127 +1,131 @@
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::IpAddr, os::fd::AsFd as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use eksile_ec2::records::Instance;
+use eksile_ec2::records::{Instance, NetworkInterface, WantedInstanceState};
 use eksile_linux::socket::accept;
 use eksile_store::{RecordError, Scope, Store};
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpListener, TcpStream};
 
-use super::{Credentials, Tree, tokens::Tokens};
+use super::{Credentials, answer::Answers, given::Given};
+use crate::seats::Seats;
 
-const TOKEN: &str = "x-aws-ec2-metadata-token";
-const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
-const LONGEST: u64 = 21600;
-const ROLES: &str = "latest/meta-data/iam/security-credentials";
-
-struct Service {
-    store: Store,
-    vpc_id: String,
-    credentials: Arc<dyn Credentials>,
-    tokens: Tokens,
-}
+/// Longest wait for the head of a request, the next one's on a connection that is kept included.
+const HEAD: Duration = Duration::from_secs(10);
+/// Longest life of a connection.
+const LIFE: Duration = Duration::from_secs(120);
+/// How long what was sent may wait for its acknowledgement (a token that ended on its way is never acknowledged).
+const UNHEARD_MS: u32 = 10_000;
+/// Connections of one instance at once, its pods' included.
+const EACH: usize = 64;
+/// Longest head, bytes.
+const LONGEST_HEAD: usize = 16 * 1024;
 
 /// Serves the instances of one VPC, for ever.
 pub async fn serve(store: Store, vpc_id: String, credentials: Arc<dyn Credentials>, listener: TcpListener) {
-    let service = Arc::new(Service { store, vpc_id, credentials, tokens: Tokens::default() });
+    let who = Who { store: store.clone(), vpc_id };
+    let answers = Arc::new(Answers::new(store, Given::new(credentials)));
+    let seats = Seats::new(EACH);
     loop {
         let (stream, caller) = accept(&listener).await;
-        let service = Arc::clone(&service);
+        let instance_id = match who.find(caller.ip()) {
+            Ok(Some((_, instance))) => instance.instance_id,
+            // An address of nobody: there is nobody to answer.
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(%error, "metadata cannot be read");
+                continue;
+            }
+        };
+        let Some(seat) = seats.take(&instance_id) else {
+            tracing::debug!(instance_id, "has too many connections to its metadata service");
+            continue;
+        };
+        let (who, answers) = (who.clone(), Arc::clone(&answers));
         tokio::spawn(async move {
-            let answer = service_fn(|request| service.answer(request, caller.ip()));
-            if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await {
+            if let Err(error) = converse(&who, &answers, stream, caller.ip()).await {
                 tracing::debug!(%error, %caller, "a metadata connection ended");
             }
+            drop(seat);
         });
     }
 }
 
-impl Service {
-    async fn answer(&self, request: Request<Incoming>, caller: IpAddr) -> Result<Response<Full<Bytes>>, Infallible> {
-        let answer = match self.find(&caller.to_string()) {
-            Ok(Some((scope, instance))) => self.route(&request, &scope, &instance).await,
-            Ok(None) => Err(StatusCode::NOT_FOUND),
-            Err(error) => {
-                tracing::error!(%error, "metadata cannot be read");
-                Err(StatusCode::INTERNAL_SERVER_ERROR)
-            }
-        };
-        let (status, body) = match answer {
-            Ok(body) => (StatusCode::OK, body),
-            Err(status) => (status, Vec::new()),
-        };
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = status;
-        Ok(response)
+/// One connection, from its first request to its end.
+async fn converse(who: &Who, answers: &Answers, stream: TcpStream, caller: IpAddr) -> io::Result<()> {
+    setsockopt(&stream, sockopt::TcpUserTimeout, &UNHEARD_MS)?;
+    let hops = Hops(std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?));
+    let service = service_fn(|request| respond(who, answers, &hops, request, caller));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST_HEAD);
+    let conversation = builder.serve_connection(TokioIo::new(stream), service);
+    match tokio::time::timeout(LIFE, conversation).await {
+        Ok(ended) => ended.map_err(io::Error::other),
+        Err(_) => Ok(()),
     }
+}
 
-    /// The instance that has an address, pods' addresses included.
-    fn find(&self, address: &str) -> Result<Option<(Scope, Instance)>, RecordError> {
+async fn respond(
+    who: &Who,
+    answers: &Answers,
+    hops: &Hops,
+    request: Request<Incoming>,
+    caller: IpAddr,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    // Asked at each request: what is behind an address may be another by now, and its options others.
+    let found = who.find(caller).map_err(|error| tracing::error!(%error, "metadata cannot be read"));
+    let mut response = match found {
+        Ok(Some((scope, instance))) => answers.answer(&request, &scope, &instance).await,
+        Ok(None) => super::answer::refusal(StatusCode::NOT_FOUND),
+        Err(()) => super::answer::refusal(StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    if let Some(limit) = response.extensions_mut().remove::<super::answer::HopLimit>()
+        && let Err(error) = hops.limit(limit.0)
+    {
+        // A token that could travel further than it may is not sent at all.
+        tracing::error!(%error, "a token's hops cannot be limited");
+        response = super::answer::refusal(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    Ok(response)
+}
+
+/// A connection's packets' time to live.
+struct Hops(std::net::TcpStream);
+
+impl Hops {
+    /// From here on to the connection's end: a later packet of more hops could carry the token again.
+    fn limit(&self, limit: u8) -> io::Result<()> {
+        self.0.set_ttl(limit.into())
+    }
+}
+
+/// Who has which address in one VPC.
+#[derive(Clone)]
+struct Who {
+    store: Store,
+    vpc_id: String,
+}
+
+impl Who {
+    /// The instance that has an address, pods' addresses included. Only its interface's packets come with it: see the
+    /// router's source check.
+    fn find(&self, address: IpAddr) -> Result<Option<(Scope, Instance)>, RecordError> {
+        let address = address.to_string();
         let view = self.store.view();
-        for (scope, interface) in view.all_records::<eksile_ec2::records::NetworkInterface>()? {
-            let has = interface.private_ip == address || interface.secondary_private_ips.iter().any(|ip| ip == address);
-            if interface.vpc_id == self.vpc_id && has {
-                let Some(attachment) = interface.attachment else { return Ok(None) };
-                return Ok(view.record(&scope, &attachment.instance_id)?.map(|instance| (scope, instance)));
+        for (scope, interface) in view.all_records::<NetworkInterface>()? {
+            let has = interface.private_ip == address || interface.secondary_private_ips.contains(&address);
+            if interface.vpc_id != self.vpc_id || !has {
+                continue;
             }
+            let Some(attachment) = interface.attachment else { return Ok(None) };
+            let instance = view.record::<Instance>(&scope, &attachment.instance_id)?;
+            let alive = instance.filter(|instance| instance.wanted != WantedInstanceState::Terminated);
+            return Ok(alive.map(|instance| (scope, instance)));
         }
         Ok(None)
-    }
-
-    async fn route(&self, request: &Request<Incoming>, scope: &Scope, of: &Instance) -> Result<Vec<u8>, StatusCode> {
-        let path = request.uri().path().trim_matches('/');
-        let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-        match *request.method() {
-            Method::PUT if path == "latest/api/token" => {
-                let seconds = header(TOKEN_TTL).and_then(|text| text.parse().ok());
-                let seconds = seconds.filter(|s| (1..=LONGEST).contains(s)).ok_or(StatusCode::BAD_REQUEST)?;
-                Ok(self.tokens.make(&of.instance_id, Duration::from_secs(seconds)).into_bytes())
-            }
-            Method::GET | Method::HEAD => {
-                let delivery = if header(TOKEN).is_some() { "2.0" } else { "1.0" };
-                if header(TOKEN).is_some_and(|token| !self.tokens.check(token, &of.instance_id)) {
-                    return Err(StatusCode::UNAUTHORIZED);
-                }
-                match path.strip_prefix(ROLES) {
-                    Some(rest) => self.role(rest.trim_matches('/'), of, delivery).await,
-                    None => self.leaf(path, scope, of),
-                }
-            }
-            _ => Err(StatusCode::METHOD_NOT_ALLOWED),
-        }
-    }
-
-    fn leaf(&self, path: &str, scope: &Scope, instance: &Instance) -> Result<Vec<u8>, StatusCode> {
-        let tree = Tree::of(&self.store.view(), scope, instance).map_err(|error| {
-            tracing::error!(%error, "metadata cannot be read");
-            StatusCode::INTERNAL_SERVER_ERROR
-        })?;
-        tree.get(path).ok_or(StatusCode::NOT_FOUND)
-    }
-
-    /// The name of the instance's role, or its credentials.
-    async fn role(&self, name: &str, instance: &Instance, delivery: &str) -> Result<Vec<u8>, StatusCode> {
-        if instance.instance_profile.is_none() {
-            return Err(StatusCode::NOT_FOUND);
-        }
-        let document = self.credentials.of(&instance.instance_id, delivery).await.map_err(|reason| {
-            tracing::warn!(reason, instance = instance.instance_id, "no credentials for the instance's role");
-            StatusCode::SERVICE_UNAVAILABLE
-        })?;
-        let role = document.get("RoleName").and_then(|role| role.as_str()).unwrap_or_default().to_owned();
-        match name {
-            "" => Ok(role.into_bytes()),
-            name if name == role => {
-                let mut document = document;
-                if let Some(members) = document.as_object_mut() {
-                    members.remove("RoleName");
-                }
-                Ok(document.to_string().into_bytes())
-            }
-            _ => Err(StatusCode::NOT_FOUND),
-        }
     }
 }

@@ -53,6 +53,9 @@ impl Tree {
             subnet.map_or_else(Default::default, |subnet| (subnet.availability_zone, subnet.availability_zone_id));
         for (name, value) in [
             ("ami-id", instance.image_id.as_str()),
+            ("ami-launch-index", &instance.ami_launch_index.to_string()),
+            ("instance-action", "none"),
+            ("instance-life-cycle", "on-demand"),
             ("hostname", &instance.private_dns_name),
             ("instance-id", &instance.instance_id),
             ("instance-type", &instance.instance_type),
@@ -70,6 +73,13 @@ impl Tree {
         if let Some(profile) = &instance.instance_profile {
             let info = json!({ "Code": "Success", "InstanceProfileArn": profile.arn, "InstanceProfileId": profile.id });
             self.put("latest/meta-data/iam/info", info.to_string());
+            // A folder, for listings; what is in it is not of this tree.
+            self.put("latest/meta-data/iam/security-credentials/", "");
+        }
+        if instance.metadata_options.tags {
+            for (key, value) in instance.tags.iter().filter(|(key, _)| !key.contains('/')) {
+                self.put(format!("latest/meta-data/tags/instance/{key}"), value.clone());
+            }
         }
         if let Some(user_data) = &instance.user_data {
             self.put("latest/user-data", user_data.clone());

@@ -94,3 +94,94 @@ fn addresses<'a>(texts: impl IntoIterator<Item = &'a String>) -> Found {
     });
     Found::Addresses(parsed.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use eksile_ec2::records::{InstanceRole, MetadataOptions, Tags, WantedInstanceState};
+    use eksile_store::Scope;
+
+    use super::*;
+
+    fn vpc(id: &str, dns: bool) -> Vpc {
+        Vpc {
+            vpc_id: id.into(),
+            cidr_block: "10.0.0.0/16".into(),
+            dhcp_options_id: "dopt-1".into(),
+            is_default: false,
+            enable_dns_support: dns,
+            enable_dns_hostnames: true,
+            tags: Tags::new(),
+        }
+    }
+
+    fn instance(id: &str, vpc: &str, ip: &str) -> Instance {
+        Instance {
+            instance_id: id.into(),
+            reservation_id: "r-1".into(),
+            image_id: "ami-1".into(),
+            instance_type: "m5.large".into(),
+            site: "op-1".into(),
+            subnet_id: "subnet-1".into(),
+            vpc_id: vpc.into(),
+            private_ip: ip.into(),
+            private_dns_name: format!("ip-{}.us-west-2.compute.internal", ip.replace('.', "-")),
+            network_interface_ids: vec![],
+            key_name: None,
+            instance_profile: None,
+            user_data: None,
+            role: InstanceRole::Worker,
+            wanted: WantedInstanceState::Running,
+            launch_time: 0,
+            ami_launch_index: 0,
+            metadata_options: MetadataOptions::default(),
+            client_token: None,
+            tags: Tags::new(),
+        }
+    }
+
+    /// The VPCs of two accounts, and one whose resolver is off; an instance in each.
+    async fn zones() -> impl Fn(&str) -> Zone {
+        let store = Store::in_memory();
+        for (account, id, ip, dns) in [
+            ("111122223333", "vpc-1", "10.0.0.5", true),
+            ("999988887777", "vpc-2", "10.0.0.6", true),
+            ("1", "vpc-3", "10.0.0.7", false),
+        ] {
+            let written = store.write(|txn| {
+                let scope = Scope::new(account, "us-west-2");
+                txn.put_record(&scope, &vpc(id, dns))?;
+                txn.put_record(&scope, &instance(&format!("i-{id}"), id, ip))
+            });
+            written.await.unwrap();
+        }
+        move |vpc| Zone {
+            store: store.clone(),
+            vpc_id: vpc.to_owned(),
+            region: "us-west-2".to_owned(),
+            endpoints: Ipv4Addr::new(198, 18, 0, 10),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_vpc_is_told_its_own_instances_names_alone() {
+        let zone = zones().await;
+        let own = "ip-10-0-0-5.us-west-2.compute.internal";
+        let others = "IP-10-0-0-6.us-west-2.compute.internal.";
+        assert_eq!(zone("vpc-1").resolve(own).unwrap(), Found::Addresses(vec![Ipv4Addr::new(10, 0, 0, 5)]));
+        assert_eq!(zone("vpc-1").resolve(others).unwrap(), Found::Nothing, "another account's VPC");
+        assert_eq!(zone("vpc-2").resolve(own).unwrap(), Found::Nothing);
+        for name in
+            ["", ".", "localhost", "compute.internal", "ip-10-0-0-7.us-west-2.compute.internal", &"a.".repeat(127)]
+        {
+            assert_eq!(zone("vpc-1").resolve(name).unwrap(), Found::Nothing, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_resolver_that_is_off_and_one_of_no_vpc_say_nothing() {
+        let zone = zones().await;
+        for vpc in ["vpc-3", "vpc-gone"] {
+            assert_eq!(zone(vpc).resolve("sts.amazonaws.com").unwrap(), Found::Silence);
+        }
+    }
+}

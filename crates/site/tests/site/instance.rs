@@ -186,6 +186,7 @@ fn attacks(host_file: &str) -> Vec<(&'static str, String)> {
         ("blocked signals", text("grep -E '^Sig(Blk|Ign)' /proc/self/status | grep -v 0000000000000000")),
         ("a file that cannot be removed", text("touch /var/fixed && chattr +i /var/fixed")),
         ("more ids", text("chown 70000 /var/tmp")),
+        ("keys of the session that started it", text("grep key-of-the-host /proc/keys")),
         ("the clock", text("date -s 2001-01-01")),
         (
             "a swap file",
@@ -198,7 +199,7 @@ fn attacks(host_file: &str) -> Vec<(&'static str, String)> {
 
 /// Things that must work, or nodes and pods do not.
 const NEEDED: [(&str, &str); 8] = [
-    ("network", "ip link add a type veth peer name b && ip link set a up && ip addr add 10.9.9.9/32 dev a"),
+    ("network", "ip link add va type veth peer name vb && ip link set va up && ip addr add 10.9.9.9/32 dev va"),
     ("network settings", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
     (
         "overlay",
@@ -225,6 +226,7 @@ fn an_instances_root_gets_at_nothing_of_this_machine() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     fs::write(&secret, "of-the-host").unwrap();
+    give_a_key();
     let attacks = attacks(&secret.display().to_string());
     let mut script = String::new();
     for (name, command) in &attacks {
@@ -242,6 +244,19 @@ fn an_instances_root_gets_at_nothing_of_this_machine() {
     let owner = fs::metadata(guest.disk("/var/u")).unwrap();
     assert_eq!((owner.uid(), owner.gid()), (BASE + 1000, BASE + 65535));
     assert!(!Path::new("/usr/attack").exists());
+}
+
+/// A key in this thread's session, as a login may leave one.
+fn give_a_key() {
+    eksile_linux::userns::leave_keys().unwrap();
+    // add_key(2), on x86-64 and AArch64.
+    let number = if cfg!(target_arch = "x86_64") { 248 } else { 217 };
+    let script =
+        format!("import ctypes; ctypes.CDLL(None).syscall({number}, b'user', b'key-of-the-host', b'x', 1, -3)");
+    match std::process::Command::new("python3").args(["-c", &script]).status() {
+        Ok(done) if done.success() => assert!(fs::read_to_string("/proc/keys").unwrap().contains("key-of-the-host")),
+        _ => println!("SKIPPED: keys: there is no python3 to make one"),
+    }
 }
 
 #[test]

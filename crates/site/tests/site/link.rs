@@ -131,6 +131,7 @@ fn instance(id: &str, site: &str) -> Instance {
         wanted: WantedInstanceState::Running,
         launch_time: 0,
         ami_launch_index: 0,
+        metadata_options: eksile_ec2::records::MetadataOptions::default(),
         client_token: None,
         tags: Tags::new(),
     }

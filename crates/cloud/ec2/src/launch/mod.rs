@@ -1,8 +1,10 @@
 //! Launching instances: what an order must be, and what it makes.
 
+mod metadata;
 mod order;
 mod profile;
 
+pub(crate) use metadata::{MetadataRequest, options as metadata_options, tellable};
 pub(crate) use order::{counts, groups, image, instance_type, secondary_addresses, subnet, user_data};
 pub(crate) use profile::ProfileSpecification;
 
@@ -16,7 +18,8 @@ use crate::instance_types::InstanceType;
 use crate::network::Network;
 use crate::private_names::private_dns_name;
 use crate::records::{
-    Attachment, Instance, InstanceProfileRef, InstanceRole, NetworkInterface, Subnet, Tags, WantedInstanceState,
+    Attachment, Instance, InstanceProfileRef, InstanceRole, MetadataOptions, NetworkInterface, Subnet, Tags,
+    WantedInstanceState,
 };
 use crate::resource::invalid_value;
 use crate::subnet_space::SubnetSpace;
@@ -37,6 +40,7 @@ pub(crate) struct Order {
     pub(crate) user_data: Option<Vec<u8>>,
     pub(crate) profile: Option<InstanceProfileRef>,
     pub(crate) client_token: Option<String>,
+    pub(crate) metadata_options: MetadataOptions,
     pub(crate) tags: Tags,
     pub(crate) interface_tags: Tags,
 }
@@ -145,6 +149,7 @@ fn make(
         wanted: WantedInstanceState::Running,
         launch_time: call.now.as_second(),
         ami_launch_index: index,
+        metadata_options: order.metadata_options,
         client_token: order.client_token.clone(),
         tags: order.tags.clone(),
     };

@@ -2,7 +2,7 @@ use eksile_aws::inputs::{Filter, filtered};
 use eksile_aws::{Ask, Call, Fault, Lookup, Reads, Shape, filters};
 use eksile_store::View;
 
-use crate::images::{self, Image};
+use crate::images::{self, Family, Image};
 use crate::records::Tags;
 use crate::resource::{is_of_tags, tag_values};
 
@@ -47,6 +47,7 @@ pub(super) struct ImageShown {
     ena_support: bool,
     platform_details: String,
     usage_operation: String,
+    imds_support: Option<String>,
 }
 
 impl From<Image> for ImageShown {
@@ -70,6 +71,8 @@ impl From<Image> for ImageShown {
             ena_support: true,
             platform_details: "Linux/UNIX".to_owned(),
             usage_operation: "RunInstances".to_owned(),
+            // EKS publishes its Amazon Linux 2023 images so: launches require tokens.
+            imds_support: (image.family == Family::AmazonLinux2023).then(|| "v2.0".to_owned()),
         }
     }
 }

@@ -41,7 +41,10 @@ mod describe_vpcs;
 mod detach_internet_gateway;
 mod disassociate_address;
 mod disassociate_route_table;
+mod get_instance_metadata_defaults;
 mod group_rules;
+mod modify_instance_metadata_defaults;
+mod modify_instance_metadata_options;
 mod modify_subnet_attribute;
 mod modify_vpc_attribute;
 mod release_address;
@@ -79,6 +82,8 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::command::<detach_internet_gateway::DetachInternetGateway>(),
     Operation::command::<disassociate_address::DisassociateAddress>(),
     Operation::command::<disassociate_route_table::DisassociateRouteTable>(),
+    Operation::command::<modify_instance_metadata_defaults::ModifyInstanceMetadataDefaults>(),
+    Operation::command::<modify_instance_metadata_options::ModifyInstanceMetadataOptions>(),
     Operation::command::<modify_subnet_attribute::ModifySubnetAttribute>(),
     Operation::command::<modify_vpc_attribute::ModifyVpcAttribute>(),
     Operation::command::<release_address::ReleaseAddress>(),
@@ -103,4 +108,5 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation::lookup::<describe_tags::DescribeTags>(),
     Operation::lookup::<describe_vpc_attribute::DescribeVpcAttribute>(),
     Operation::lookup::<describe_vpcs::DescribeVpcs>(),
+    Operation::lookup::<get_instance_metadata_defaults::GetInstanceMetadataDefaults>(),
 ];

@@ -4,7 +4,7 @@ use eksile_aws::inputs::{TagSpecification, specified_tags_among};
 use eksile_aws::{Ask, Call, Command, Fault, Reads, Shape};
 use eksile_store::Txn;
 
-use crate::launch::{self, Order, ProfileSpecification};
+use crate::launch::{self, MetadataRequest, Order, ProfileSpecification};
 use crate::network::Network;
 use crate::resource::{invalid_value, missing};
 use crate::shown::{InstanceShown, ReservationShown};
@@ -35,7 +35,7 @@ pub(super) struct RunInstances {
     network_interfaces: Vec<InterfaceSpecification>,
     #[shape(input = "TagSpecification")]
     tag_specifications: Vec<TagSpecification>,
-    metadata_options: Option<MetadataOptions>,
+    metadata_options: Option<MetadataRequest>,
     placement: Option<Placement>,
 }
 
@@ -52,12 +52,6 @@ pub(super) struct InterfaceSpecification {
     delete_on_termination: Option<bool>,
     description: Option<String>,
     secondary_private_ip_address_count: Option<i32>,
-}
-
-#[derive(Shape)]
-struct MetadataOptions {
-    http_tokens: Option<String>,
-    http_endpoint: Option<String>,
 }
 
 #[derive(Shape)]
@@ -95,13 +89,10 @@ fn is_unbuilt(specification: &TagSpecification) -> bool {
 
 impl RunInstances {
     fn refuse_what_is_not_built(&self) -> Result<(), Fault> {
-        let options = self.metadata_options.as_ref();
         let placement = self.placement.as_ref();
         // Terraform's provider sends an empty text for what it was not told.
         let differs = |value: Option<&String>, built: &str| value.is_some_and(|v| !v.is_empty() && v != built);
         let unbuilt = [
-            ("HttpTokens other than optional", differs(options.and_then(|o| o.http_tokens.as_ref()), "optional")),
-            ("HttpEndpoint other than enabled", differs(options.and_then(|o| o.http_endpoint.as_ref()), "enabled")),
             ("Tenancy other than default", differs(placement.and_then(|p| p.tenancy.as_ref()), "default")),
             ("More than one network interface at launch", self.network_interfaces.len() > 1),
             ("Tags for what is not made here, such as volumes", self.tag_specifications.iter().any(is_unbuilt)),
@@ -140,8 +131,12 @@ impl RunInstances {
         let instance_type = launch::instance_type(self.instance_type.as_deref())?;
         let profile = self.iam_instance_profile.as_ref();
         let counts = (self.min_count, self.max_count);
+        let image_id = launch::image(call, self.image_id.as_deref())?;
+        let tags = specified_tags_among(&self.tag_specifications, "instance", TAGGED)?;
+        let metadata = self.metadata_options.as_ref();
         Ok(Order {
-            image_id: launch::image(call, self.image_id.as_deref())?,
+            metadata_options: launch::metadata_options(call, Reads::of(txn), metadata, &image_id, &tags)?,
+            image_id,
             secondary_addresses: launch::secondary_addresses(instance_type, secondary)?,
             instance_type,
             groups: launch::groups(network, &subnet, groups)?,
@@ -153,7 +148,7 @@ impl RunInstances {
             user_data: self.user_data.as_deref().map(launch::user_data).transpose()?,
             profile: profile.map(|profile| profile.find(call, Reads::of(txn))).transpose()?,
             client_token: self.client_token.clone(),
-            tags: specified_tags_among(&self.tag_specifications, "instance", TAGGED)?,
+            tags,
             interface_tags: specified_tags_among(&self.tag_specifications, "network-interface", TAGGED)?,
         })
     }

@@ -157,6 +157,7 @@ mod tests {
             wanted,
             launch_time: 0,
             ami_launch_index: 0,
+            metadata_options: crate::records::MetadataOptions::default(),
             client_token: None,
             tags: Tags::new(),
         }

@@ -1,7 +1,7 @@
 use eksile_store::Record;
 use serde::{Deserialize, Serialize};
 
-use super::Tags;
+use super::{MetadataOptions, Tags};
 
 /// An instance, as the Region wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Instance {
     pub ami_launch_index: u32,
     /// Idempotency token of the call.
     pub client_token: Option<String>,
+    /// How its metadata service behaves.
+    #[serde(default)]
+    pub metadata_options: MetadataOptions,
     /// User tags.
     pub tags: Tags,
 }

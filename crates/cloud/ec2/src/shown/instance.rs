@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::interface::PrivateIpAddress;
 use super::interface::group_names;
-use super::{AssociationShown, GroupIdentifier, tag_set, time};
+use super::{AssociationShown, GroupIdentifier, MetadataOptionsShown, tag_set, time};
 use crate::instance_types;
 use crate::network::Network;
 use crate::records::{
@@ -67,7 +67,7 @@ pub(crate) struct InstanceShown {
     iam_instance_profile: Option<IamInstanceProfile>,
     network_interface_set: Vec<InstanceInterface>,
     cpu_options: Option<CpuOptions>,
-    metadata_options: MetadataOptions,
+    metadata_options: MetadataOptionsShown,
     platform_details: String,
     tag_set: Vec<Tag>,
 }
@@ -101,16 +101,6 @@ struct IamInstanceProfile {
 struct CpuOptions {
     core_count: u32,
     threads_per_core: u32,
-}
-
-/// What the metadata service does: both of its versions answer.
-#[derive(Debug, Shape)]
-struct MetadataOptions {
-    state: String,
-    http_tokens: String,
-    http_put_response_hop_limit: u32,
-    http_endpoint: String,
-    instance_metadata_tags: String,
 }
 
 #[derive(Debug, Shape)]
@@ -206,7 +196,7 @@ impl InstanceShown {
                 core_count: kind.vcpus / kind.threads_per_core,
                 threads_per_core: kind.threads_per_core,
             }),
-            metadata_options: MetadataOptions::served(),
+            metadata_options: MetadataOptionsShown::of(instance.metadata_options, "applied"),
             platform_details: "Linux/UNIX".to_owned(),
             tag_set: tag_set(&instance.tags),
             instance_state: state.into(),
@@ -217,18 +207,6 @@ impl InstanceShown {
 impl IamInstanceProfile {
     fn of(profile: &InstanceProfileRef) -> Self {
         Self { arn: profile.arn.clone(), id: profile.id.clone() }
-    }
-}
-
-impl MetadataOptions {
-    fn served() -> Self {
-        Self {
-            state: "applied".to_owned(),
-            http_tokens: "optional".to_owned(),
-            http_put_response_hop_limit: 1,
-            http_endpoint: "enabled".to_owned(),
-            instance_metadata_tags: "disabled".to_owned(),
-        }
     }
 }
 
@@ -309,6 +287,10 @@ filters! {
         "launch-index" => instance.ami_launch_index.to_string(),
         "tenancy" => "default".to_owned(),
         "client-token" => instance.client_token.clone(),
+        "metadata-options.http-tokens" =>
+            if instance.metadata_options.tokens_required { "required" } else { "optional" }.to_owned(),
+        "metadata-options.http-endpoint" => if instance.metadata_options.enabled { "enabled" } else { "disabled" }.to_owned(),
+        "metadata-options.http-put-response-hop-limit" => instance.metadata_options.hop_limit.to_string(),
         "key-name" => instance.key_name.clone(),
         "availability-zone" => network.subnets.get(&instance.subnet_id).map(|s| s.availability_zone.clone()),
         "outpost-arn" => network.subnets.get(&instance.subnet_id).and_then(|s| s.outpost_arn.clone()),

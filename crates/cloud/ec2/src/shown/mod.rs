@@ -4,6 +4,7 @@ mod address;
 mod gateway;
 mod instance;
 mod interface;
+mod metadata;
 mod route_table;
 mod security_group;
 mod subnet;
@@ -17,6 +18,7 @@ pub(crate) use instance::{
 pub(crate) use interface::{
     AssociationShown, FILTERS as INTERFACE_FILTERS, GroupIdentifier, InterfaceShown, filter_values as interface_values,
 };
+pub(crate) use metadata::{MetadataDefaultsShown, MetadataOptionsShown};
 pub(crate) use route_table::{AssociationState, RouteTableShown};
 pub(crate) use security_group::{
     FILTERS as SECURITY_GROUP_FILTERS, RevokedRuleShown, RuleShown, SecurityGroupShown,

@@ -72,6 +72,51 @@ small = ec2.create_subnet(VpcId=net["vpc"], CidrBlock="10.0.2.0/28", Availabilit
 small = small["Subnet"]["SubnetId"]
 refused("InsufficientFreeAddressesInSubnet", ec2.run_instances, **changed(SubnetId=small, MinCount=12, MaxCount=12))
 
+# The metadata service's options: the request's word counts before the account's, and that before the image's.
+options = lambda instance: {key: instance["MetadataOptions"][key] for key in
+                            ("HttpTokens", "HttpPutResponseHopLimit", "HttpEndpoint", "InstanceMetadataTags")}
+spoken = lambda tokens, hops, endpoint="enabled", told="disabled": {
+    "HttpTokens": tokens, "HttpPutResponseHopLimit": hops, "HttpEndpoint": endpoint, "InstanceMetadataTags": told}
+assert options(first) == spoken("required", 2), "the image requires tokens"
+assert ec2.describe_images(ImageIds=[image])["Images"][0]["ImdsSupport"] == "v2.0"
+old_name = named(name="amazon-eks-node-1.32-*")
+old = ec2.describe_images(Owners=["amazon"], Filters=old_name)["Images"][0]
+assert "ImdsSupport" not in old
+launched = []
+def launch(asked, image=image):
+    instance = ec2.run_instances(**{**one, "ImageId": image}, MetadataOptions=asked)["Instances"][0]
+    launched.append(instance["InstanceId"])
+    return instance
+assert options(launch({}, old["ImageId"])) == spoken("optional", 1)
+assert ec2.get_instance_metadata_defaults()["AccountLevel"] == {"ManagedBy": "account"}
+ec2.modify_instance_metadata_defaults(HttpTokens="optional", HttpPutResponseHopLimit=5, InstanceMetadataTags="enabled")
+ec2.modify_instance_metadata_defaults(InstanceMetadataTags="no-preference")
+assert ec2.get_instance_metadata_defaults()["AccountLevel"] == {
+    "HttpTokens": "optional", "HttpPutResponseHopLimit": 5, "ManagedBy": "account"}
+assert options(launch({})) == spoken("optional", 5)
+asked = launch({"HttpTokens": "required", "HttpPutResponseHopLimit": 1})
+assert options(asked) == spoken("required", 1)
+assert stranger("ec2").get_instance_metadata_defaults()["AccountLevel"] == {"ManagedBy": "account"}
+ec2.modify_instance_metadata_defaults(HttpTokens="no-preference", HttpPutResponseHopLimit=-1)
+changing = dict(InstanceId=asked["InstanceId"], HttpEndpoint="disabled")
+changing = ec2.modify_instance_metadata_options(**changing)["InstanceMetadataOptions"]
+assert changing["State"] == "pending" and options({"MetadataOptions": changing}) == spoken("required", 1, "disabled")
+read = ec2.describe_instances(InstanceIds=[asked["InstanceId"]])["Reservations"][0]["Instances"][0]
+assert options(read) == spoken("required", 1, "disabled")
+for code, bad in [
+    ("InvalidParameterValue", {"HttpTokens": "never"}),
+    ("InvalidParameterValue", {"HttpEndpoint": "on"}),
+    ("InvalidParameterValue", {"HttpPutResponseHopLimit": 65}),
+    ("NotImplemented", {"HttpProtocolIpv6": "enabled"}),
+]:
+    refused(code, ec2.run_instances, **one, MetadataOptions=bad)
+    refused(code, ec2.modify_instance_metadata_options, InstanceId=asked["InstanceId"], **bad)
+refused("InvalidParameterValue", ec2.run_instances, **one, MetadataOptions={"InstanceMetadataTags": "enabled"},
+        TagSpecifications=tags("instance", **{"a/b": "x"}))
+refused("InvalidInstanceID.NotFound", stranger("ec2").modify_instance_metadata_options, InstanceId=asked["InstanceId"],
+        HttpTokens="optional")
+ec2.terminate_instances(InstanceIds=launched)
+
 ids = lambda **filters: [
     instance["InstanceId"]
     for reservation in ec2.describe_instances(Filters=named(**filters))["Reservations"]
@@ -88,5 +133,7 @@ ending = ec2.terminate_instances(InstanceIds=[first["InstanceId"]])["Terminating
 assert (ending["PreviousState"]["Name"], ending["CurrentState"]["Name"]) == ("pending", "shutting-down")
 gone = ec2.describe_instances(InstanceIds=[first["InstanceId"]])["Reservations"][0]["Instances"][0]
 assert gone["State"]["Name"] == "shutting-down" and gone["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
+refused("IncorrectInstanceState", ec2.modify_instance_metadata_options, InstanceId=first["InstanceId"],
+        HttpTokens="optional")
 refused("DependencyViolation", ec2.delete_security_group, GroupId=group)
 refused("InvalidInstanceID.NotFound", ec2.terminate_instances, InstanceIds=["i-0123456789abcdef0"])

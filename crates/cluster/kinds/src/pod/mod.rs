@@ -83,7 +83,10 @@ impl Strategy for Pod {
         }
         match context.sub {
             "" => change::validate(new, old, errors),
-            "status" => change::validate_status(new, old, errors),
+            "status" => {
+                change::mirror(new, old, errors);
+                change::validate_status(new, old, errors);
+            }
             "ephemeralcontainers" => change::validate_ephemeral(new, old, errors),
             _ => {}
         }
@@ -92,6 +95,14 @@ impl Strategy for Pod {
     fn warnings(&self, new: &Value, old: Option<&Value>) -> Vec<String> {
         // Programs change pods, people make them: only a create is worth the words.
         if old.is_none() { warnings::of(new) } else { Vec::new() }
+    }
+
+    fn reset_fields(&self, sub: &str) -> &'static [&'static [&'static str]] {
+        match sub {
+            "" => &[&["status"]],
+            "status" => &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]],
+            _ => &[],
+        }
     }
 
     fn returns_deleted(&self) -> bool {

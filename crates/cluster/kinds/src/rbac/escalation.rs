@@ -19,8 +19,17 @@ pub(super) fn check(rules: &[PolicyRule], plural: &str, context: &Context<'_>) -
         return Ok(());
     }
     let held = context.cluster.rules(user, context.namespace);
-    let missing: Vec<PolicyRule> = rules
-        .iter()
+    let broad = |rule: &&PolicyRule| !held.rules.iter().any(|own| covers(own, rule));
+    let open: Vec<&PolicyRule> = rules.iter().filter(broad).collect();
+    let parts = open.iter().map(|rule| parts(rule)).fold(0, usize::saturating_add);
+    if parts > MOST_PARTS {
+        return Err(format!(
+            "user {} is attempting to grant {parts} RBAC permissions at once, {MOST_PARTS} can be looked at",
+            quote(&user.name)
+        ));
+    }
+    let missing: Vec<PolicyRule> = open
+        .into_iter()
         .flat_map(broken_down)
         .filter(|wanted| !held.rules.iter().any(|rule| covers(rule, wanted)))
         .collect();
@@ -57,6 +66,16 @@ pub(super) fn only_for_deletion(new: &Value, old: &Value) -> bool {
         copy
     };
     new != old && bare(new) == bare(old)
+}
+
+/// Single permissions that are looked at: a rule of a few kilobytes may stand for billions.
+const MOST_PARTS: usize = 50_000;
+
+/// How many single permissions a rule is broken down into.
+fn parts(rule: &PolicyRule) -> usize {
+    let of_resources = [&rule.api_groups, &rule.resources, &rule.verbs].into_iter().map(|list| list.len());
+    let of_resources = of_resources.fold(rule.resource_names.len().max(1), usize::saturating_mul);
+    of_resources.saturating_add(rule.non_resource_urls.len().saturating_mul(rule.verbs.len()))
 }
 
 /// One rule for each group, resource, name and verb; one for each path and verb.
@@ -173,6 +192,18 @@ mod tests {
         assert!(covers(&held, &rule(&[""], &["secrets"], &["one"], &["get"])));
         assert!(!covers(&held, &rule(&[""], &["secrets"], &[], &["get"])));
         assert!(!covers(&held, &rule(&[""], &["secrets"], &["two"], &["get"])));
+    }
+
+    #[test]
+    fn a_rule_that_stands_for_billions_is_counted_before_it_is_broken_down() {
+        let many: Vec<String> = (0..1000).map(|n| format!("x{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(parts(&rule(&many, &many, &many, &many)), 1_000_000_000_000);
+        let few = rule(&["", "apps"], &["a", "b"], &["n"], &["get"]);
+        assert_eq!(parts(&few), broken_down(&few).len());
+        let mut urls = rule(&[], &[], &[], &["get", "post"]);
+        urls.non_resource_urls = vec!["/a".to_owned(), "/b".to_owned()];
+        assert_eq!(parts(&urls), broken_down(&urls).len());
     }
 
     #[test]

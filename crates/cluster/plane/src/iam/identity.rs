@@ -17,11 +17,13 @@ pub(super) struct Identity {
     pub(super) session: String,
     /// The access key.
     pub(super) access_key: String,
+    /// The instance that the credentials were given to, if they are an instance's.
+    pub(super) instance: Option<String>,
 }
 
 impl Identity {
-    /// Reads STS's JSON answer.
-    pub(super) fn read(answer: &Value, access_key: &str) -> Result<Self, String> {
+    /// Reads STS's JSON answer, and what it says of the instance that the credentials were given to.
+    pub(super) fn read(answer: &Value, source: Option<&str>, access_key: &str) -> Result<Self, String> {
         let result =
             answer.pointer("/GetCallerIdentityResponse/GetCallerIdentityResult").ok_or("unexpected answer of STS")?;
         let text = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -34,8 +36,16 @@ impl Identity {
         } else {
             (user, String::new())
         };
-        Ok(Self { arn, canonical, account, principal, session, access_key: access_key.to_owned() })
+        let instance = source.and_then(|arn| instance(arn, &account, &session)).map(str::to_owned);
+        Ok(Self { arn, canonical, account, principal, session, access_key: access_key.to_owned(), instance })
     }
+}
+
+/// The id of the instance of an ARN, if it is the account's and the session is named after it.
+fn instance<'a>(arn: &'a str, account: &str, session: &str) -> Option<&'a str> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let ["arn", _, "ec2", _, owner, resource] = parts[..] else { return None };
+    resource.strip_prefix("instance/").filter(|id| owner == account && *id == session)
 }
 
 /// The ARN under which a principal is mapped.
@@ -79,7 +89,25 @@ mod tests {
                 "Arn": "arn:aws:sts::1:assumed-role/R/i-1", "Account": "1", "UserId": user
             }}})
         };
-        assert_eq!(Identity::read(&answer("AROA:i-1"), "AK").unwrap().session, "i-1");
-        assert!(Identity::read(&answer("AROA"), "AK").is_err());
+        assert_eq!(Identity::read(&answer("AROA:i-1"), None, "AK").unwrap().session, "i-1");
+        assert!(Identity::read(&answer("AROA"), None, "AK").is_err());
+    }
+
+    #[test]
+    fn a_session_named_like_an_instance_is_not_one() {
+        let answer = serde_json::json!({"GetCallerIdentityResponse": {"GetCallerIdentityResult": {
+            "Arn": "arn:aws:sts::1:assumed-role/R/i-1", "Account": "1", "UserId": "AROA:i-1"
+        }}});
+        let of = |source: Option<&str>| Identity::read(&answer, source, "AK").unwrap().instance;
+        assert_eq!(of(Some("arn:aws:ec2:us-west-2:1:instance/i-1")).as_deref(), Some("i-1"));
+        for other in [
+            None,
+            Some("arn:aws:ec2:us-west-2:1:instance/i-2"),
+            Some("arn:aws:ec2:us-west-2:2:instance/i-1"),
+            Some("arn:aws:ec2:us-west-2:1:volume/i-1"),
+            Some("i-1"),
+        ] {
+            assert_eq!(of(other), None, "{other:?}");
+        }
     }
 }

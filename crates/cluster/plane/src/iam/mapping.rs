@@ -1,7 +1,9 @@
 //! From an IAM identity to a Kubernetes user: the cluster's creator, access entries, the aws-auth ConfigMap.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use eksile_control::Machine;
 use eksile_eks::records::{AccessEntry, AuthenticationMode, Creator};
 use eksile_kube::User;
 use serde::Deserialize;
@@ -20,6 +22,28 @@ pub(super) struct Access {
     /// Instance id to private DNS name, of all that are not terminated.
     #[serde(default)]
     pub(super) instances: BTreeMap<String, String>,
+    /// Instance id to private addresses.
+    #[serde(default)]
+    pub(super) addresses: BTreeMap<String, Vec<IpAddr>>,
+}
+
+impl Access {
+    /// The instance of a node's name, as the Region has it. A name that several have is nobody's.
+    pub(super) fn machine(&self, node: &str) -> Option<Machine> {
+        let mut found = self.instances.iter().filter(|(_, name)| *name == node);
+        let (Some((id, name)), None) = (found.next(), found.next()) else { return None };
+        let addresses = self.addresses.get(id).cloned().unwrap_or_default();
+        Some(Machine { names: vec![name.clone()], addresses })
+    }
+
+    /// The entry of a principal: of several whose ARNs differ by their path, the one that was made for it.
+    fn entry(&self, who: &Identity, canonical: &str) -> Option<&AccessEntry> {
+        let same = |e: &&AccessEntry| {
+            without_path(&e.principal_arn) == canonical || e.principal_arn.to_lowercase() == canonical
+        };
+        let own = self.entries.iter().filter(same).find(|e| e.principal_id == who.principal);
+        own.or_else(|| self.entries.iter().find(same))
+    }
 }
 
 /// An item of `mapRoles` or `mapUsers`.
@@ -95,18 +119,14 @@ pub(super) fn user(access: &Access, config_map: &AwsAuth, who: &Identity) -> Res
     {
         return Ok(Some(named(who, "kubernetes-admin".to_owned(), vec!["system:masters".to_owned()])));
     }
-    if access.mode != AuthenticationMode::ConfigMap {
-        let entry = access
-            .entries
-            .iter()
-            .find(|e| without_path(&e.principal_arn) == canonical || e.principal_arn.to_lowercase() == canonical);
-        if let Some(entry) = entry {
-            // A principal made anew under the same ARN is another one.
-            if !entry.principal_id.is_empty() && entry.principal_id != who.principal {
-                return Ok(None);
-            }
-            return filled(access, who, &entry.username, &entry.kubernetes_groups).map(Some);
+    if access.mode != AuthenticationMode::ConfigMap
+        && let Some(entry) = access.entry(who, &canonical)
+    {
+        // A principal made anew under the same ARN is another one; an entry without an id is nobody's.
+        if entry.principal_id != who.principal {
+            return Ok(None);
         }
+        return filled(access, who, &entry.username, &entry.kubernetes_groups).map(Some);
     }
     if access.mode == AuthenticationMode::Api {
         return Ok(None);
@@ -163,8 +183,10 @@ fn fill(access: &Access, who: &Identity, template: &str) -> Result<String, Strin
             text.replace("{{SessionNameRaw}}", &who.session).replace("{{SessionName}}", &who.session.replace('@', "-"));
     }
     if text.contains("{{EC2PrivateDNSName}}") {
-        let name = access.instances.get(&who.session).filter(|_| is_instance(&who.session));
-        let name = name.ok_or_else(|| format!("no instance {:?}", who.session))?;
+        // Only the Region's word makes a session an instance's; its name is chosen by whoever assumes the role.
+        let id = who.instance.as_ref().filter(|id| is_instance(id));
+        let id = id.ok_or_else(|| format!("the session {:?} is no instance's", who.session))?;
+        let name = access.instances.get(id).ok_or_else(|| format!("no instance {id:?}"))?;
         text = text.replace("{{EC2PrivateDNSName}}", name);
     }
     Ok(text)
@@ -188,6 +210,7 @@ mod tests {
             principal: principal.to_owned(),
             session: session.to_owned(),
             access_key: "AK".to_owned(),
+            instance: is_instance(session).then(|| session.to_owned()),
         }
     }
 
@@ -197,6 +220,7 @@ mod tests {
             creator: Some(Creator { arn: "arn:aws:iam::1:role/path/Admin".into(), principal_id: "AROA1".into() }),
             entries: Vec::new(),
             instances: BTreeMap::from([("i-0123456789abcdef0".to_owned(), "ip-10-0-0-1.ec2.internal".to_owned())]),
+            addresses: BTreeMap::new(),
         }
     }
 
@@ -228,6 +252,43 @@ mod tests {
         let mut only_api = access;
         only_api.mode = AuthenticationMode::Api;
         assert!(user(&only_api, &config_map(), &node).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_session_that_only_has_an_instance_s_name_is_no_node() {
+        let access = access(AuthenticationMode::ApiAndConfigMap);
+        let mut node = identity("arn:aws:iam::1:role/Node", "AROA3", "i-0123456789abcdef0");
+        node.instance = None;
+        assert!(user(&access, &config_map(), &node).unwrap_err().contains("is no instance's"));
+    }
+
+    #[test]
+    fn an_entry_is_for_the_principal_that_it_was_made_for() {
+        let mut access = access(AuthenticationMode::Api);
+        let entry = |path: &str, id: &str, name: &str| {
+            let entry = serde_json::json!({
+                "id": format!("c/{path}"), "cluster_id": "c", "cluster_name": "c", "principal_id": id, "entry_type": "STANDARD",
+                "principal_arn": format!("arn:aws:iam::1:role/{path}Dev"), "access_entry_arn": "", "username": name,
+                "kubernetes_groups": [], "created_at": 0, "modified_at": 0, "tags": {}
+            });
+            serde_json::from_value::<AccessEntry>(entry).unwrap()
+        };
+        access.entries = vec![entry("old/", "AROAOLD", "old"), entry("new/", "AROANEW", "new")];
+        let of = |id: &str| {
+            let who = identity("arn:aws:iam::1:role/Dev", id, "s");
+            user(&access, &AwsAuth::default(), &who).unwrap().map(|user| user.name)
+        };
+        assert_eq!(of("AROANEW").as_deref(), Some("new"));
+        assert_eq!(of("AROAOLD").as_deref(), Some("old"));
+        assert_eq!(of("AROATHIRD"), None, "made again under the same name, it is another role");
+    }
+
+    #[test]
+    fn a_name_that_two_instances_have_is_nobody_s() {
+        let mut access = access(AuthenticationMode::Api);
+        assert!(access.machine("ip-10-0-0-1.ec2.internal").is_some() && access.machine("other").is_none());
+        access.instances.insert("i-0123456789abcdef1".to_owned(), "ip-10-0-0-1.ec2.internal".to_owned());
+        assert!(access.machine("ip-10-0-0-1.ec2.internal").is_none());
     }
 
     #[test]

@@ -23,6 +23,9 @@ use sts::Sts;
 /// How long a verified token is remembered at most. Upstream's webhook cache has two minutes.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(2);
 
+/// The group of those who may ask for their first certificate as a node.
+const BOOTSTRAPPERS: &str = "system:bootstrappers";
+
 /// The authenticator cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum IamError {
@@ -77,11 +80,12 @@ impl Iam {
         let now = self.clock.now_wall();
         let presigned =
             token::read(token, &self.region, &self.settings.own_endpoints, now).map_err(|e| e.to_string())?;
-        let answer = self.sts.replay(&presigned).await?;
-        let who = Identity::read(&answer, &presigned.access_key)?;
+        let told = self.sts.replay(&presigned).await?;
+        let who = Identity::read(&told.answer, told.source.as_deref(), &presigned.access_key)?;
         let access = self.access()?;
         let user = mapping::user(&access, &self.aws_auth(), &who)?;
-        let user = user.ok_or_else(|| format!("ARN is not mapped: {}", who.canonical.to_lowercase()))?;
+        let mut user = user.ok_or_else(|| format!("ARN is not mapped: {}", who.canonical.to_lowercase()))?;
+        self.end_bootstrap(&who, &mut user)?;
         let soon = now.checked_add(REMEMBERED).unwrap_or(presigned.until);
         Ok(Known { user, until: Some(soon.min(presigned.until)), anchors: Vec::new(), audiences: None })
     }
@@ -102,6 +106,20 @@ impl Iam {
         Ok(access)
     }
 
+    /// Who is a node already does not bootstrap any more: the group goes once the instance's Node is registered.
+    fn end_bootstrap(&self, who: &Identity, user: &mut eksile_kube::User) -> Result<(), String> {
+        let (Some(node), Some(instance)) = (user.name.strip_prefix("system:node:"), &who.instance) else {
+            return Ok(());
+        };
+        let door = self.door.read().upgrade().ok_or("the control plane is not ready")?;
+        let node = door.stored("/registry/nodes/", node);
+        let provider = node.as_ref().and_then(|n| n.pointer("/spec/providerID")).and_then(serde_json::Value::as_str);
+        if provider.and_then(|id| id.rsplit('/').next()) == Some(instance) {
+            user.groups.retain(|group| group != BOOTSTRAPPERS);
+        }
+        Ok(())
+    }
+
     fn aws_auth(&self) -> AwsAuth {
         let door = self.door.read().upgrade();
         let map = door.and_then(|door| door.stored("/registry/configmaps/", "kube-system/aws-auth"));
@@ -113,6 +131,10 @@ impl Iam {
 impl eksile_control::Instances for Iam {
     fn exists(&self, instance: &str) -> Result<bool, String> {
         Ok(self.access()?.instances.contains_key(instance))
+    }
+
+    fn named(&self, node: &str) -> Result<Option<eksile_control::Machine>, String> {
+        Ok(self.access()?.machine(node))
     }
 }
 

@@ -21,6 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest answer, bytes.
 const LARGEST: usize = 64 * 1024;
 
+/// Header of STS's answer to credentials that an instance's metadata service gave out: the instance's ARN. The session's
+/// name proves nothing, since whoever may assume a role chooses it.
+const SOURCE_INSTANCE: &str = "x-eksile-source-instance";
+
+/// What STS says of a caller.
+pub(super) struct Told {
+    /// Its answer, JSON.
+    pub(super) answer: Value,
+    /// The ARN of the instance that the credentials were given to.
+    pub(super) source: Option<String>,
+}
+
 /// The way to STS.
 pub(super) struct Sts {
     connector: TlsConnector,
@@ -44,15 +56,15 @@ impl Sts {
         })
     }
 
-    /// STS's answer, JSON.
-    pub(super) async fn replay(&self, presigned: &Presigned) -> Result<Value, String> {
+    /// STS's answer.
+    pub(super) async fn replay(&self, presigned: &Presigned) -> Result<Told, String> {
         match tokio::time::timeout(PATIENCE, self.send(presigned)).await {
             Ok(answer) => answer,
             Err(_) => Err("error during GET: STS did not answer in time".to_owned()),
         }
     }
 
-    async fn send(&self, presigned: &Presigned) -> Result<Value, String> {
+    async fn send(&self, presigned: &Presigned) -> Result<Told, String> {
         let failed = |error: &dyn std::fmt::Display| format!("error during GET: {error}");
         let stream = place::connect(self.netns.as_deref(), self.address).await.map_err(|e| failed(&e))?;
         let name = if presigned.host.starts_with("sts") { &presigned.host } else { &self.fallback };
@@ -73,11 +85,13 @@ impl Sts {
             .map_err(|e| failed(&e))?;
         let answer = sender.send_request(request).await.map_err(|e| failed(&e))?;
         let code = answer.status();
+        let source = answer.headers().get(SOURCE_INSTANCE).and_then(|arn| arn.to_str().ok()).map(str::to_owned);
         let body = Limited::new(answer.into_body(), LARGEST).collect().await.map_err(|e| failed(&e))?.to_bytes();
         if code != http::StatusCode::OK {
             let text = String::from_utf8_lossy(&body);
             return Err(format!("error from AWS (expected 200, got {code}). Body: {text}"));
         }
-        serde_json::from_slice(&body).map_err(|e| failed(&e))
+        let answer = serde_json::from_slice(&body).map_err(|e| failed(&e))?;
+        Ok(Told { answer, source })
     }
 }

@@ -7,6 +7,7 @@ mod flood;
 mod http;
 mod iam;
 mod kubectl;
+mod node_identity;
 mod plane;
 mod roles;
 

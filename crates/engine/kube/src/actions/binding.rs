@@ -2,14 +2,22 @@
 
 use serde_json::{Value, json};
 
+use crate::admit;
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::object::{meta, time};
+use crate::object::{self, meta, time};
+use crate::query::WriteOptions;
+use crate::references::{items, text};
 use crate::status::{Status, StatusError};
 use crate::write::{self, CHANGED, Current};
 
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let binding: Value = crate::decode::tree(call)?;
+    let options = WriteOptions::read(call.query, "CreateOptions")?;
+    admit::action(call, &binding)?;
+    if meta(&binding, "name") != call.at.name {
+        return Err(StatusError::bad_request("name in URL does not match name in Binding object"));
+    }
     let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default();
     if node.is_empty() {
         return Err(StatusError::unexplained("target.name: Required value"));
@@ -22,8 +30,9 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     }
     for _ in 0..write::TRIES {
         let current = Current::read(call)?;
-        let new = bound(call, &current.object, node)?;
-        match write::store_change(call, &current, new, false).await {
+        preconditions(call, &binding, &current)?;
+        let new = bound(call, &current.object, &binding, node)?;
+        match write::store_change(call, &current, new, options.dry_run).await {
             Err(error) if error.to_string().ends_with(CHANGED) => {}
             Err(error) => return Err(error),
             Ok(_) => {
@@ -36,21 +45,45 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     Err(call.conflict(CHANGED))
 }
 
-fn bound(call: &Call<'_>, pod: &Value, node: &str) -> Result<Value, StatusError> {
-    if !meta(pod, "deletionTimestamp").is_empty() {
-        return Err(call.conflict(&format!("pod {} is being deleted, cannot be assigned to a host", call.at.name)));
+/// Who binds may insist on a pod by uid and on a version of it.
+fn preconditions(call: &Call<'_>, binding: &Value, current: &Current) -> Result<(), StatusError> {
+    let own = current.entry.modified.0.to_string();
+    for (what, name, own) in
+        [("UID", "uid", meta(&current.object, "uid")), ("ResourceVersion", "resourceVersion", &own)]
+    {
+        let asked = meta(binding, name);
+        if !asked.is_empty() && asked != own {
+            let why = format!("Precondition failed: {what} in precondition: {asked}, {what} in object meta: {own}");
+            return Err(call.conflict(&format!(
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: {why}",
+                current.entry.key
+            )));
+        }
     }
-    let at = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
+    Ok(())
+}
+
+fn bound(call: &Call<'_>, pod: &Value, binding: &Value, node: &str) -> Result<Value, StatusError> {
+    let refuse = |why: String| Err(StatusError::conflict("", "pods/binding", &call.at.name, &why));
+    if !meta(pod, "deletionTimestamp").is_empty() {
+        return refuse(format!("pod {} is being deleted, cannot be assigned to a host", call.at.name));
+    }
+    let at = text(pod, "/spec/nodeName");
     if !at.is_empty() {
-        return Err(StatusError::conflict(
-            "",
-            "pods/binding",
-            &call.at.name,
-            &format!("pod {} is already assigned to node \"{at}\"", call.at.name),
-        ));
+        return refuse(format!("pod {} is already assigned to node \"{at}\"", call.at.name));
+    }
+    if items(pod, "/spec/schedulingGates").next().is_some() {
+        return refuse(format!("pod {} has non-empty .spec.schedulingGates", call.at.name));
     }
     let mut new = pod.clone();
     new["spec"]["nodeName"] = node.into();
+    if let Some(given) = binding.pointer("/metadata/annotations").and_then(Value::as_object).filter(|g| !g.is_empty()) {
+        let fields = object::metadata(&mut new);
+        let own = fields.entry("annotations").or_insert_with(|| json!({}));
+        if let Some(own) = own.as_object_mut() {
+            own.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+    }
     let condition = json!({
         "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": time(call.now)
     });

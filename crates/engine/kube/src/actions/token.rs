@@ -3,6 +3,7 @@
 use jiff::ToSpan;
 use serde_json::{Value, json};
 
+use crate::admit;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::decode;
@@ -10,6 +11,7 @@ use crate::field::FieldErrors;
 use crate::metadata;
 use crate::object::{self, meta, time};
 use crate::query::{FieldValidation, WriteOptions};
+use crate::references::text;
 use crate::status::StatusError;
 use crate::tokens::{Bound, Claims};
 use crate::write;
@@ -32,9 +34,6 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     let Some(issuer) = &door.issuer else {
         return Err(StatusError::not_implemented("this server signs no service-account tokens"));
     };
-    let account = door
-        .stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name))
-        .ok_or_else(|| call.not_found())?;
     let schema = door.schemas.schema("io.k8s.api.authentication.v1.TokenRequest");
     let schema = schema.ok_or_else(|| StatusError::internal("no schema for TokenRequest"))?;
     let options = WriteOptions::read(call.query, "CreateOptions")?;
@@ -53,6 +52,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     }
     metadata::clean(&mut request, call.warnings);
     metadata::place(&mut request, &call.at.namespace)?;
+    admit::action(call, &request)?;
     note_writer(call, &schema, &mut request, &options);
     let named = meta(&request, "name");
     if !named.is_empty() && named != call.at.name {
@@ -60,8 +60,14 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         errors.invalid("metadata.name", &named.into(), "must match the service account name if specified");
         return Err(StatusError::invalid("authentication.k8s.io", KIND, &call.at.name, &errors));
     }
+    let account = door
+        .stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name))
+        .ok_or_else(|| call.not_found())?;
     let seconds = lifetime(&request)?;
     let audiences = audiences(&request, &door.settings.issuer);
+    let bound = bound(call, &request)?;
+    let seconds = shortened(call, seconds);
+    request["spec"]["expirationSeconds"] = seconds.into();
     let expires = call.now.checked_add(seconds.seconds()).map_err(StatusError::internal)?;
     let claims = Claims {
         namespace: call.at.namespace.clone(),
@@ -70,7 +76,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         audiences: audiences.clone(),
         issued: call.now.as_second(),
         expires: expires.as_second(),
-        bound: bound(call, &request)?,
+        bound,
     };
     let token = issuer.issue(&door.settings.issuer, &claims).map_err(StatusError::internal)?;
     let fields = object::metadata(&mut request);
@@ -107,6 +113,13 @@ fn lifetime(request: &Value) -> Result<i64, StatusError> {
     if errors.is_empty() { Ok(seconds) } else { Err(StatusError::invalid("authentication.k8s.io", KIND, "", &errors)) }
 }
 
+/// No token outlives [`Settings::longest_token`](crate::Settings::longest_token); who asks for more is told.
+fn shortened(call: &Call<'_>, seconds: i64) -> i64 {
+    let Some(longest) = call.door.settings.longest_token.filter(|longest| seconds > *longest) else { return seconds };
+    call.warnings.say([format!("requested expiration of {seconds} seconds shortened to {longest} seconds")]);
+    longest
+}
+
 fn audiences(request: &Value, usual: &str) -> Vec<String> {
     let list = request.pointer("/spec/audiences").and_then(Value::as_array);
     let given: Vec<String> = list.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect();
@@ -116,37 +129,35 @@ fn audiences(request: &Value, usual: &str) -> Vec<String> {
 /// The object that the token lives and dies with.
 fn bound(call: &Call<'_>, request: &Value) -> Result<Option<Bound>, StatusError> {
     let Some(reference) = request.pointer("/spec/boundObjectRef").filter(|r| r.is_object()) else { return Ok(None) };
-    let text = |name: &str| reference.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (kind, name, uid) = (text("kind"), text("name"), text("uid"));
-    let api_version = text("apiVersion");
-    let (plural, rest) = match kind.as_str() {
-        "Pod" => ("pods", format!("{}/{name}", call.at.namespace)),
-        "Secret" => ("secrets", format!("{}/{name}", call.at.namespace)),
-        "Node" => ("nodes", name.clone()),
+    let given = |name: &str| reference.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (kind, name, uid) = (given("kind"), given("name"), given("uid"));
+    let (group, version) = given("apiVersion").rsplit_once('/').unwrap_or(("", given("apiVersion")));
+    let (plural, rest) = match (group, kind) {
+        ("", "Pod") => ("pods", format!("{}/{name}", call.at.namespace)),
+        ("", "Secret") => ("secrets", format!("{}/{name}", call.at.namespace)),
+        ("", "Node") => ("nodes", name.to_owned()),
         _ => {
-            let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
             let why = format!("cannot bind token to object of type {group}/{version}, Kind={kind}");
             return Err(StatusError::bad_request(why));
         }
     };
-    let object = call
-        .door
-        .stored(&format!("/registry/{plural}/"), &rest)
-        .ok_or_else(|| StatusError::not_found("", plural, &name))?;
-    let own = meta(&object, "uid").to_owned();
-    if !uid.is_empty() && uid != own {
-        let why = format!(
-            "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
-        );
-        return Err(StatusError::conflict("", &kind, &name, &why));
-    }
-    let pod_account = object.pointer("/spec/serviceAccountName").and_then(Value::as_str);
-    if kind == "Pod" && pod_account != Some(call.at.name.as_str()) {
+    let object = call.door.stored(&format!("/registry/{plural}/"), &rest);
+    let object = object.ok_or_else(|| StatusError::not_found("", plural, name))?;
+    if kind == "Pod" && text(&object, "/spec/serviceAccountName") != call.at.name {
         return Err(StatusError::bad_request(format!(
             "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.",
             call.at.name
         )));
     }
-    let node = object.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Some(Bound { kind, name, uid: own, node }))
+    let own = meta(&object, "uid").to_owned();
+    if !uid.is_empty() && uid != own {
+        let why = format!(
+            "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
+        return Err(StatusError::conflict("", kind, name, &why));
+    }
+    let node = if kind == "Pod" { text(&object, "/spec/nodeName").to_owned() } else { String::new() };
+    let there = call.door.stored("/registry/nodes/", &node).filter(|_| !node.is_empty());
+    let node_uid = there.map(|node| meta(&node, "uid").to_owned()).unwrap_or_default();
+    Ok(Some(Bound { kind: kind.to_owned(), name: name.to_owned(), uid: own, node, node_uid }))
 }

@@ -20,9 +20,7 @@ pub(crate) fn create(call: &Call<'_>, object: &mut Value) -> Result<(), StatusEr
     if is_pod(call) {
         service_account::pod(call, object)?;
     }
-    if call.caller.node().is_some() {
-        node_restriction::create(call, object)?;
-    }
+    node_restriction::create(call, object)?;
     if call.resource.group.is_empty() && &*call.resource.plural == "nodes" {
         taint_not_ready(object);
     }
@@ -38,13 +36,31 @@ pub(crate) fn create(call: &Call<'_>, object: &mut Value) -> Result<(), StatusEr
 /// # Errors
 /// A plug-in's refusal.
 pub(crate) fn update(call: &Call<'_>, new: &mut Value, old: &Value) -> Result<(), StatusError> {
-    if call.caller.node().is_some() {
-        node_restriction::update(call, new, old)?;
+    if is_pod(call) && call.at.sub == "ephemeralcontainers" {
+        service_account::ephemeral(call, new)?;
     }
+    node_restriction::update(call, new, old)?;
     if is_pod(call) && call.at.sub.is_empty() {
         tolerations::pod(new);
     }
     Ok(())
+}
+
+/// Admits the delete of `old`, the very object that is to go.
+///
+/// # Errors
+/// A plug-in's refusal.
+pub(crate) fn delete(call: &Call<'_>, old: &Value) -> Result<(), StatusError> {
+    node_restriction::delete(call, old)
+}
+
+/// Admits what a subresource does that takes a kind of its own (`binding`, `eviction`, `token`): upstream's creates.
+///
+/// # Errors
+/// A plug-in's refusal.
+pub(crate) fn action(call: &Call<'_>, body: &Value) -> Result<(), StatusError> {
+    namespace::create(call, body)?;
+    node_restriction::create(call, body)
 }
 
 /// TaintNodesByCondition: nothing is put on a new node before it is known to be ready.

@@ -75,7 +75,7 @@ pub fn explained(door: &Door, caller: &Caller, attributes: &Attributes<'_>) -> R
     if caller.masters {
         return Ok(Why::Itself);
     }
-    let node = match caller.node().map(|node| node::allowed(door, node, attributes)) {
+    let node = match caller.node().map(|node| node::allowed(&door.graph, node, attributes)) {
         Some(Ok(())) => return Ok(Why::Itself),
         Some(Err(reason)) => reason,
         None => String::new(),

@@ -4,6 +4,7 @@
 
 mod certificates;
 mod garbage;
+mod renewal;
 mod requests;
 mod tls;
 mod tokens;

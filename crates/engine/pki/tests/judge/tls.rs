@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-fn pass(from: &mut Connection, to: &mut Connection) -> Result<(), Error> {
+pub(crate) fn pass(from: &mut Connection, to: &mut Connection) -> Result<(), Error> {
     let mut wire = Vec::new();
     while from.wants_write() {
         from.write_tls(&mut wire).unwrap();

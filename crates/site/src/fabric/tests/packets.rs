@@ -12,7 +12,12 @@ use super::topology::*;
 
 /// Runs the test called `name` as the first process of a world, unless this is it. True inside;
 /// false outside, after it has passed there (or was skipped).
-fn inside(name: &str) -> bool {
+pub(super) fn inside(name: &str) -> bool {
+    within("packets", name)
+}
+
+/// As [`inside`], for a test of another module beside this.
+pub(super) fn within(module: &str, name: &str) -> bool {
     if std::env::var_os("EKSILE_TEST_WORLD").is_some() {
         world::settle().unwrap();
         return true;
@@ -27,7 +32,7 @@ fn inside(name: &str) -> bool {
     }
     let order = Order {
         program: std::env::current_exe().unwrap(),
-        args: ["--exact", &format!("fabric::tests::packets::{name}"), "--nocapture"].map(Into::into).to_vec(),
+        args: ["--exact", &format!("fabric::tests::{module}::{name}"), "--nocapture"].map(Into::into).to_vec(),
         env: vec![("EKSILE_TEST_WORLD".into(), "1".into())],
         inherit: Vec::new(),
     };
@@ -38,15 +43,15 @@ fn inside(name: &str) -> bool {
 }
 
 /// Both sites of the test's topology, realised.
-struct Both {
-    records: Records,
+pub(super) struct Both {
+    pub(super) records: Records,
     folder: tempfile::TempDir,
     zones: Fabric,
     outpost: Fabric,
 }
 
 impl Both {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         base(&[OUTPOST.to_owned()]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (zones, outpost) = Self::fresh(folder.path());
@@ -60,7 +65,7 @@ impl Both {
     }
 
     /// Both reconcile; returns how many actions that took.
-    fn pass(&mut self) -> usize {
+    pub(super) fn pass(&mut self) -> usize {
         let mut actions = 0;
         for (fabric, site) in [(&mut self.zones, REGION), (&mut self.outpost, OUTPOST)] {
             let mut own = self.records.clone();

@@ -173,6 +173,7 @@ pub(super) fn add(records: &mut Records, machine: &Machine) {
         wanted: WantedInstanceState::Running,
         launch_time: 0,
         ami_launch_index: 0,
+        metadata_options: eksile_ec2::records::MetadataOptions::default(),
         client_token: None,
         tags: Tags::new(),
     });

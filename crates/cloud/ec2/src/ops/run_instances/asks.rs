@@ -7,7 +7,7 @@ use crate::asked;
 use crate::images::{self, OWNER_ID};
 use crate::launch;
 use crate::network::Network;
-use crate::records::{Instance, NetworkInterface, SecurityGroup, Subnet, Vpc};
+use crate::records::{Instance, MetadataOptions, NetworkInterface, SecurityGroup, Subnet, Tags, Vpc};
 
 const ACTION: &str = "RunInstances";
 
@@ -18,7 +18,7 @@ impl RunInstances {
         let mut asks = vec![self.image(call)];
         let profile = self.iam_instance_profile.as_ref();
         let profile_arn = profile.map(|profile| profile.asked_arn(call, state)).transpose()?;
-        asks.extend(self.makes(call, profile_arn.as_deref(), subnet.as_ref()));
+        asks.extend(self.makes(call, (profile_arn.as_deref(), self.metadata(call, state)), subnet.as_ref()));
         for id in self.subnet_ids() {
             asks.push(asked::ask::<Subnet>(call, state, Some(id))?);
         }
@@ -67,7 +67,12 @@ impl RunInstances {
     }
 
     /// Instances, their interfaces, and the volumes that AWS would make of their image.
-    fn makes(&self, call: &Call<'_>, profile: Option<&str>, subnet: Option<&Subnet>) -> Vec<Ask> {
+    fn makes(
+        &self,
+        call: &Call<'_>,
+        (profile, metadata): (Option<&str>, Option<MetadataOptions>),
+        subnet: Option<&Subnet>,
+    ) -> Vec<Ask> {
         let zone = subnet.map(|subnet| &*subnet.availability_zone);
         let located = |ask: Ask| ask.maybe("ec2:AvailabilityZone", zone);
         let interface = |ask: Ask| {
@@ -77,23 +82,29 @@ impl RunInstances {
             located(ask.maybe("ec2:AssociatePublicIpAddress", public.map(|public| public.to_string())))
         };
         let specifications = &self.tag_specifications;
-        let mut asks =
-            asked::made::<Instance>(call, ACTION, specifications, |ask| located(self.instance(call, profile, ask)));
+        let instance = |ask: Ask| {
+            let ask = located(self.instance(call, profile, ask));
+            metadata.map_or(ask.clone(), |options| asked::metadata(ask, options))
+        };
+        let mut asks = asked::made::<Instance>(call, ACTION, specifications, instance);
         asks.extend(asked::made::<NetworkInterface>(call, ACTION, specifications, interface));
         let volume = |ask: Ask| located(ask.key("ec2:Encrypted", "false"));
         asks.extend(asked::made_of(call, "volume", ACTION, specifications, volume));
         asks
     }
 
+    /// What the new instances' metadata service will be; nothing of a request that will be refused for what it says of it.
+    fn metadata(&self, call: &Call<'_>, state: Reads<'_>) -> Option<MetadataOptions> {
+        let (asked, image) = (self.metadata_options.as_ref(), self.image_id.as_deref().unwrap_or_default());
+        launch::metadata_options(call, state, asked, image, &Tags::new()).ok()
+    }
+
     fn instance(&self, call: &Call<'_>, profile: Option<&str>, ask: Ask) -> Ask {
-        let options = self.metadata_options.as_ref();
         let placement = self.placement.as_ref();
         let tenancy =
             placement.and_then(|placement| placement.tenancy.as_deref()).filter(|tenancy| !tenancy.is_empty());
         ask.maybe("ec2:InstanceType", self.instance_type.as_deref())
             .maybe("ec2:InstanceProfile", profile)
-            .maybe("ec2:MetadataHttpTokens", options.and_then(|options| options.http_tokens.as_deref()))
-            .maybe("ec2:MetadataHttpEndpoint", options.and_then(|options| options.http_endpoint.as_deref()))
             .maybe("ec2:PlacementGroup", placement.and_then(|p| p.group_name.as_deref()).map(|name| group(call, name)))
             .key("ec2:Tenancy", tenancy.unwrap_or("default"))
             .key("ec2:EbsOptimized", "false")

@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 
 use eksile_ec2::images;
 use eksile_ec2::private_names::private_dns_name;
-use eksile_ec2::records::{Attachment, Instance, InstanceRole, NetworkInterface, Subnet, Tags, WantedInstanceState};
+use eksile_ec2::records::{
+    Attachment, Instance, InstanceRole, MetadataOptions, NetworkInterface, Subnet, Tags, WantedInstanceState,
+};
 
 use super::health::MEMBERS;
 use super::{Action, Given, Observation, groups};
@@ -106,6 +108,7 @@ fn launch(
         wanted: WantedInstanceState::Running,
         launch_time: given.now,
         ami_launch_index: 0,
+        metadata_options: MetadataOptions { tokens_required: true, ..MetadataOptions::default() },
         client_token: None,
         tags,
     };

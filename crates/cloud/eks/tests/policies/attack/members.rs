@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use eksile_aws::policy::keys::is_built;
 use eksile_aws::shape::{Case, Problem, Tree};
 use eksile_aws::{Call, Caller, CountedMint, Operation, Reads, Service, Vantage};
 use eksile_store::{Scope, Store};
@@ -174,6 +175,10 @@ fn is_asked(operation: &Operation, path: &str, case: Case, call: &Call<'_>, stat
             && !unread.iter().any(is_on)
         {
             let holds = |text: &str| text.contains(marker(path));
+            // What the door tells of a call must be a key that policies may name.
+            let unknown: Vec<&str> =
+                asks.iter().flat_map(|ask| ask.keys().keys()).filter(|key| !is_built(key)).collect();
+            assert!(unknown.is_empty(), "{}: {unknown:?}", operation.name());
             let found = asks.iter().any(|ask| {
                 let keys = ask.keys();
                 holds(ask.arn()) || keys.keys().any(|key| keys.get(key).unwrap().iter().any(|value| holds(value)))

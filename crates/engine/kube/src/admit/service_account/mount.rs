@@ -1,50 +1,14 @@
-//! ServiceAccount: every pod runs as one, and finds its token, the cluster's CA and its namespace in a volume.
+//! The volume in which containers find their account's token, the cluster's CA and their namespace.
 
 use serde_json::{Value, json};
-
-use crate::call::Call;
-use crate::object::meta;
-use crate::status::StatusError;
 
 /// Where containers find the token.
 const MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// The token's life, seconds: an hour, and seven seconds by which upstream knows its own.
 const LIFE: i64 = 3607;
 
-pub(super) fn pod(call: &Call<'_>, object: &mut Value) -> Result<(), StatusError> {
-    let mirror = object.pointer("/metadata/annotations").and_then(|a| a.get("kubernetes.io/config.mirror")).is_some();
-    if mirror {
-        return Ok(());
-    }
-    let name = meta(object, "name").to_owned();
-    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return Ok(()) };
-    let account = match spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or_default() {
-        "" => "default".to_owned(),
-        given => given.to_owned(),
-    };
-    let stored = call.door.stored("/registry/serviceaccounts/", &format!("{}/{account}", call.namespace()));
-    let Some(stored) = stored else {
-        let why = format!(
-            "error looking up service account {}/{account}: serviceaccount \"{account}\" not found",
-            call.namespace()
-        );
-        return Err(StatusError::forbidden("", "pods", &name, &why));
-    };
-    spec.insert("serviceAccountName".to_owned(), account.as_str().into());
-    spec.insert("serviceAccount".to_owned(), account.into());
-    let wanted = spec.get("automountServiceAccountToken").or_else(|| stored.get("automountServiceAccountToken"));
-    if wanted.and_then(Value::as_bool) != Some(false) {
-        mount(spec);
-    }
-    let pull = stored.get("imagePullSecrets").cloned().unwrap_or_default();
-    let none = spec.get("imagePullSecrets").and_then(Value::as_array).is_none_or(Vec::is_empty);
-    if none && pull.as_array().is_some_and(|p| !p.is_empty()) {
-        spec.insert("imagePullSecrets".to_owned(), pull);
-    }
-    Ok(())
-}
-
-fn mount(spec: &mut serde_json::Map<String, Value>) {
+/// Gives every container the volume, unless it has something of its own there.
+pub(super) fn mount(spec: &mut serde_json::Map<String, Value>) {
     let volumes = spec.get("volumes").and_then(Value::as_array).cloned().unwrap_or_default();
     let existing = volumes.iter().filter_map(|v| v.get("name")?.as_str()).find(|n| n.starts_with("kube-api-access-"));
     let name = existing.map_or_else(|| format!("kube-api-access-{}", eksile_base::ids::kube_suffix()), str::to_owned);
