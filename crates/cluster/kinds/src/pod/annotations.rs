@@ -107,7 +107,8 @@ fn same(what: &str, said: &str, profile: &Value, path: &str, errors: &mut FieldE
     }
 }
 
-/// What a pod is, it stays.
+/// What a pod is, it stays: a mirror from its beginning to its end, or never. What a mirror may not name is judged when
+/// it is made.
 pub(super) fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     for (key, _) in all(old).filter(|(key, before)| value(new, key) != Some(before)) {
         if key.starts_with(APP_ARMOR) {

@@ -83,10 +83,7 @@ impl Strategy for Pod {
         }
         match context.sub {
             "" => change::validate(new, old, errors),
-            "status" => {
-                change::mirror(new, old, errors);
-                change::validate_status(new, old, errors);
-            }
+            "status" => change::validate_status(new, old, errors),
             "ephemeralcontainers" => change::validate_ephemeral(new, old, errors),
             _ => {}
         }
