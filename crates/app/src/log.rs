@@ -24,11 +24,12 @@ const VARIABLE: &str = "EKSILE_LOG";
 /// Begins to log on standard error, under the process's name.
 pub(crate) fn begin(process: &str) -> Result<()> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var(VARIABLE);
+    let colours = io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter.from_env().with_context(|| format!("reading {VARIABLE}"))?)
-        .with_writer(|| Stderr)
+        .with_writer(move || OneLine { to: Stderr, colours })
         .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(colours)
         .with_timer(Stamp { process: process.to_owned() })
         .init();
     std::panic::set_hook(Box::new(|panic| {
@@ -39,6 +40,42 @@ pub(crate) fn begin(process: &str) -> Result<()> {
         tracing::error!("{panic}");
     }));
     Ok(())
+}
+
+/// Longest line of a log, bytes.
+const LINE_MAX: usize = 8 * 1024;
+
+/// Where events go, each in one write: what strangers said in one is neither another line nor a command to a terminal,
+/// and is cut where it is long.
+struct OneLine<W> {
+    to: W,
+    /// Whether colours, made by this program, may be among it.
+    colours: bool,
+}
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let mut line = String::with_capacity(text.len() + 1);
+        for c in text.trim_end_matches('\n').chars() {
+            if line.len() > LINE_MAX {
+                line.push('…');
+                break;
+            }
+            if c.is_control() && !(self.colours && c == '\u{1b}') {
+                line.extend(c.escape_default());
+            } else {
+                line.push(c);
+            }
+        }
+        line.push('\n');
+        self.to.write_all(line.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Bytes after which the log begins anew. One older file is kept beside it.
@@ -189,5 +226,17 @@ mod tests {
         let out = String::from_utf8(out).unwrap();
         let texts: Vec<&str> = out.lines().map(|line| line.rsplit("eksile: ").next().unwrap()).collect();
         assert_eq!(texts, ["b", "  and more", "d [region] e"]);
+    }
+
+    #[test]
+    fn what_strangers_say_is_one_line_and_cut() {
+        let mut out = OneLine { to: Vec::new(), colours: false };
+        out.write_all(b"probe said: ok\n2026-01-01 [region] forged \x1b[2J\xff\n").unwrap();
+        assert_eq!(
+            String::from_utf8(std::mem::take(&mut out.to)).unwrap(),
+            "probe said: ok\\n2026-01-01 [region] forged \\u{1b}[2J\u{fffd}\n"
+        );
+        out.write_all(&[b'a'; 100_000]).unwrap();
+        assert!(out.to.len() < LINE_MAX + 16 && out.to.ends_with("…\n".as_bytes()));
     }
 }

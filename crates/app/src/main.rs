@@ -66,8 +66,13 @@ fn hide(cli: &Cli, arguments: &[std::ffi::OsString]) -> Result<()> {
 /// What a role makes of itself before it does anything: see [`privacy`].
 fn shut(command: &Command) -> Result<()> {
     match command {
-        Command::Up(_) | Command::Init | Command::World | Command::Region | Command::ControlPlane { .. } => {
+        Command::Up(_) | Command::Region | Command::ControlPlane { .. } => {
             privacy::own_files();
+            privacy::close()
+        }
+        // The world's own `/run` is passed through by instances, who are nobody to this machine.
+        Command::Init | Command::World => {
+            privacy::shared_files();
             privacy::close()
         }
         // Its store first, and then files for instances: see `site::run`.

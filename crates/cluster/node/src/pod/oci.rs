@@ -123,6 +123,7 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
         linux["sysctl"] = json!(sysctls);
     }
     if !privileged {
+        // Upstream's lists (`pkg/securitycontext/util.go`).
         linux["maskedPaths"] = json!([
             "/proc/asound",
             "/proc/acpi",
@@ -132,8 +133,9 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
             "/proc/timer_list",
             "/proc/timer_stats",
             "/proc/sched_debug",
-            "/sys/firmware",
             "/proc/scsi",
+            "/sys/firmware",
+            "/sys/devices/virtual/powercap",
         ]);
         linux["readonlyPaths"] = json!(["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]);
     }
@@ -326,12 +328,13 @@ fn mounts(plan: &Plan<'_>, privileged: bool) -> Value {
         one("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
         one("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
     ];
-    if plan.netns.is_some() {
-        all.push(one("/sys", "sysfs", &["nosuid", "noexec", "nodev", write]));
+    let sys = if plan.netns.is_some() {
+        one("/sys", "sysfs", &["nosuid", "noexec", "nodev", write])
     } else {
         // A new sysfs belongs to a network namespace of one's own; on the node's network the node's is bound.
-        all.push(json!({"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", "nosuid", "noexec", "nodev", write]}));
-    }
+        json!({"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", "nosuid", "noexec", "nodev", write]})
+    };
+    all.push(sys);
     for (source, destination, read_only) in &plan.binds {
         let write = if *read_only { "ro" } else { "rw" };
         all.push(json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind", "rprivate", write]}));

@@ -1,7 +1,7 @@
 //! The runtime library behind the shim: create, start, exec, delete.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use libcontainer::syscall::syscall::SyscallType;
 use libcontainer::workload::default::DefaultExecutor;
 use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
 use nix::sys::signal::SigSet;
+use rustix::fs::{FileType, Uid, fchown};
 
 use super::ShimError;
 use super::limits;
@@ -79,6 +80,8 @@ pub(super) fn start(config: &ShimConfig) -> Result<Running, ShimError> {
     } else {
         let (out, out_writer) = io::pipe().map_err(ShimError::io("make a pipe"))?;
         let (err, err_writer) = io::pipe().map_err(ShimError::io("make a pipe"))?;
+        let user = spec.process().as_ref().map_or(0, |process| process.user().uid());
+        own(&[out_writer.as_fd(), err_writer.as_fd()], user)?;
         let nothing = std::fs::File::open("/dev/null").map_err(ShimError::io("open /dev/null"))?;
         let builder = builder.with_stdin(nothing).with_stdout(out_writer).with_stderr(err_writer);
         (build(builder, &bundle)?, Output::Pipes(out.into(), err.into()))
@@ -92,6 +95,18 @@ pub(super) fn start(config: &ShimConfig) -> Result<Running, ShimError> {
     container.start().map_err(|error| refused(&error))?;
     let pid = container.pid().ok_or_else(|| ShimError::Runtime("the container has no process".to_owned()))?;
     Ok(Running { pid: pid.as_raw(), output, container })
+}
+
+/// Pipes become the user's whose program writes to them: it may open `/dev/stdout` again, as servers do for their logs.
+/// What is no pipe (`/dev/null`) is the node's, and stays.
+fn own(streams: &[BorrowedFd<'_>], user: u32) -> Result<(), ShimError> {
+    for stream in streams {
+        let kind = rustix::fs::fstat(stream).map_err(ShimError::io("look at a stream"))?.st_mode;
+        if FileType::from_raw_mode(kind) == FileType::Fifo {
+            fchown(stream, Some(Uid::from_raw(user)), None).map_err(ShimError::io("give a stream to its user"))?;
+        }
+    }
+    Ok(())
 }
 
 fn build(builder: ContainerBuilder, bundle: &Path) -> Result<Container, ShimError> {
@@ -115,7 +130,8 @@ pub(super) fn exec(
 ) -> Result<(i32, Option<OwnedFd>), ShimError> {
     let path = PathBuf::from(format!("exec-{number}.json"));
     write_private(&path, process.to_string().as_bytes()).map_err(ShimError::io("write the process"))?;
-    let result = exec_from(config, number, &path, process["terminal"] == true, stdio);
+    let user = process["user"]["uid"].as_u64().and_then(|user| u32::try_from(user).ok()).unwrap_or(0);
+    let result = exec_from(config, number, &path, process["terminal"] == true, (stdio, user));
     // Only the start needs it; a file left behind goes with the directory.
     let _ = std::fs::remove_file(&path);
     result
@@ -126,7 +142,7 @@ fn exec_from(
     number: u64,
     process: &Path,
     terminal: bool,
-    stdio: Vec<OwnedFd>,
+    (stdio, user): (Vec<OwnedFd>, u32),
 ) -> Result<(i32, Option<OwnedFd>), ShimError> {
     let builder = builder(config)?;
     let run = |builder: ContainerBuilder| {
@@ -141,6 +157,7 @@ fn exec_from(
     let Ok([stdin, stdout, stderr]) = <[OwnedFd; 3]>::try_from(stdio) else {
         return Err(ShimError::Runtime("exec without a terminal needs three descriptors".to_owned()));
     };
+    own(&[stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], user)?;
     Ok((run(builder.with_stdin(stdin).with_stdout(stdout).with_stderr(stderr))?, None))
 }
 

@@ -155,6 +155,28 @@ async fn signals_reach_the_process_and_broken_pipes_end_writers() {
 }
 
 #[tokio::test]
+async fn a_user_may_open_its_output_again() {
+    if !possible() {
+        return;
+    }
+    let script = "echo out >/proc/self/fd/1; echo err >/proc/self/fd/2; sleep 60";
+    let bundle = Bundle::with(&["sh", "-c", script], |spec| {
+        spec["process"]["user"] = serde_json::json!({"uid": 1000, "gid": 1000});
+    });
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    until("both lines", || bundle.log().len() == 2).await;
+    let mut log = bundle.log();
+    log.sort();
+    assert_eq!(log, ["stderr F err", "stdout F out"]);
+    let (io, _to, out, err) = pipes();
+    let mut again = process(&["sh", "-c", "echo out >/proc/self/fd/1; echo err >/proc/self/fd/2"]);
+    again["user"] = serde_json::json!({"uid": 1000, "gid": 1000});
+    let exec = container.exec(again, io).await.unwrap();
+    assert_eq!((exec.wait().await.unwrap(), text(out), text(err)), (0, "out\n".to_owned(), "err\n".to_owned()));
+}
+
+#[tokio::test]
 async fn memory_beyond_the_limit_is_told() {
     if !possible() {
         return;

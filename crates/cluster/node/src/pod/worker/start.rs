@@ -71,7 +71,9 @@ impl Worker {
         let mut limits = storage::of_volumes(&self.pod, name_of);
         for slot in &self.slots {
             if let Some(run) = slot.current.as_ref().filter(|_| slot.runs()) {
-                let places = vec![run.container.directory().join("upper"), run.record.log.clone()];
+                let logs = run.record.log.parent().map(std::path::Path::to_owned);
+                let mut places = vec![run.container.directory().join("upper"), run.record.termination.clone()];
+                places.extend(logs);
                 limits.extend(storage::of_container(&slot.wanted, places));
             }
         }
