@@ -25,7 +25,7 @@ pub type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
 pub const TARGETS: &[Target] = &[
     ("kube_json", kube_json, &[br#"{"metadata":{"name":"a","labels":{"a":"b"}},"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":"1500m"}}}]}}"#]),
     ("kube_protobuf", kube_protobuf, &[b"k8s\0\n\t\n\x02v1\x12\x03Pod\x12\x07\n\x05\n\x03abc"]),
-    ("yaml", yaml, &[b"a: &x {b: 1}\nc: *x\nd: [1, 2.5, ~, yes, \"t\"]\n", b"a: |\n  x\n? y\n: !!binary aGk=\n"]),
+    ("yaml", yaml, &[b"a: &x {b: 1}\nc: *x\nd: [1, 2.5, ~, yes, \"t\"]\n", b"a: |\n  x\n? y\n: !!binary aGk=\n", b"\xfe\xff\xd9\x8f"]),
     ("json_patch", json_patch, &[br#"[{"op":"copy","from":"/metadata","path":"/metadata/annotations/a"},{"op":"add","path":"/spec/containers/-","value":{}}]"#]),
     ("merge_patch", merge_patch, &[br#"{"metadata":{"labels":{"a":null,"b":"c"}},"spec":null}"#]),
     ("strategic_patch", strategic_patch, &[br#"{"spec":{"$setElementOrder/containers":[{"name":"b"}],"containers":[{"name":"b","$patch":"delete"}],"$retainKeys":["containers"]}}"#]),

@@ -12,6 +12,8 @@ cd "$root"
 work=$(mktemp -d)
 children=
 finish() {
+    # The real server lives as long as this end is open: closed before anybody is waited for.
+    exec 9>&-
     for child in $children; do kill "$child" 2>/dev/null || true; done
     wait 2>/dev/null || true
     rm -rf "$work"

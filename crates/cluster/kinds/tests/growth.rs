@@ -120,7 +120,7 @@ fn work(resource: &Resource, schema: &Schema, body: &[u8]) {
     let strategy = resource.strategy;
     let user = User::default();
     let now = "2024-05-06T07:08:09Z".parse().unwrap();
-    let context = Context { user: &user, now, namespace: "default", sub: "", cluster: &Nothing };
+    let context = Context { user: &user, now, namespace: "default", name: "", sub: "", cluster: &Nothing };
     let Ok(decoded) = schema.decode(body) else { return };
     let mut object = decoded.value;
     schema.default(&mut object);

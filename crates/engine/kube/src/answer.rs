@@ -100,6 +100,13 @@ impl Answer {
         }
     }
 
+    /// What upstream says of a request that fails before anybody has looked at its form.
+    #[must_use]
+    pub fn untold(uri: &http::Uri, why: &str) -> Self {
+        let text = format!("Internal Server Error: {}: {why}\n", crate::field::quote(&uri.to_string()));
+        Self::text(500, text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+    }
+
     /// Plain text.
     #[must_use]
     pub fn text(code: u16, text: impl Into<String>) -> Self {

@@ -127,6 +127,7 @@ impl Call<'_> {
             user: &self.caller.user,
             now: self.now,
             namespace: self.namespace(),
+            name: &self.at.name,
             sub: &self.at.sub,
             cluster: self.door.as_ref(),
         }

@@ -9,6 +9,12 @@ use crate::strategy::User;
 
 /// The group that may do everything.
 pub const MASTERS: &str = "system:masters";
+/// The user that nobody in particular is.
+pub const ANONYMOUS: &str = "system:anonymous";
+/// The group of all who were told.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// The group of all who were not.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 
 /// Who asks, with what was worked out about them.
 pub struct Caller {
@@ -28,11 +34,12 @@ impl Caller {
         Arc::new(Self { user, masters, compiled: RwLock::new(None) })
     }
 
-    /// An authenticated caller: `system:authenticated` is added.
+    /// An authenticated caller: `system:authenticated` is added, unless the groups say already whether it is one.
     #[must_use]
     pub fn authenticated(mut user: User) -> Arc<Self> {
-        if !user.groups.iter().any(|g| g == "system:authenticated") {
-            user.groups.push("system:authenticated".to_owned());
+        let told = user.groups.iter().any(|g| matches!(g.as_str(), AUTHENTICATED | UNAUTHENTICATED));
+        if !told && user.name != ANONYMOUS {
+            user.groups.push(AUTHENTICATED.to_owned());
         }
         Self::new(user)
     }
@@ -46,11 +53,7 @@ impl Caller {
     /// Nobody in particular.
     #[must_use]
     pub fn anonymous() -> Arc<Self> {
-        Self::new(User {
-            name: "system:anonymous".to_owned(),
-            groups: vec!["system:unauthenticated".to_owned()],
-            ..User::default()
-        })
+        Self::new(User { name: ANONYMOUS.to_owned(), groups: vec![UNAUTHENTICATED.to_owned()], ..User::default() })
     }
 
     /// The node's name, for kubelets.

@@ -12,6 +12,7 @@ use crate::answer::{Answer, Body};
 use crate::call::Head;
 use crate::caller::Caller;
 use crate::door::{Door, Run};
+use crate::locate::Located;
 use crate::query::Query;
 use crate::resource::Verb;
 use crate::status::StatusError;
@@ -136,10 +137,10 @@ impl Client {
         };
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let query = Query::parse(query);
-        let at = self.door.locate(&method, path, &query);
-        self.door.authorize(&self.caller, &at, path, &query)?;
+        let at = self.door.locate(&method, path, &query).map_err(StatusError::internal)?;
+        self.door.authorize(&self.caller, &at)?;
         let head = Head { accept: None, content_type: Some(media), user_agent: &self.agent };
-        let run = Run { caller: &self.caller, at: &at, method: &method, path, query: &query, head, body };
+        let run = Run { caller: &self.caller, at: &at, method: &method, query: &query, head, body };
         parsed(self.door.run(run).await?)
     }
 
@@ -174,15 +175,16 @@ impl Client {
         };
         let text = format!("watch=1&fieldSelector={fields}");
         let query = Query::parse(Some(&text));
-        let at = self.door.locate(&Method::GET, &path, &query);
-        self.door.authorize(&self.caller, &at, &path, &query)?;
-        let resource = self.door.resources.get(group, version, plural).cloned();
-        let resource = resource.ok_or_else(|| StatusError::not_found(group, plural, ""))?;
+        let at = self.door.locate(&Method::GET, &path, &query).map_err(StatusError::internal)?;
+        self.door.authorize(&self.caller, &at)?;
+        let missing = || StatusError::not_found(group, plural, "");
+        let Located::Resource(at) = at else { return Err(missing()) };
+        let resource = at.resource.clone().ok_or_else(missing)?;
+        let filter = Filter::of(&at)?;
+        filter.check(&resource)?;
         let view = self.door.store.view();
         let initial = view.scan(&resource.prefix, None, usize::MAX);
         let prefix = resource.prefix.to_string();
-        let filter = Filter::parse(&query)?;
-        filter.check(&resource)?;
         let events = Events::new(&self.door.store, resource, &prefix, filter, initial, view.revision().0)?;
         Ok(Changes { events })
     }

@@ -17,10 +17,11 @@ use crate::caller::Caller;
 use crate::connect::KubeletDialer;
 use crate::discovery::Discovery;
 use crate::flight::Flights;
-use crate::locate::{Located, locate};
+use crate::locate::{Located, Lost, ResourceRequest, locate};
 use crate::openapi::{Descriptions, Source};
 use crate::query::Query;
 use crate::resources::Resources;
+use crate::route::{self, Handler};
 use crate::status::StatusError;
 use crate::strategy::{Cluster, Held, PolicyRule, User};
 use crate::{negotiate, plain, verbs};
@@ -144,8 +145,10 @@ impl Door {
     }
 
     /// First station.
-    #[must_use]
-    pub fn locate(&self, method: &Method, path: &str, query: &Query<'_>) -> Located {
+    ///
+    /// # Errors
+    /// A path that cannot be taken apart.
+    pub fn locate(&self, method: &Method, path: &str, query: &Query<'_>) -> Result<Located, Lost> {
         locate(&self.resources, method, path, query)
     }
 
@@ -153,8 +156,18 @@ impl Door {
     ///
     /// # Errors
     /// 403.
-    pub fn authorize(&self, caller: &Caller, at: &Located, path: &str, query: &Query<'_>) -> Result<(), StatusError> {
-        authorize::check(self, caller, at, path, query)
+    pub fn authorize(&self, caller: &Caller, at: &Located) -> Result<(), StatusError> {
+        authorize::refuse_unless(self, caller, &at.attributes())
+    }
+
+    /// The pod that a request opens a stream to; `None` when it asks for something else.
+    #[must_use]
+    pub fn stream<'a>(&self, at: &'a Located) -> Option<&'a ResourceRequest> {
+        let Located::Resource(at) = at else { return None };
+        let resource = at.resource.as_deref()?;
+        let served = route::handler(at, resource).is_ok_and(|handler| handler == Handler::Connect);
+        let pods = resource.group.is_empty() && &*resource.plural == "pods";
+        (served && pods && matches!(at.sub.as_str(), "exec" | "attach" | "portforward")).then_some(at)
     }
 
     /// Fourth and fifth station: what a request that may be made does.
@@ -164,7 +177,10 @@ impl Door {
     pub async fn run(self: &Arc<Self>, request: Run<'_>) -> Result<Answer, StatusError> {
         let accept = request.head.accept;
         // The documents of discovery have a form in YAML, those about the server itself have not.
-        let formed = request.at.resource.is_some() || request.path.starts_with("/api");
+        let formed = match request.at {
+            Located::Resource(_) => true,
+            Located::Path(at) => at.path.starts_with("/api"),
+        };
         let answer = self.answer(request).await?;
         if formed && accept.is_some() && negotiate::wanted(accept).is_ok_and(|wanted| wanted.yaml) {
             return answer.in_yaml();
@@ -173,21 +189,14 @@ impl Door {
     }
 
     async fn answer(self: &Arc<Self>, request: Run<'_>) -> Result<Answer, StatusError> {
-        let Some(at) = &request.at.resource else { return plain::answer(self, &request).await };
-        if *request.method == Method::HEAD {
-            return Err(StatusError::method_not_allowed());
-        }
-        let misplaced = |r: &crate::resource::Resource| {
-            !r.namespaced && !at.namespace.is_empty() && &*r.plural != "namespaces"
-                || r.namespaced && at.namespace.is_empty() && !at.name.is_empty()
+        let at = match request.at {
+            Located::Resource(at) => at,
+            Located::Path(at) => return plain::answer(self, at, &request).await,
         };
-        if at.resource.as_deref().is_some_and(misplaced) {
-            return plain::no_such_resource(&self.resources, &at.group);
-        }
-        let Some(resource) = &at.resource else { return plain::no_such_resource(&self.resources, &at.group) };
-        if !at.sub.is_empty() && resource.sub(&at.sub).is_none() {
-            return plain::no_such_resource(&self.resources, &at.group);
-        }
+        let Some(resource) = at.resource.as_ref().filter(|_| at.form.rooted) else {
+            return plain::no_such_resource(&self.resources, at);
+        };
+        let handler = route::handler(at, resource)?;
         let warnings = Warnings::default();
         let call = Call {
             door: self,
@@ -200,7 +209,7 @@ impl Door {
             warnings: &warnings,
             now: self.clock.now_wall(),
         };
-        let answer = verbs::run(request.at.verb, &call).await;
+        let answer = verbs::run(handler, &call).await;
         match (answer, warnings.take()) {
             (answer, said) if said.is_empty() => answer,
             (Ok(answer), said) => Ok(answer.warned(said)),
@@ -233,6 +242,11 @@ impl Door {
         })
     }
 
+    /// Waits until the rules of this revision count.
+    pub async fn settled(&self, revision: u64) {
+        self.rbac.settled(revision).await;
+    }
+
     /// The cluster's clock.
     #[must_use]
     pub fn clock(&self) -> &Clock {
@@ -254,8 +268,6 @@ pub struct Run<'a> {
     pub at: &'a Located,
     /// HTTP method.
     pub method: &'a Method,
-    /// Path.
-    pub path: &'a str,
     /// Parameters.
     pub query: &'a Query<'a>,
     /// Headers.

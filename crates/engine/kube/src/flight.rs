@@ -56,12 +56,12 @@ impl Flights {
     /// 429 when there are too many already.
     pub(crate) fn enter(&self, caller: &Caller, at: &Located) -> Result<Share, StatusError> {
         let in_group = |group: &str| caller.user.groups.iter().any(|own| own == group);
-        let sub = at.resource.as_ref().map_or("", |resource| &*resource.sub);
-        let lasts = at.verb == "watch" || matches!(sub, "exec" | "attach" | "portforward" | "proxy" | "log");
+        let sub = at.resource().map_or("", |resource| &*resource.sub);
+        let lasts = at.verb() == "watch" || matches!(sub, "exec" | "attach" | "portforward" | "proxy" | "log");
         if lasts || in_group("system:masters") {
             return Ok(None);
         }
-        let reads = matches!(at.verb, "get" | "list" | "head" | "options");
+        let reads = matches!(at.verb(), "get" | "list" | "head" | "options");
         let counted = match (in_group("system:nodes"), reads) {
             (false, true) => &self.reading,
             (false, false) => &self.writing,
@@ -106,7 +106,7 @@ impl Flights {
 
 /// Bytes of the object that a request is about, as stored; 0 for none.
 pub(crate) fn stored_size(door: &Door, at: &Located) -> usize {
-    let Some(request) = at.resource.as_ref().filter(|request| !request.name.is_empty()) else { return 0 };
+    let Some(request) = at.resource().filter(|request| !request.name.is_empty()) else { return 0 };
     let Some(resource) = &request.resource else { return 0 };
     let key = resource.key(&request.namespace, &request.name);
     door.store.view().get(&key).map_or(0, |entry| entry.value.len())
@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn at(verb: &'static str) -> Located {
-        Located { verb, resource: None }
+        Located::Path(crate::locate::PathRequest { verb: verb.to_owned(), path: "/".to_owned() })
     }
 
     #[test]

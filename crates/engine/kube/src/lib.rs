@@ -1,7 +1,7 @@
 //! The Kubernetes door: locate, authenticate, authorize, admit, the nine verbs, watch, discovery, tables.
 //!
 //! ```text
-//! listen ─► locate ─► authenticate ─► authorize ─► admit ─► verbs ─► write ─► store ─► answer
+//! listen ─► locate ─► authenticate ─► authorize ─► route ─► verbs ─► admit ─► write ─► store ─► answer
 //! ```
 
 mod actions;
@@ -33,6 +33,7 @@ mod references;
 pub mod resource;
 pub mod resources;
 mod reviews;
+mod route;
 pub mod selector;
 pub mod status;
 pub mod strategy;

@@ -8,7 +8,7 @@ use eksile_gate::body::{Taken, WHOLE};
 use eksile_gate::{Gate, Limits, Pass, Watched};
 use eksile_pki::{ClientAuth, ClientVerifier, PkiError, Shown, server_config};
 use futures::FutureExt as _;
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT, WARNING};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT, WARNING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -17,14 +17,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Answer, Body};
-use crate::authenticate::impersonate;
+use crate::authenticate::bearer::bearer;
+use crate::authenticate::impersonate::{self, Refused};
 use crate::authenticate::x509::{self, Presented};
 use crate::call::Head;
 use crate::caller::Caller;
 use crate::connect;
 use crate::door::{Door, Run};
 use crate::flight;
-use crate::locate::Located;
+use crate::locate::{Located, Lost};
 use crate::negotiate;
 use crate::query::Query;
 use crate::status::StatusError;
@@ -122,18 +123,23 @@ fn retry_after(error: &StatusError) -> Option<u32> {
 async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, StatusError> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query());
-    let path = parts.uri.path();
-    let at = door.locate(&parts.method, path, &query);
-    let caller = authenticate(door, peer, &parts.headers).await?;
-    let caller = if parts.headers.keys().any(|k| k.as_str().starts_with("impersonate-")) {
-        impersonate::apply(door, caller, &parts.headers)?
-    } else {
-        caller
+    let at = match door.locate(&parts.method, parts.uri.path(), &query) {
+        Ok(at) => at,
+        Err(Lost::Path) => return Ok(encode(Answer::text(400, "400 Bad Request"), None)),
+        Err(lost) => {
+            let why = format!("failed to create RequestInfo: {lost}");
+            return Ok(encode(Answer::untold(&parts.uri, &why), None));
+        }
     };
-    door.authorize(&caller, &at, path, &query)?;
+    let caller = authenticate(door, peer, &parts.headers).await?;
+    let caller = match impersonate::apply(door, caller, &parts.headers) {
+        Ok(caller) => caller,
+        Err(Refused::Answer(error)) => return Err(error),
+        Err(Refused::Untold(why)) => return Ok(encode(Answer::untold(&parts.uri, &why), None)),
+    };
+    door.authorize(&caller, &at)?;
     if connect::wants_upgrade(&parts.headers)
-        && let Some(target) =
-            at.resource.as_ref().filter(|r| matches!(r.sub.as_str(), "exec" | "attach" | "portforward"))
+        && let Some(target) = door.stream(&at)
     {
         let query = Query::parse(parts.uri.query());
         return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body)).await;
@@ -155,7 +161,7 @@ async fn run(door: &Arc<Door>, caller: &Arc<Caller>, at: &Located, parts: &Parts
         user_agent: text(&parts.headers, &USER_AGENT).unwrap_or_default(),
     };
     let query = Query::parse(parts.uri.query());
-    let run = Run { caller, at, method: &parts.method, path: parts.uri.path(), query: &query, head, body };
+    let run = Run { caller, at, method: &parts.method, query: &query, head, body };
     door.run(run).await
 }
 
@@ -170,14 +176,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 async fn authenticate(door: &Door, peer: &Peer, headers: &HeaderMap) -> Result<Arc<Caller>, StatusError> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| {
-        let (scheme, token) = v.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    match (peer, bearer.filter(|t| !t.is_empty())) {
+    match (peer, bearer(headers)) {
         (Peer::Known(caller), _) => Ok(caller.clone()),
         (_, Some(token)) => {
-            let found = door.tokens.bearer(token, &door.store, door.clock.now_wall()).await;
+            let found = door.tokens.bearer(&token, &door.store, door.clock.now_wall()).await;
             found.ok_or_else(StatusError::unauthorized)
         }
         (Peer::Nobody(caller), None) => Ok(caller.clone()),

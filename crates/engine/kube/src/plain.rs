@@ -8,8 +8,11 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::discovery::{one_group, one_version};
 use crate::door::{Door, Run};
+use crate::locate::{PathRequest, ResourceRequest};
 use crate::negotiate;
 use crate::openapi::Form;
+use crate::resources::Resources;
+use crate::route::nothing_there;
 use crate::status::StatusError;
 
 /// What upstream's mux says about a path that it does not know.
@@ -22,33 +25,33 @@ pub(crate) fn not_found() -> Answer {
 ///
 /// # Errors
 /// 404 for a known group.
-pub(crate) fn no_such_resource(resources: &crate::resources::Resources, group: &str) -> Result<Answer, StatusError> {
-    if !resources.iter().any(|r| &*r.group == group) {
-        return Ok(not_found());
-    }
-    Err(StatusError::new(404, "NotFound", "the server could not find the requested resource")
-        .with(crate::status::Details::default()))
+pub(crate) fn no_such_resource(resources: &Resources, at: &ResourceRequest) -> Result<Answer, StatusError> {
+    if at.form.rooted { unknown(resources, &at.group) } else { Ok(not_found()) }
+}
+
+fn unknown(resources: &Resources, group: &str) -> Result<Answer, StatusError> {
+    if resources.iter().any(|r| &*r.group == group) { Err(nothing_there()) } else { Ok(not_found()) }
 }
 
 /// Answers a request about a path.
 ///
 /// # Errors
 /// The `Status` to answer.
-pub(crate) async fn answer(door: &Arc<Door>, request: &Run<'_>) -> Result<Answer, StatusError> {
+pub(crate) async fn answer(door: &Arc<Door>, at: &PathRequest, request: &Run<'_>) -> Result<Answer, StatusError> {
     if !matches!(*request.method, Method::GET | Method::HEAD) {
-        let read_only = matches!(request.path, "/version" | "/version/" | "/api" | "/apis");
+        let read_only = matches!(at.path.as_str(), "/version" | "/version/" | "/api" | "/apis");
         return if read_only { Err(StatusError::method_not_allowed()) } else { Ok(not_found()) };
     }
-    let path = request.path.trim_end_matches('/');
+    let path = at.path.trim_end_matches('/');
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let found = match segments[..] {
         ["api"] => Some(door.discovery.root(request.head.accept, true)),
         ["apis"] => Some(door.discovery.root(request.head.accept, false)),
         ["apis", group] => one_group(&door.resources, group),
-        ["api", version] if !door.resources.has("", version) => return no_such_resource(&door.resources, ""),
+        ["api", version] if !door.resources.has("", version) => return unknown(&door.resources, ""),
         ["api", version] => one_version(&door.resources, "", version),
         ["apis", group, version] if !door.resources.has(group, version) => {
-            return no_such_resource(&door.resources, group);
+            return unknown(&door.resources, group);
         }
         ["apis", group, version] => one_version(&door.resources, group, version),
         ["openapi", "v2"] => Some(document_v2(door, request.head.accept)),

@@ -44,15 +44,15 @@ impl<'a> Query<'a> {
         self.has(name) && !matches!(self.get(name).to_ascii_lowercase().as_str(), "0" | "false")
     }
 
-    /// An integer; missing or empty is `None`.
+    /// An integer; `None` when it is missing.
     ///
     /// # Errors
     /// 400 when it is not one.
     pub fn number(&self, name: &str) -> Result<Option<i64>, StatusError> {
-        let text = self.get(name);
-        if text.is_empty() {
+        if !self.has(name) {
             return Ok(None);
         }
+        let text = self.get(name);
         text.parse().map(Some).map_err(|error: std::num::ParseIntError| {
             use std::num::IntErrorKind::{NegOverflow, PosOverflow};
             let what = match error.kind() {

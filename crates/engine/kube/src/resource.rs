@@ -285,6 +285,12 @@ pub struct Resource {
     pub strategy: &'static dyn Strategy,
 }
 
+impl std::fmt::Debug for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.api_version, self.kind)
+    }
+}
+
 impl Resource {
     /// The run-time form of a row.
     #[must_use]

@@ -32,7 +32,10 @@ impl FieldSelector {
     /// 400 when it cannot be parsed.
     pub fn parse(text: &str) -> Result<Self, StatusError> {
         let mut terms = Vec::new();
-        for part in split_terms(text) {
+        let mut parts = split_terms(text);
+        // In upstream's order, which says the value that counts where a field is named twice.
+        parts.sort_unstable();
+        for part in parts {
             if part.is_empty() {
                 continue;
             }
@@ -42,6 +45,23 @@ impl FieldSelector {
             terms.push(Term { field: field.to_owned(), equal, value: unescaped(value)? });
         }
         Ok(Self { terms })
+    }
+
+    /// The selector of one term.
+    #[must_use]
+    pub fn equal(field: &str, value: &str) -> Self {
+        Self { terms: vec![Term { field: field.to_owned(), equal: true, value: value.to_owned() }] }
+    }
+
+    /// The selector of all these terms: field, whether it must be equal, and the value.
+    #[must_use]
+    pub fn all(terms: Vec<(&str, bool, &str)>) -> Self {
+        let own = |(field, equal, value): (&str, bool, &str)| Term {
+            field: field.to_owned(),
+            equal,
+            value: value.to_owned(),
+        };
+        Self { terms: terms.into_iter().map(own).collect() }
     }
 
     /// The terms.

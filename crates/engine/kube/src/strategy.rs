@@ -31,19 +31,26 @@ pub struct User {
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyRule {
     /// Verbs or `*`.
+    #[serde(deserialize_with = "null_is_none")]
     pub verbs: Vec<String>,
     /// API groups or `*`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "null_is_none", skip_serializing_if = "Vec::is_empty")]
     pub api_groups: Vec<String>,
     /// `resource`, `resource/sub`, `*/sub` or `*`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "null_is_none", skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
     /// Names; empty for all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "null_is_none", skip_serializing_if = "Vec::is_empty")]
     pub resource_names: Vec<String>,
     /// Paths, possibly ending in `*`.
-    #[serde(rename = "nonResourceURLs", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "nonResourceURLs", deserialize_with = "null_is_none", skip_serializing_if = "Vec::is_empty")]
     pub non_resource_urls: Vec<String>,
+}
+
+/// Go writes a list that is not there as `null`.
+fn null_is_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    use serde::Deserialize as _;
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// What bindings give a user.
@@ -81,6 +88,8 @@ pub struct Context<'a> {
     pub now: jiff::Timestamp,
     /// Namespace of the request; empty for kinds without namespaces.
     pub namespace: &'a str,
+    /// Name in the request, as it was authorized; empty for a create, whatever the object is called.
+    pub name: &'a str,
     /// Subresource of the request; empty for the object itself.
     pub sub: &'a str,
     /// What else there is.
@@ -149,7 +158,16 @@ pub trait Strategy: Send + Sync + 'static {
     /// Checks a change, beside [`Strategy::validate`].
     fn validate_update(&self, _new: &Value, _old: &Value, _context: &Context<'_>, _errors: &mut FieldErrors) {}
 
-    /// Refuses a write for reasons other than field errors (RBAC escalation). `old` is `None` for a create.
+    /// Refuses a write that would give away more than its caller holds, before anything else is said about the object.
+    /// `old` is `None` for a create.
+    ///
+    /// # Errors
+    /// The answer to give instead.
+    fn may_grant(&self, _new: &Value, _old: Option<&Value>, _context: &Context<'_>) -> Result<(), StatusError> {
+        Ok(())
+    }
+
+    /// Refuses a valid write for reasons other than field errors (rights over a signer). `old` is `None` for a create.
     ///
     /// # Errors
     /// The answer to give instead.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::admit;
 use crate::answer::Answer;
+use crate::authorize;
 use crate::call::Call;
 use crate::field::FieldErrors;
 use crate::metadata;
@@ -81,6 +82,7 @@ pub(crate) async fn create(
     }
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
+    strategy.may_grant(&object, None, &call.context())?;
     let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
     for _ in 0..TRIES {
         // Only a generated name may need another try.
@@ -97,6 +99,10 @@ pub(crate) async fn create(
         }
         strategy.authorize(&object, None, &call.context())?;
         call.warnings.say(strategy.warnings(&object, None));
+        // A write to a name that is not there makes it: that is asked for by its own name.
+        if call.at.verb != "create" {
+            authorize::refuse_unless(call.door, call.caller, &call.at.attributes("create"))?;
+        }
         validating::validate(call, meta(&object, "name"), &object, None).await?;
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
@@ -244,6 +250,7 @@ pub(crate) async fn replace(
         track(call, Some(old), &mut new, options)?;
     }
     admit::update(call, &mut new, old)?;
+    strategy.may_grant(&new, Some(old), &call.context())?;
     strategy.prepare_update(&mut new, old, &call.context());
     let mut errors = FieldErrors::new();
     // Upstream checks the metadata of a change on its way and again in every kind, as of a change and as of a new

@@ -1,5 +1,6 @@
 //! From events to the tree of the first document.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use libyaml_safer::{ErrorKind, Event, EventData, Parser};
@@ -52,7 +53,8 @@ impl Document {
     /// # Errors
     /// `line 3: did not find expected key`.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
-        let mut input = if body.is_empty() { b"\n" } else { body };
+        let text = utf8(body)?;
+        let mut input: &[u8] = if text.is_empty() { b"\n" } else { &text };
         let mut parser = Parser::new();
         parser.set_input_string(&mut input);
         let mut reader =
@@ -69,6 +71,20 @@ impl Document {
         };
         Ok(Self { nodes: reader.nodes, root })
     }
+}
+
+/// UTF-16 (which begins with its mark) as UTF-8; the parser's own reader ends in a panic on half a pair.
+fn utf8(body: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    let read: fn([u8; 2]) -> u16 = match body {
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        _ => return Ok(Cow::Borrowed(body)),
+    };
+    let (pairs, []) = body[2..].as_chunks::<2>() else { return Err("incomplete UTF-16 character".to_owned()) };
+    let units: Vec<u16> = pairs.iter().map(|pair| read(*pair)).collect();
+    String::from_utf16(&units)
+        .map(|text| Cow::Owned(text.into_bytes()))
+        .map_err(|_| "incomplete UTF-16 surrogate pair".to_owned())
 }
 
 /// An error as upstream tells it: the scanner's lines count from one, the parser's from zero, and line zero is not told.

@@ -369,6 +369,18 @@ mod tests {
     }
 
     #[test]
+    fn utf_16_is_read_and_half_of_it_refused() {
+        let wide = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            "\u{feff}a: \u{1f980}\n".encode_utf16().flat_map(order).collect()
+        };
+        for bytes in [wide(u16::to_be_bytes), wide(u16::to_le_bytes)] {
+            assert_eq!(read(&bytes).expect("yaml").value, json!({"a": "\u{1f980}"}));
+        }
+        assert_eq!(read(&[0xfe, 0xff, 0xd9, 0x8f]).expect_err("half"), "yaml: incomplete UTF-16 surrogate pair");
+        assert_eq!(read(&[0xff, 0xfe, 0x41]).expect_err("half"), "yaml: incomplete UTF-16 character");
+    }
+
+    #[test]
     fn numbers_are_written_as_go_writes_them() {
         assert_eq!(value("[1.0, 1.5, 1e3]"), json!([1, 1.5, 1000]));
         assert_eq!(error("-.inf"), "json: unsupported value: -Inf");

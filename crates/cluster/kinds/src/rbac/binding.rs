@@ -1,5 +1,6 @@
 //! RoleBinding and ClusterRoleBinding.
 
+use eksile_kube::field::quote;
 use eksile_kube::strategy::{Context, NameRule, Strategy};
 use eksile_kube::{Column, FieldErrors, StatusError};
 use jiff::Timestamp;
@@ -69,19 +70,36 @@ impl Strategy for Binding {
         }
     }
 
-    fn authorize(&self, new: &Value, old: Option<&Value>, context: &Context<'_>) -> Result<(), StatusError> {
+    /// `pkg/registry/rbac/{rolebinding,clusterrolebinding}/policybased`.
+    fn may_grant(&self, new: &Value, old: Option<&Value>, context: &Context<'_>) -> Result<(), StatusError> {
         let (kind, role) = (text(new, "/roleRef/kind"), text(new, "/roleRef/name"));
-        let roles = if kind == "ClusterRole" { "clusterroles" } else { "roles" };
-        if context.cluster.allowed(context.user, "bind", GROUP, roles, context.namespace, role)
+        let roles = match kind {
+            "ClusterRole" => Some("clusterroles"),
+            "Role" => Some("roles"),
+            _ => None,
+        };
+        let may_bind = |roles: &str| {
+            let group = text(new, "/roleRef/apiGroup");
+            context.cluster.allowed(context.user, "bind", group, roles, context.namespace, role)
+        };
+        if escalation::unlimited(context.user)
+            || roles.is_some_and(may_bind)
             || old.is_some_and(|old| escalation::only_for_deletion(new, old))
         {
             return Ok(());
+        }
+        if roles.is_none() {
+            return Err(StatusError::unexplained(format!("unsupported role reference kind: {}", quote(kind))));
         }
         let Some(rules) = context.cluster.role_rules(kind, context.namespace, role) else {
             return Err(StatusError::not_found(GROUP, self.plural(), role));
         };
         escalation::check(&rules, self.plural(), context)
             .map_err(|why| StatusError::forbidden(GROUP, self.plural(), text(new, "/metadata/name"), &why))
+    }
+
+    fn create_on_update(&self) -> bool {
+        true
     }
 
     fn metadata_checks(&self) -> usize {

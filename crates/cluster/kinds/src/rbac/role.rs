@@ -3,6 +3,7 @@
 use eksile_kube::strategy::{Context, NameRule, PolicyRule, Strategy};
 use eksile_kube::{Column, FieldErrors, StatusError};
 use jiff::Timestamp;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{GROUP, escalation};
@@ -48,17 +49,33 @@ impl Strategy for Role {
         }
     }
 
-    fn authorize(&self, new: &Value, old: Option<&Value>, context: &Context<'_>) -> Result<(), StatusError> {
-        let name = text(new, "/metadata/name");
-        if context.cluster.allowed(context.user, "escalate", GROUP, self.plural(), context.namespace, name)
+    /// `pkg/registry/rbac/{role,clusterrole}/policybased`.
+    fn may_grant(&self, new: &Value, old: Option<&Value>, context: &Context<'_>) -> Result<(), StatusError> {
+        let plural = self.plural();
+        // The request's name, not the object's: a create has none, so a right restricted by name is no right to create.
+        if context.cluster.allowed(context.user, "escalate", GROUP, plural, context.namespace, context.name)
             || old.is_some_and(|old| escalation::only_for_deletion(new, old))
         {
             return Ok(());
         }
-        let rules: Vec<PolicyRule> =
-            new.get("rules").and_then(|rules| serde_json::from_value(rules.clone()).ok()).unwrap_or_default();
-        escalation::check(&rules, self.plural(), context)
-            .map_err(|why| StatusError::forbidden(GROUP, self.plural(), name, &why))
+        let name = text(new, "/metadata/name");
+        let refused = |why: &str| StatusError::forbidden(GROUP, plural, name, why);
+        let rules = match new.get("rules") {
+            None | Some(Value::Null) => Vec::new(),
+            // What cannot be read cannot be held.
+            Some(rules) => Vec::<PolicyRule>::deserialize(rules).map_err(|e| refused(&format!("rules: {e}")))?,
+        };
+        escalation::check(&rules, plural, context).map_err(|why| refused(&why))?;
+        // It may gather any rule, and keep a role from being tightened.
+        if self.cluster && (aggregates(new) || old.is_some_and(aggregates)) {
+            escalation::check(&escalation::everything(), plural, context)
+                .map_err(|_| refused("must have cluster-admin privileges to use the aggregationRule"))?;
+        }
+        Ok(())
+    }
+
+    fn create_on_update(&self) -> bool {
+        true
     }
 
     fn metadata_checks(&self) -> usize {
@@ -76,6 +93,10 @@ impl Strategy for Role {
     fn cells(&self, object: &Value, _now: Timestamp) -> Vec<Value> {
         vec![columns::name(object), text(object, "/metadata/creationTimestamp").into()]
     }
+}
+
+fn aggregates(role: &Value) -> bool {
+    !items(role, "/aggregationRule/clusterRoleSelectors").is_empty()
 }
 
 fn policy_rule(rule: &Value, cluster: bool, path: &str, errors: &mut FieldErrors) {

@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::tree::remove_tree;
 
+/// What no image may take of the disk, bytes; of a small disk a tenth.
+const KEPT_FREE: u64 = 1 << 30;
+
 /// The rules below, in `layout`.
 const LAYOUT: &[u8] = b"2\n";
 
@@ -202,11 +205,11 @@ impl Images {
         fs::rename(&partial.directory, target)
     }
 
-    /// Bytes that may be taken for an image: a tenth of the disk stays for others.
+    /// Bytes that may be taken for an image: something stays for others.
     pub(super) fn room(&self) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(&self.root)?;
-        let kept = disk.f_blocks / 10;
-        Ok(disk.f_bavail.saturating_sub(kept).saturating_mul(disk.f_frsize))
+        let kept = (disk.f_blocks.saturating_mul(disk.f_frsize) / 10).min(KEPT_FREE);
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(kept))
     }
 
     fn note(&self, layer: &str) -> PathBuf {

@@ -33,15 +33,10 @@ pub(crate) async fn bindings(call: &Call<'_>) -> Result<Answer, StatusError> {
         return Err(StatusError::not_implemented("this server has no pods"));
     };
     let at = ResourceRequest {
-        group: String::new(),
-        version: "v1".to_owned(),
         plural: "pods".to_owned(),
-        namespace: call.at.namespace.clone(),
-        name: crate::object::meta(&body, "name").to_owned(),
-        pinned: String::new(),
         sub: "binding".to_owned(),
-        rest: String::new(),
         resource: Some(pods.clone()),
+        ..call.at.about(&call.at.namespace, crate::object::meta(&body, "name"))
     };
     binding::run(&Call { at: &at, resource: pods, body: call.body.clone(), ..*call }).await
 }

@@ -3,6 +3,7 @@
 //! A client certificate that holds goes before a bearer token; with one that does not, the token decides. A bad token
 //! or certificate alone is 401, none at all is anonymous.
 
+pub mod bearer;
 pub mod impersonate;
 pub mod static_tokens;
 pub mod x509;

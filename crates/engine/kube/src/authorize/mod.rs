@@ -6,8 +6,7 @@ pub mod rbac;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::field::quote;
-use crate::locate::Located;
-use crate::query::Query;
+use crate::locate::{Located, PathRequest, ResourceRequest};
 use crate::selector::FieldSelector;
 use crate::status::StatusError;
 
@@ -18,7 +17,7 @@ pub struct Attributes<'a> {
     pub verb: &'a str,
     /// API group.
     pub group: &'a str,
-    /// Plural; empty for a path.
+    /// Plural.
     pub plural: &'a str,
     /// Subresource.
     pub sub: &'a str,
@@ -26,18 +25,54 @@ pub struct Attributes<'a> {
     pub namespace: &'a str,
     /// Name.
     pub name: &'a str,
-    /// Path, for requests that are not about a resource.
-    pub path: &'a str,
-    /// Field selector of a list or watch.
+    /// The path, for requests that are about one rather than about a resource.
+    pub path: Option<&'a str>,
+    /// Field selector of a list, watch or delete of a collection.
     pub fields: Option<&'a FieldSelector>,
+}
+
+impl ResourceRequest {
+    /// The request as authorizers see it, or another verb on the same object.
+    #[must_use]
+    pub fn attributes<'a>(&'a self, verb: &'a str) -> Attributes<'a> {
+        Attributes {
+            verb,
+            group: &self.group,
+            plural: &self.plural,
+            sub: &self.sub,
+            namespace: &self.namespace,
+            name: &self.name,
+            path: None,
+            fields: self.judged_fields().filter(|_| verb == self.verb),
+        }
+    }
+}
+
+impl PathRequest {
+    /// The request as authorizers see it.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes<'_> {
+        Attributes { verb: &self.verb, path: Some(&self.path), ..Attributes::default() }
+    }
+}
+
+impl Located {
+    /// The request as authorizers see it.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes<'_> {
+        match self {
+            Self::Path(request) => request.attributes(),
+            Self::Resource(request) => request.attributes(request.verb),
+        }
+    }
 }
 
 impl Attributes<'_> {
     /// Upstream's sentence about who cannot do what.
     fn refusal(&self, user: &str) -> String {
         let user = quote(user);
-        if self.plural.is_empty() {
-            return format!("User {user} cannot {} path {}", self.verb, quote(self.path));
+        if let Some(path) = self.path {
+            return format!("User {user} cannot {} path {}", self.verb, quote(path));
         }
         let sub = if self.sub.is_empty() { String::new() } else { format!("/{}", self.sub) };
         let place = if self.namespace.is_empty() {
@@ -88,41 +123,15 @@ pub fn explained(door: &Door, caller: &Caller, attributes: &Attributes<'_>) -> R
     }
 }
 
-/// Refuses a request that its caller may not make.
-///
-/// # Errors
-/// 403 as upstream words it.
-pub fn check(door: &Door, caller: &Caller, at: &Located, path: &str, query: &Query<'_>) -> Result<(), StatusError> {
-    if caller.masters {
-        return Ok(());
-    }
-    let selector;
-    let attributes = match &at.resource {
-        None => Attributes { verb: at.verb, path, ..Attributes::default() },
-        Some(r) => {
-            selector = FieldSelector::parse(query.get("fieldSelector")).unwrap_or_default();
-            Attributes {
-                verb: at.verb,
-                group: &r.group,
-                plural: &r.plural,
-                sub: &r.sub,
-                namespace: &r.namespace,
-                name: if r.name.is_empty() { &r.pinned } else { &r.name },
-                path,
-                fields: Some(&selector),
-            }
-        }
-    };
-    refuse_unless(door, caller, &attributes)
-}
-
-/// The same for attributes made elsewhere.
+/// Refuses what its caller may not do.
 ///
 /// # Errors
 /// 403 as upstream words it.
 pub fn refuse_unless(door: &Door, caller: &Caller, attributes: &Attributes<'_>) -> Result<(), StatusError> {
     allowed(door, caller, attributes).map_err(|reason| {
-        let mut why = attributes.refusal(&caller.user.name);
+        // No error may look like HTML.
+        let words = attributes.refusal(&caller.user.name);
+        let mut why = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         if !reason.is_empty() {
             why.push_str(": ");
             why.push_str(&reason);

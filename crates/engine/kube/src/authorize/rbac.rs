@@ -303,7 +303,7 @@ impl Subject {
                 user.name
                     .strip_prefix("system:serviceaccount:")
                     .and_then(|rest| rest.split_once(':'))
-                    .is_some_and(|(ns, name)| ns == namespace && name == self.name)
+                    .is_some_and(|(ns, name)| !ns.is_empty() && ns == namespace && name == self.name)
             }
             _ => false,
         }
@@ -320,11 +320,9 @@ pub fn covers(rule: &PolicyRule, asked: &Attributes<'_>) -> bool {
     if !has(&rule.verbs, asked.verb) {
         return false;
     }
-    if asked.plural.is_empty() {
-        return rule.non_resource_urls.iter().any(|url| match url.strip_suffix('*') {
-            Some(start) => asked.path.starts_with(start),
-            None => url == asked.path,
-        });
+    if let Some(path) = asked.path {
+        let at = |url: &String| url == path || url.ends_with('*') && path.starts_with(url.trim_end_matches('*'));
+        return rule.non_resource_urls.iter().any(at);
     }
     has(&rule.api_groups, asked.group)
         && rule.resources.iter().any(|r| names_resource(r, asked))
@@ -338,7 +336,8 @@ fn names_resource(rule: &str, asked: &Attributes<'_>) -> bool {
     if asked.sub.is_empty() {
         return rule == asked.plural;
     }
-    rule.split_once('/').is_some_and(|(plural, sub)| sub == asked.sub && (plural == "*" || plural == asked.plural))
+    let of = |plural: &str| rule.strip_prefix(plural).and_then(|rest| rest.strip_prefix('/')) == Some(asked.sub);
+    of("*") || of(asked.plural)
 }
 
 #[cfg(test)]
@@ -365,7 +364,7 @@ mod tests {
     fn paths_may_end_in_a_star() {
         let mut one = rule(&["get"], &[], &[]);
         one.non_resource_urls = vec!["/healthz".to_owned(), "/api/*".to_owned()];
-        let at = |path| Attributes { verb: "get", path, ..Attributes::default() };
+        let at = |path| Attributes { verb: "get", path: Some(path), ..Attributes::default() };
         assert!(covers(&one, &at("/healthz")) && covers(&one, &at("/api/v1")));
         assert!(!covers(&one, &at("/healthz/x")) && !covers(&one, &at("/version")));
     }

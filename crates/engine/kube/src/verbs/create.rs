@@ -10,9 +10,6 @@ use crate::status::StatusError;
 use crate::write;
 
 pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
-    if call.resource.namespaced && call.at.namespace.is_empty() {
-        return Err(StatusError::method_not_allowed());
-    }
     let options = WriteOptions::read(call.query, "CreateOptions")?;
     negotiate::wanted(call.head.accept)?;
     let mut object = decode::object(call, options.validation)?;

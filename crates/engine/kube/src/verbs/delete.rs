@@ -6,7 +6,6 @@ use super::list::{Filter, prefix};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::deletion::{self, Options, Outcome};
-use crate::locate::ResourceRequest;
 use crate::negotiate;
 use crate::object::{meta, shown};
 use crate::status::{Details, Status, StatusError};
@@ -43,9 +42,6 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     let wanted = negotiate::wanted(call.head.accept)?;
     let options = Options::read(call)?;
     let filter = Filter::read(call)?;
-    if call.resource.namespaced && call.at.namespace.is_empty() {
-        return Err(StatusError::method_not_allowed());
-    }
     let view = call.door.store.view();
     let revision = view.revision().0;
     let entries = view.scan(&prefix(call), None, usize::MAX);
@@ -54,11 +50,8 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     for entry in entries.into_iter().filter(|e| filter.matches(call.resource, &e.key, &e.value)) {
         deleted.push(shown(call.resource, &entry.value));
         let current = Current::of(call.resource, entry)?;
-        let at = ResourceRequest {
-            namespace: meta(&current.object, "namespace").to_owned(),
-            name: meta(&current.object, "name").to_owned(),
-            ..blank(call.at)
-        };
+        let (namespace, name) = (meta(&current.object, "namespace"), meta(&current.object, "name"));
+        let at = call.at.about(namespace, name);
         let single = Call { at: &at, body: call.body.clone(), ..*call };
         delete_listed(&single, &options).await?;
     }
@@ -80,18 +73,4 @@ async fn delete_listed(call: &Call<'_>, options: &Options) -> Result<(), StatusE
         }
     }
     Err(call.conflict(CHANGED))
-}
-
-fn blank(at: &ResourceRequest) -> ResourceRequest {
-    ResourceRequest {
-        group: at.group.clone(),
-        version: at.version.clone(),
-        plural: at.plural.clone(),
-        namespace: String::new(),
-        name: String::new(),
-        pinned: String::new(),
-        sub: String::new(),
-        rest: String::new(),
-        resource: at.resource.clone(),
-    }
 }

@@ -12,9 +12,9 @@ use super::page::Continue;
 use crate::answer::{Answer, Body, JSON};
 use crate::call::Call;
 use crate::field::{FieldErrors, quote};
+use crate::locate::ResourceRequest;
 use crate::negotiate::{Form, Wanted};
 use crate::object::{item, labels, shown};
-use crate::query::Query;
 use crate::resource::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::status::{Cause, Details, StatusError};
@@ -35,19 +35,29 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Reads and checks the selectors of a call.
+    /// Checks the selectors of a call, and confines them to what was authorized.
     pub(crate) fn read(call: &Call<'_>) -> Result<Self, StatusError> {
-        let filter = Self::parse(call.query)?;
+        let filter = Self::of(call.at)?;
         filter.check(call.resource)?;
-        Ok(filter)
+        filter.confined(&call.at.name)
     }
 
-    /// Reads the selectors of a query.
-    pub(crate) fn parse(query: &Query<'_>) -> Result<Self, StatusError> {
-        Ok(Self {
-            labels: LabelSelector::parse(query.get("labelSelector"))?,
-            fields: FieldSelector::parse(query.get("fieldSelector"))?,
-        })
+    /// The selectors of a request.
+    pub(crate) fn of(at: &ResourceRequest) -> Result<Self, StatusError> {
+        Ok(Self { labels: at.selectors.labels.clone()?, fields: at.selectors.fields.clone()? })
+    }
+
+    /// The same, for the one object that the request names; for all when it names none.
+    pub(crate) fn confined(mut self, name: &str) -> Result<Self, StatusError> {
+        if name.is_empty() {
+            return Ok(self);
+        }
+        if self.fields.is_empty() {
+            self.fields = FieldSelector::equal("metadata.name", name);
+        } else if self.fields.exact("metadata.name") != Some(name) {
+            return Err(StatusError::bad_request("fieldSelector metadata.name doesn't match requested name"));
+        }
+        Ok(self)
     }
 
     /// Refuses fields by which the kind is not selected.
@@ -260,7 +270,7 @@ pub(super) fn given_revision(call: &Call<'_>) -> Result<Option<u64>, String> {
 /// # Errors
 /// 400 or 500 when it is none, 504 when it is not there yet.
 pub(super) fn read_revision(call: &Call<'_>) -> Result<Option<u64>, StatusError> {
-    let given = given_revision(call).map_err(|why| match call.at.name.is_empty() {
+    let given = given_revision(call).map_err(|why| match call.at.form.depth == 1 {
         true => StatusError::bad_request(format!("invalid resource version: {why}")),
         false => StatusError::unexplained(why),
     })?;

@@ -25,7 +25,7 @@ impl ListOptions {
     pub(super) fn read(call: &Call<'_>) -> Result<Self, StatusError> {
         let timeout = call.query.number("timeoutSeconds")?;
         let limit = call.query.number("limit")?;
-        let filter = Filter::parse(call.query)?;
+        let filter = Filter::of(call.at)?;
         let mut errors = FieldErrors::new();
         // The old paths of watches do not say `watch`, and are checked as lists.
         if call.query.flag("watch") {
@@ -38,6 +38,7 @@ impl ListOptions {
         }
         let wanted = negotiate::wanted(call.head.accept)?;
         filter.check(call.resource)?;
+        let filter = filter.confined(&call.at.name)?;
         Ok(Self { filter, limit, timeout, wanted })
     }
 }

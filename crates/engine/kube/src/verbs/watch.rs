@@ -163,7 +163,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
 
 /// Opens the events. Without a revision, or from any, what is there comes first.
 fn open(call: &Call<'_>, filter: Filter, given: Option<u64>) -> Result<Events, StatusError> {
-    let prefix = if call.at.name.is_empty() { prefix(call) } else { call.key() };
+    let prefix = prefix(call);
     let store = &call.door.store;
     let view = store.view();
     let (initial, revision) = match given {

@@ -254,7 +254,7 @@ mod tests {
         let (plural, sub) = rest.split_once('/').unwrap_or((rest, ""));
         let (namespace, name) = object.split_once('/').unwrap_or(("", object));
         let fields = FieldSelector::parse(fields).unwrap_or_default();
-        let asked = Attributes { verb, group, plural, sub, namespace, name, path: "", fields: Some(&fields) };
+        let asked = Attributes { verb, group, plural, sub, namespace, name, path: None, fields: Some(&fields) };
         allowed(graph, node, &asked)
     }
 

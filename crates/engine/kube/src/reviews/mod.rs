@@ -1,14 +1,13 @@
 //! Reviews: kinds that are asked and answered, never stored.
 
+mod access;
+
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::authorize::rbac::{not_there, together};
-use crate::authorize::{self, Attributes, Why};
 use crate::call::Call;
-use crate::caller::Caller;
 use crate::decode;
-use crate::field::FieldErrors;
 use crate::object::time;
 use crate::query::WriteOptions;
 use crate::status::StatusError;
@@ -28,11 +27,8 @@ pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
     }
     let status = match &*call.resource.kind {
         "SelfSubjectReview" => json!({ "userInfo": user_info(&call.caller.user) }),
-        "SelfSubjectAccessReview" => access(call, &review, call.caller)?,
-        "SubjectAccessReview" => access(call, &review, &Caller::new(subject(call, &review)?))?,
-        "LocalSubjectAccessReview" => {
-            same_namespace(call, &review)?;
-            access(call, &review, &Caller::new(subject(call, &review)?))?
+        "SelfSubjectAccessReview" | "SubjectAccessReview" | "LocalSubjectAccessReview" => {
+            access::status(call, &review)?
         }
         "SelfSubjectRulesReview" => rules(call, &review)?,
         "TokenReview" if text(&review, "/spec/token").is_empty() => {
@@ -73,72 +69,6 @@ fn text<'a>(value: &'a Value, path: &str) -> &'a str {
 fn list(value: &Value, path: &str) -> Vec<String> {
     let found = value.pointer(path).and_then(Value::as_array);
     found.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
-}
-
-fn invalid(call: &Call<'_>, errors: &FieldErrors) -> StatusError {
-    StatusError::invalid(&call.resource.group, "", "", errors)
-}
-
-fn subject(call: &Call<'_>, review: &Value) -> Result<User, StatusError> {
-    let user = User {
-        name: text(review, "/spec/user").to_owned(),
-        uid: text(review, "/spec/uid").to_owned(),
-        groups: list(review, "/spec/groups"),
-        extra: Vec::new(),
-    };
-    if user.name.is_empty() && user.groups.is_empty() {
-        let mut errors = FieldErrors::new();
-        errors.invalid("spec.user", &"".into(), "at least one of user or group must be specified");
-        return Err(invalid(call, &errors));
-    }
-    Ok(user)
-}
-
-fn same_namespace(call: &Call<'_>, review: &Value) -> Result<(), StatusError> {
-    let namespace = text(review, "/spec/resourceAttributes/namespace");
-    if namespace == call.at.namespace {
-        return Ok(());
-    }
-    let mut errors = FieldErrors::new();
-    errors.invalid("spec.resourceAttributes.namespace", &namespace.into(), "must match metadata.namespace");
-    Err(invalid(call, &errors))
-}
-
-fn access(call: &Call<'_>, review: &Value, caller: &Caller) -> Result<Value, StatusError> {
-    let resource = review.pointer("/spec/resourceAttributes").filter(|v| v.is_object());
-    let path = review.pointer("/spec/nonResourceAttributes").filter(|v| v.is_object());
-    let asked = match (resource, path) {
-        (Some(r), None) => Attributes {
-            verb: text(r, "/verb"),
-            group: text(r, "/group"),
-            plural: text(r, "/resource"),
-            sub: text(r, "/subresource"),
-            namespace: text(r, "/namespace"),
-            name: text(r, "/name"),
-            ..Attributes::default()
-        },
-        (None, Some(p)) => Attributes { verb: text(p, "/verb"), path: text(p, "/path"), ..Attributes::default() },
-        (found, _) => {
-            let mut errors = FieldErrors::new();
-            let why = if found.is_some() {
-                "cannot be specified in combination with resourceAttributes"
-            } else {
-                "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            };
-            let field = if found.is_some() { "spec.nonResourceAttributes" } else { "spec.resourceAttributes" };
-            match path {
-                Some(path) => errors.invalid_verbatim(field, path.to_string(), why),
-                None => errors.invalid(field, &"null".into(), why),
-            }
-            return Err(invalid(call, &errors));
-        }
-    };
-    Ok(match authorize::explained(call.door, caller, &asked) {
-        Ok(Why::Itself) => json!({ "allowed": true }),
-        Ok(Why::Rbac(allowed)) => json!({ "allowed": true, "reason": call.door.rbac.explain(&allowed) }),
-        Err(reason) if reason.is_empty() => json!({ "allowed": false }),
-        Err(reason) => json!({ "allowed": false, "reason": reason }),
-    })
 }
 
 fn rules(call: &Call<'_>, review: &Value) -> Result<Value, StatusError> {
