@@ -161,6 +161,7 @@ fn parts(
             longest_token: Some(config.longest_token_seconds),
         },
         authenticators,
+        validators: vec![Box::new(eksile_podsecurity::PodSecurity)],
         kubelets: Some(Arc::new(kubelets)),
         issuer: Some(material.signer.clone()),
     })

@@ -67,6 +67,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Who can tell a bearer of a token, asked in this order.
     pub authenticators: Vec<Box<dyn Authenticator>>,
+    /// Who may have something against a write that is otherwise right, in the order of asking.
+    pub validators: Vec<Box<dyn crate::validating::Validator>>,
     /// The way to the kubelets; without one logs and exec answer 503.
     pub kubelets: Option<Arc<dyn KubeletDialer>>,
     /// Signs service-account tokens; without one TokenRequest answers 501.
@@ -83,6 +85,7 @@ pub struct Door {
     pub(crate) settings: Settings,
     pub(crate) tokens: Tokens,
     pub(crate) rbac: Rbac,
+    pub(crate) validators: Vec<Box<dyn crate::validating::Validator>>,
     pub(crate) graph: Graph,
     pub(crate) kubelets: Option<Arc<dyn KubeletDialer>>,
     pub(crate) issuer: Option<Arc<dyn crate::tokens::TokenIssuer>>,
@@ -112,6 +115,7 @@ impl Door {
             clock: parts.clock,
             tokens: Tokens::new(parts.authenticators, parts.settings.issuer.clone()),
             settings: parts.settings,
+            validators: parts.validators,
             kubelets: parts.kubelets,
             issuer: parts.issuer,
         });

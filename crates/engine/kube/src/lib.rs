@@ -39,6 +39,7 @@ pub mod status;
 pub mod strategy;
 mod table;
 pub mod tokens;
+pub mod validating;
 mod verbs;
 mod write;
 

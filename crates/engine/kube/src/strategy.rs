@@ -188,6 +188,11 @@ pub trait Strategy: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Texts for `Warning` headers about a new object as it was sent, before [`Strategy::prepare_create`] changes it.
+    fn early_warnings(&self, _new: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How often the check of a change looks at the metadata as of a new object, beside what every kind has: upstream's
     /// kinds differ, and the causes of a refusal tell each time.
     fn metadata_checks(&self) -> usize {

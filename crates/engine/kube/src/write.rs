@@ -16,6 +16,7 @@ use crate::query::WriteOptions;
 use crate::resource::Resource;
 use crate::status::StatusError;
 use crate::table;
+use crate::validating;
 use eksile_apimachinery::managed::{self, Manager};
 
 /// How often a write that does not insist on a revision is tried again.
@@ -87,6 +88,7 @@ pub(crate) async fn create(
         // Only a generated name may need another try.
         let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
         metadata::generate_name(&mut object);
+        call.warnings.say(strategy.early_warnings(&object));
         strategy.prepare_create(&mut object, &call.context());
         let mut errors = FieldErrors::new();
         metadata::validate(&object, call.resource, &mut errors);
@@ -96,11 +98,12 @@ pub(crate) async fn create(
             return Err(call.invalid(meta(&object, "name"), &errors));
         }
         strategy.authorize(&object, None, &call.context())?;
+        call.warnings.say(strategy.warnings(&object, None));
         // A write to a name that is not there makes it: that is asked for by its own name.
         if call.at.verb != "create" {
             authorize::refuse_unless(call.door, call.caller, &call.at.attributes("create"))?;
         }
-        admit::validate(call, &object, None)?;
+        validating::validate(call, meta(&object, "name"), &object, None).await?;
         match store_new(call, object, options.dry_run).await {
             Err(error) if generated && error.reason() == "AlreadyExists" => {}
             other => return other,
@@ -264,7 +267,8 @@ pub(crate) async fn replace(
         return Err(call.invalid(meta(&new, "name"), &errors));
     }
     strategy.authorize(&new, Some(old), &call.context())?;
-    admit::validate(call, &new, Some(old))?;
+    call.warnings.say(strategy.warnings(&new, Some(old)));
+    validating::validate(call, &call.at.name, &new, Some(old)).await?;
     if new == *old || managed::restore_times(old, &mut new) {
         return Ok(Done { bytes: shown(call.resource, &current.entry.value) });
     }

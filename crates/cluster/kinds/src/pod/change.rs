@@ -92,7 +92,6 @@ fn by_name(items: &[Value]) -> HashMap<&str, &Value> {
 
 /// Checks an update of the object itself.
 pub(super) fn validate(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    mirror(new, old, errors);
     if !same_containers(new, old, errors) || !deadline(new, old, errors) {
         return;
     }
@@ -108,18 +107,6 @@ pub(super) fn validate(new: &Value, old: &Value, errors: &mut FieldErrors) {
     if !alike(new, old, gated) {
         errors.forbidden("spec", CHANGEABLE);
     }
-}
-
-/// A pod is a mirror from its beginning to its end, or never: what a mirror may not name is judged when it is made.
-pub(super) fn mirror(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    const KEY: &str = "kubernetes.io/config.mirror";
-    let get = |pod| at(pod, "/metadata/annotations").get(KEY);
-    let why = match (get(old), get(new)) {
-        (None, Some(_)) => "may not add mirror pod annotation",
-        (before, now) if before != now => "may not remove or update mirror pod annotation",
-        _ => return,
-    };
-    errors.forbidden(format!("metadata.annotations[{KEY}]"), why);
 }
 
 fn same_containers(new: &Value, old: &Value, errors: &mut FieldErrors) -> bool {

@@ -1,5 +1,6 @@
 //! Pod: defaults, quality of service, what may change, how it goes.
 
+mod annotations;
 mod change;
 mod columns;
 mod defaults;
@@ -27,7 +28,12 @@ impl Strategy for Pod {
         defaults::set(object);
     }
 
+    fn early_warnings(&self, new: &Value) -> Vec<String> {
+        annotations::outdated(new)
+    }
+
     fn prepare_create(&self, new: &mut Value, context: &Context<'_>) {
+        annotations::synchronize(new);
         let mut status = json!({"phase": "Pending", "qosClass": quality::class(new)});
         if !items(new, "/spec/schedulingGates").is_empty() {
             status["conditions"] = json!([gated(context.now)]);
@@ -68,15 +74,16 @@ impl Strategy for Pod {
         if !text(new, "/spec/nodeName").is_empty() && !items(new, "/spec/schedulingGates").is_empty() {
             errors.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared");
         }
+        annotations::validate_create(new, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, context: &Context<'_>, errors: &mut FieldErrors) {
+        if matches!(context.sub, "" | "status") {
+            annotations::validate_update(new, old, errors);
+        }
         match context.sub {
             "" => change::validate(new, old, errors),
-            "status" => {
-                change::mirror(new, old, errors);
-                change::validate_status(new, old, errors);
-            }
+            "status" => change::validate_status(new, old, errors),
             "ephemeralcontainers" => change::validate_ephemeral(new, old, errors),
             _ => {}
         }

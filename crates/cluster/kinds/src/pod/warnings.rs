@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::containers;
+use super::{annotations, containers};
 use crate::tree::{at, items, number, text};
 
 /// Pairs of ports that get in each other's way are quadratic in number, and no more than this are told: of so many the
@@ -37,8 +37,12 @@ pub(super) fn of(pod: &Value) -> Vec<String> {
         ));
     }
     old_names(pod, &mut out);
+    repositories(pod, &mut out);
     doubles(pod, &mut out);
+    old_seccomp(pod, at(pod, "/spec/securityContext"), annotations::SECCOMP_POD, &mut out);
     for (path, container) in containers(pod) {
+        let key = format!("{}{}", annotations::SECCOMP, text(container, "/name"));
+        old_seccomp(pod, at(container, "/securityContext"), &key, &mut out);
         fractions(&path, container, &mut out);
         hidden_variables(&path, container, &mut out);
     }
@@ -73,6 +77,22 @@ fn old_names(pod: &Value, out: &mut Vec<String>) {
         if at(pod, "/metadata/annotations").get(annotation).is_some() {
             out.push(format!("metadata.annotations[{annotation}]: {message}"));
         }
+    }
+}
+
+fn repositories(pod: &Value, out: &mut Vec<String>) {
+    for (index, volume) in items(pod, "/spec/volumes").iter().enumerate() {
+        if at(volume, "/gitRepo").is_object() {
+            out.push(format!("spec.volumes[{index}].gitRepo: deprecated in v1.11, and disabled by default in v1.33+"));
+        }
+    }
+}
+
+fn old_seccomp(pod: &Value, context: &Value, key: &str, out: &mut Vec<String>) {
+    if at(pod, "/metadata/annotations").get(key).is_some() && !at(context, "/seccompProfile").is_object() {
+        out.push(format!(
+            "metadata.annotations[{key}]: non-functional in v1.27+; use the \"seccompProfile\" field instead"
+        ));
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod namespace;
 mod node_restriction;
-mod pod_security;
 mod priority;
 mod service_account;
 mod tolerations;
@@ -45,18 +44,6 @@ pub(crate) fn update(call: &Call<'_>, new: &mut Value, old: &Value) -> Result<()
         tolerations::pod(new);
     }
     Ok(())
-}
-
-/// Judges what is about to be stored, complete as it is: upstream's validating admission.
-///
-/// # Errors
-/// A plug-in's refusal.
-pub(crate) fn validate(call: &Call<'_>, new: &Value, old: Option<&Value>) -> Result<(), StatusError> {
-    match (&*call.resource.group, &*call.resource.plural) {
-        ("", "pods") => pod_security::pod(call, new, old),
-        ("", "namespaces") => pod_security::namespace(call, new, old),
-        _ => Ok(()),
-    }
 }
 
 /// Admits the delete of `old`, the very object that is to go.

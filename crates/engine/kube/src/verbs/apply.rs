@@ -37,14 +37,9 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         let new = merged(call, Some(&current.object), &config.value, &options)?;
         call.warnings.say(config.judge(options.validation)?);
         let insists = check_preconditions(call, &new, &current)? && !meta(&config.value, "resourceVersion").is_empty();
-        let warnings = call.resource.strategy.warnings(&new, Some(&current.object));
         match write::replace(call, &current, new, &options, Tracking::Done).await {
             Err(error) if error.to_string().ends_with(CHANGED) && !insists => {}
-            other => {
-                let done = other?;
-                call.warnings.say(warnings);
-                return write::answer(call, 200, &done);
-            }
+            other => return write::answer(call, 200, &other?),
         }
     }
     Err(call.conflict(CHANGED))
@@ -98,9 +93,7 @@ async fn create(call: &Call<'_>, config: &Config, options: &WriteOptions) -> Res
     let mut object = merged(call, None, &config.value, options)?;
     call.warnings.say(config.judge(options.validation)?);
     metadata::place(&mut object, call.namespace())?;
-    let warnings = call.resource.strategy.warnings(&object, None);
     let done = write::create(call, object, options, Tracking::Done).await?;
-    call.warnings.say(warnings);
     write::answer(call, 201, &done)
 }
 

@@ -18,8 +18,6 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         return Err(StatusError::unexplained("resourceVersion should not be set on objects to be created"));
     }
     metadata::clean(&mut object, call.warnings);
-    let warnings = call.resource.strategy.warnings(&object, None);
     let done = write::create(call, object, &options, write::Tracking::Compare).await?;
-    call.warnings.say(warnings);
     write::answer(call, 201, &done)
 }

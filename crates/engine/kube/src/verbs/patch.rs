@@ -47,14 +47,9 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         }
         let insists = check_preconditions(call, &new, &current)?
             && new.pointer("/metadata/resourceVersion") != current.object.pointer("/metadata/resourceVersion");
-        let warnings = call.resource.strategy.warnings(&new, Some(&current.object));
         match write::replace(call, &current, new, &options, Tracking::Compare).await {
             Err(error) if error.to_string().ends_with(CHANGED) && !insists => {}
-            other => {
-                let done = other?;
-                call.warnings.say(warnings);
-                return write::answer(call, 200, &done);
-            }
+            other => return write::answer(call, 200, &other?),
         }
     }
     Err(call.conflict(CHANGED))

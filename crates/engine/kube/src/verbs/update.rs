@@ -26,22 +26,15 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
                 return Err(call.conflict(&storage_error(call, &why)));
             }
             Err(error) if error.code() == 404 && creates(call) => {
-                let own = call.resource.strategy.warnings(&object, None);
                 let done = write::create(call, object, &options, write::Tracking::Compare).await?;
-                call.warnings.say(own);
                 return write::answer(call, 201, &done);
             }
             other => other?,
         };
         let insists = check_preconditions(call, &object, &current)?;
-        let own = call.resource.strategy.warnings(&object, Some(&current.object));
         match write::replace(call, &current, object.clone(), &options, Tracking::Compare).await {
             Err(error) if error.reason() == "Conflict" && !insists => {}
-            other => {
-                let done = other?;
-                call.warnings.say(own);
-                return write::answer(call, 200, &done);
-            }
+            other => return write::answer(call, 200, &other?),
         }
     }
     Err(call.conflict(CHANGED))

@@ -7,22 +7,25 @@ mod scheduling;
 mod security;
 mod volumes;
 
+pub(super) use volumes::descending;
+
 use eksile_kube::FieldErrors;
 use serde_json::Value;
 
+use super::annotations;
 use crate::names::{address, between, label, labels, one_of, qualified, subdomain};
 use crate::shown::strings;
 use crate::tree::{at, items, number, text, truth};
 
-const MIRROR: &str = "kubernetes.io/config.mirror";
 const MOST_NAMESERVERS: usize = 3;
 const MOST_SEARCHES: usize = 32;
 
 /// Checks the whole pod.
 pub(super) fn pod(pod: &Value, errors: &mut FieldErrors) {
-    mirror(pod, errors);
+    annotations::validate(pod, errors);
     let volumes = volumes::all(pod, errors);
     containers::all(pod, &volumes, errors);
+    security::unmasked(pod, errors);
     host_network(pod, errors);
     one_of(text(pod, "/spec/restartPolicy"), &["Always", "OnFailure", "Never"], "spec.restartPolicy", errors);
     let policies = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
@@ -55,14 +58,6 @@ pub(super) fn pod(pod: &Value, errors: &mut FieldErrors) {
     security::of_system(pod, errors);
     tokens_without_account(pod, errors);
     containers::only_in_pods(pod, errors);
-}
-
-fn mirror(pod: &Value, errors: &mut FieldErrors) {
-    let Some(hash) = at(pod, "/metadata/annotations").get(MIRROR) else { return };
-    if text(pod, "/spec/nodeName").is_empty() {
-        let why = "must set spec.nodeName if mirror pod annotation is set";
-        errors.invalid(format!("metadata.annotations[{MIRROR}]"), hash, why);
-    }
 }
 
 fn host_network(pod: &Value, errors: &mut FieldErrors) {

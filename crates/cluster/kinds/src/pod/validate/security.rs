@@ -24,9 +24,6 @@ pub(super) fn of_container(context: &Value, path: &str, errors: &mut FieldErrors
     let mount = text(context, "/procMount");
     if !mount.is_empty() {
         one_of(mount, &["Default", "Unmasked"], &format!("{path}.procMount"), errors);
-        if mount == "Unmasked" {
-            errors.invalid(format!("{path}.procMount"), &mount.into(), "`hostUsers` must be false to use `Unmasked`");
-        }
     }
     seccomp(at(context, "/seccompProfile"), &format!("{path}.seccompProfile"), errors);
     if at(context, "/allowPrivilegeEscalation") == &Value::Bool(false) {
@@ -40,6 +37,20 @@ pub(super) fn of_container(context: &Value, path: &str, errors: &mut FieldErrors
         }
     }
     app_armor(at(context, "/appArmorProfile"), &format!("{path}.appArmorProfile"), errors);
+}
+
+/// Only a pod with its own users may see all of `/proc`.
+pub(super) fn unmasked(pod: &Value, errors: &mut FieldErrors) {
+    if at(pod, "/spec/hostUsers") == &Value::Bool(false) {
+        return;
+    }
+    for (path, container) in super::super::containers(pod) {
+        let mount = at(container, "/securityContext/procMount");
+        if mount == "Unmasked" {
+            let path = format!("{path}.securityContext.procMount");
+            errors.invalid(path, mount, "`hostUsers` must be false to use `Unmasked`");
+        }
+    }
 }
 
 /// Checks the pod's context.
@@ -59,7 +70,7 @@ pub(super) fn of_pod(pod: &Value, errors: &mut FieldErrors) {
         let why = "ShareProcessNamespace and HostPID cannot both be enabled";
         errors.invalid(format!("{path}.shareProcessNamespace"), &true.into(), why);
     }
-    sysctls(context, &format!("{path}.sysctls"), errors);
+    sysctls(pod, &format!("{path}.sysctls"), errors);
     let change = text(context, "/fsGroupChangePolicy");
     if !change.is_empty() {
         one_of(change, &["Always", "OnRootMismatch"], &format!("{path}.fsGroupChangePolicy"), errors);
@@ -68,12 +79,13 @@ pub(super) fn of_pod(pod: &Value, errors: &mut FieldErrors) {
     app_armor(at(context, "/appArmorProfile"), &format!("{path}.appArmorProfile"), errors);
 }
 
-fn sysctls(context: &Value, path: &str, errors: &mut FieldErrors) {
+fn sysctls(pod: &Value, path: &str, errors: &mut FieldErrors) {
     let mut seen: HashSet<&str> = HashSet::new();
-    for (index, sysctl) in items(context, "/sysctls").iter().enumerate() {
+    for (index, sysctl) in items(pod, "/spec/securityContext/sysctls").iter().enumerate() {
         let name = text(sysctl, "/name");
         let path = format!("{path}[{index}].name");
         let again = !seen.insert(name);
+        let of_node = of_node(pod, name).map(|why| (path.clone(), why));
         if name.is_empty() {
             errors.required(path, "");
         } else if name.len() > 253 || !name.split(['.', '/']).all(is_sysctl_part) {
@@ -81,7 +93,36 @@ fn sysctls(context: &Value, path: &str, errors: &mut FieldErrors) {
         } else if again {
             errors.duplicate(path, &name.into());
         }
+        if let Some((path, why)) = of_node {
+            errors.invalid(path, &name.into(), why);
+        }
     }
+}
+
+/// What the node's own namespace would be changed by.
+fn of_node(pod: &Value, sysctl: &str) -> Option<&'static str> {
+    // Slashes may stand for the dots; then dots stand for slashes.
+    let dotted = match sysctl.find(['.', '/']) {
+        Some(first) if sysctl[first..].starts_with('/') => sysctl
+            .chars()
+            .map(|c| {
+                if c == '/' {
+                    '.'
+                } else if c == '.' {
+                    '/'
+                } else {
+                    c
+                }
+            })
+            .collect(),
+        _ => sysctl.to_owned(),
+    };
+    let messages = ["sem", "shm", "shmall", "shmmax", "shmmni", "shm_rmid_forced", "msg", "msgmax", "msgmnb", "msgmni"];
+    let ipc = dotted.starts_with("fs.mqueue.") || dotted.strip_prefix("kernel.").is_some_and(|n| messages.contains(&n));
+    if truth(pod, "/spec/hostNetwork") && dotted.starts_with("net.") {
+        return Some("may not be specified when 'hostNetwork' is true");
+    }
+    (truth(pod, "/spec/hostIPC") && ipc).then_some("may not be specified when 'hostIPC' is true")
 }
 
 fn is_sysctl_part(part: &str) -> bool {

@@ -173,7 +173,7 @@ fn local_path(target: &str, path: &str, errors: &mut FieldErrors) {
 }
 
 /// A relative path that stays inside.
-pub(super) fn descending(target: &str, path: &str, errors: &mut FieldErrors) {
+pub(in crate::pod) fn descending(target: &str, path: &str, errors: &mut FieldErrors) {
     if target.starts_with('/') {
         errors.invalid(path, &target.into(), "must be a relative path");
     }
