@@ -53,6 +53,7 @@ impl World {
                 longest_token: None,
             },
             authenticators: Vec::new(),
+            validators: Vec::new(),
             kubelets: None,
             issuer: None,
         });
