@@ -341,7 +341,13 @@ mod tests {
     }
 
     async fn put(store: &Store, key: &str) -> Result<Revision, WriteError<()>> {
-        store.write(|txn| Ok(txn.put(key, "x"))).await.map(|done| done.revision)
+        store
+            .write(|txn| {
+                txn.put(key, "x");
+                Ok(())
+            })
+            .await
+            .map(|done| done.revision)
     }
 
     #[tokio::test]
