@@ -186,7 +186,8 @@ fn announce(layout: &Layout, config: &WorldConfig) -> Result<()> {
 fn make_folders(layout: &Layout) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    let folders = [layout.root().to_path_buf(), layout.run(), layout.region(), layout.pki(), layout.sites()];
+    let folders =
+        [layout.root().to_path_buf(), layout.run(), layout.region(), layout.pki(), layout.sites(), layout.ids()];
     for folder in &folders {
         builder.create(folder).with_context(|| format!("making {}", folder.display()))?;
     }

@@ -1,7 +1,7 @@
 //! The world's supervisor: builds the fabric's places, keeps the Region and the sites running, lets callers on the
 //! host's loopback in at a place of the fabric.
 
-use std::sync::Arc;
+use std::{os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use anyhow::{Context, Result};
 use eksile_linux::{Namespace, socket::accept_unix};
@@ -41,6 +41,8 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let path = layout.world_socket();
     up::remove_stale(&path)?;
     let socket = UnixListener::bind(&path).with_context(|| format!("listening on {}", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("keeping {} for its owner", path.display()))?;
     let world = Arc::new(World {
         layout: layout.clone(),
         config,
