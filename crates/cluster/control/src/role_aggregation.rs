@@ -102,7 +102,11 @@ pub(crate) async fn run(client: Client) {
             let wait = failed.unwrap_or(Duration::MAX);
             match tokio::time::timeout(wait, changes.next()).await {
                 Ok(Err(error)) if error.code() == 410 => break,
-                Ok(Err(error)) => return tracing::error!(%error, "role aggregation ends"),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "role aggregation: following anew");
+                    tokio::time::sleep(PAUSES.0).await;
+                    break;
+                }
                 Ok(Ok(_)) | Err(_) => {}
             }
             while let Ok(Ok(_)) = tokio::time::timeout(SETTLES, changes.next()).await {}

@@ -50,6 +50,10 @@ pub(super) fn oom_score(pod: &Pod, container: &Container) -> i64 {
     wanted.max(own.unwrap_or(0))
 }
 
+/// Processes and threads of a container at once. Upstream's `podPidsLimit` is none by default; here a fork bomb is to
+/// leave the node's other pods theirs.
+const PROCESSES: i64 = 2048;
+
 /// What the container's control group limits.
 pub(super) fn limits(container: &Container) -> Limits {
     let resources = container.resources.clone().unwrap_or_default();
@@ -59,5 +63,6 @@ pub(super) fn limits(container: &Container) -> Limits {
     let cpu = get(&resources.limits, "cpu").and_then(|text| quantity::milli(&text));
     let request = get(&resources.requests, "cpu").and_then(|text| quantity::milli(&text)).or(cpu).unwrap_or(0);
     let shares = u64::try_from(request.saturating_mul(1024) / 1000).unwrap_or(0).max(2);
-    Limits { shares, cpu, memory: get(&resources.limits, "memory").and_then(|text| quantity::units(&text)) }
+    let memory = get(&resources.limits, "memory").and_then(|text| quantity::units(&text));
+    Limits { shares, cpu, memory, processes: Some(PROCESSES) }
 }

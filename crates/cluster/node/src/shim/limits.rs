@@ -23,6 +23,9 @@ pub struct Limits {
     pub cpu: Option<i64>,
     /// Most memory, in bytes.
     pub memory: Option<i64>,
+    /// Most processes and threads at once; one more is refused with EAGAIN.
+    #[serde(default)]
+    pub processes: Option<i64>,
 }
 
 /// Sets the limits of a group that exists.
@@ -45,6 +48,7 @@ pub(super) fn apply(cgroup: &Path, limits: &Limits) -> io::Result<()> {
             [("cpu", "cpu.cfs_period_us", PERIOD.to_string()), ("cpu", "cpu.cfs_quota_us", quota.to_string())]
         }));
     }
+    files.extend(limits.processes.map(|count| ("pids", "pids.max", count.to_string())));
     for (controller, file, value) in files {
         let path = directory(controller, cgroup).join(file);
         match fs::write(&path, &value) {

@@ -182,7 +182,7 @@ async fn memory_beyond_the_limit_is_told() {
         return;
     }
     let script = "x=a; while :; do x=$x$x; done";
-    let limits = Limits { shares: 512, cpu: Some(250), memory: Some(16 << 20) };
+    let limits = Limits { shares: 512, cpu: Some(250), memory: Some(16 << 20), processes: None };
     let bundle = Bundle::limited(&["sh", "-c", script], limits);
     let container = bundle.container();
     container.start(&program()).await.unwrap();
@@ -191,6 +191,25 @@ async fn memory_beyond_the_limit_is_told() {
     assert!(set.is_err() || set.unwrap().trim() == quota, "it may have ended meanwhile, but was limited");
     let exit = container.wait().await.unwrap();
     assert_eq!((exit.code, exit.oom_killed), (137, true));
+}
+
+#[tokio::test]
+async fn attack_a_fork_bomb_stays_in_its_container() {
+    if !possible() {
+        return;
+    }
+    let limits = Limits { processes: Some(20), ..Limits::default() };
+    let script = "i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i+1)); done; echo all";
+    let bundle = Bundle::limited(&["sh", "-c", script], limits);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    let exit = container.wait().await.unwrap();
+    let log = bundle.log();
+    assert_ne!(exit.code, 0, "{log:?}");
+    assert!(
+        log.iter().any(|line| line.contains("can't fork")) && !log.iter().any(|line| line.ends_with("all")),
+        "{log:?}"
+    );
 }
 
 #[tokio::test]
