@@ -112,7 +112,16 @@ fn the_nodes_credentials_are_the_nodes_alone(target: &Target) {
     forbidden(node.apply("actor", &mirror("actor", "serviceAccountName: default,")));
     forbidden(node.kubectl(&["create", "token", "default"]));
     forbidden(node.kubectl(&["create", "token", "default", "--duration=999999h"]));
-    forbidden(node.kubectl(&["delete", "pod", "hello", "-n", "kube-system"]));
+    // A pod that is on no node, or another's, is not this one's to delete.
+    let unbound = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: unbound}}, spec: {{containers: [{{name: c, image: '{}'}}]}}}}",
+        pods.image
+    );
+    let file = target.at.scratch.path().join("unbound.yaml");
+    std::fs::write(&file, unbound).unwrap();
+    pods.kubectl(&["create", "-f", file.to_str().unwrap()]).good();
+    forbidden(node.kubectl(&["delete", "pod", "unbound", "--wait=false"]));
+    pods.delete("unbound");
     forbidden(node.kubectl(&["taint", "node", &pods.node, "x=y:NoSchedule"]));
     another_nodes_certificate_is_not_issued(target, &node);
     pods.ask("delete secret treasure");

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 const FEW: usize = 300;
 const TIMES: usize = 10;
 /// A long list may take this much more than as many elements in short ones: a square takes [`TIMES`] as much.
-const MOST: f64 = 2.5;
+const MOST: f64 = 5.0;
 /// Nanoseconds below which nothing is compared.
 const NOISE: u64 = 20_000_000;
 /// Structs within structs that are looked into.
@@ -193,7 +193,7 @@ fn slow(resource: &Resource) -> Vec<String> {
                 let again = ratio();
                 if again > MOST {
                     out.push(format!(
-                        "{} {}: {again:.0} times the work for {TIMES} times the length",
+                        "{} {}: a list {TIMES} times as long takes {again:.0} times what {TIMES} short ones take",
                         resource.kind,
                         path.join(".")
                     ));
