@@ -53,6 +53,12 @@ impl Document {
     /// # Errors
     /// `line 3: did not find expected key`.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
+        // The parser has ends in panics that bytes from outside can reach, as an escape that the body ends within.
+        let read = std::panic::catch_unwind(|| Self::parse(body));
+        read.unwrap_or_else(|_| Err("found unexpected end of stream".to_owned()))
+    }
+
+    fn parse(body: &[u8]) -> Result<Self, String> {
         let text = utf8(body)?;
         let mut input: &[u8] = if text.is_empty() { b"\n" } else { &text };
         let mut parser = Parser::new();
@@ -160,6 +166,18 @@ impl<N: FnMut() -> Result<Event, String>> Reader<N> {
                 Ok(id)
             }
             other => Err(format!("unexpected {other:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_ends_within_an_escape_is_refused() {
+        for body in [&b"\"q\\"[..], b"a: \"\\", b"\"\\x", b"\"\\u12"] {
+            assert!(Document::read(body).is_err(), "{body:?}");
         }
     }
 }
