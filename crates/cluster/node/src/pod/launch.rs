@@ -235,6 +235,7 @@ impl Launch<'_> {
             variables,
             rootfs: &rootfs,
             netns: (!on_node).then(|| self.context.network.namespace(self.uid()).path().to_owned()),
+            ipc: (spec.and_then(|spec| spec.host_ipc) != Some(true)).then(|| self.context.ipc(self.uid())),
             hostname,
             cgroup: &record.cgroup,
             binds,

@@ -114,9 +114,7 @@ impl Worker {
         for run in self.slots.iter().flat_map(|slot| slot.current.iter().chain(&slot.last)) {
             forget(run);
         }
-        if let Err(error) = self.context.network.remove(&self.uid) {
-            failed("network", &error);
-        }
+        self.release();
         if let Err(error) = self.volumes.remove() {
             failed("volumes", &error);
         }

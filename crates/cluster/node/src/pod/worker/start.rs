@@ -58,10 +58,13 @@ impl Worker {
         next
     }
 
-    /// A pod that has ended needs no network; its address may be another's.
-    fn release(&self) {
+    /// A pod that has ended needs no network, its address may be another's, and no memory.
+    pub(super) fn release(&self) {
         if let Err(error) = self.context.network.remove(&self.uid) {
             tracing::warn!(%error, pod = self.pod.metadata.name, "a network was left behind");
+        }
+        if let Err(error) = self.context.ipc(&self.uid).remove() {
+            tracing::warn!(%error, pod = self.pod.metadata.name, "an ipc namespace was left behind");
         }
     }
 
@@ -104,6 +107,9 @@ impl Worker {
             } else {
                 self.context.network.add(&self.uid).map_err(|error| sandbox(error.to_string()))?.to_string()
             };
+            if self.pod.spec.as_ref().is_none_or(|spec| spec.host_ipc != Some(true)) {
+                self.context.ipc(&self.uid).add().map_err(|error| sandbox(error.to_string()))?;
+            }
             let facts = Facts { pod, host, room: self.context.room() };
             files::write(&self.context, &self.pod, &facts, &self.directory())
                 .map_err(|error| sandbox(error.to_string()))?;
