@@ -23,13 +23,32 @@ pub fn directory(controller: &str, cgroup: &Path) -> PathBuf {
     base.join(cgroup.strip_prefix("/").unwrap_or(cgroup))
 }
 
-/// How often the kernel killed a process of this group for memory; 0 where it cannot be known.
+/// How often the kernel killed a process of this group, or of one below it, for memory; 0 where it cannot be known.
 #[must_use]
 pub fn oom_kills(cgroup: &Path) -> u64 {
-    let file = if unified() { "memory.events" } else { "memory.oom_control" };
-    let text = fs::read_to_string(directory("memory", cgroup).join(file)).unwrap_or_default();
+    let directory = directory("memory", cgroup);
+    if unified() {
+        // This file counts what happened below, too.
+        return counted(&directory.join("memory.events"));
+    }
+    oom_kills_below(&directory)
+}
+
+fn oom_kills_below(directory: &Path) -> u64 {
+    let below: u64 = children(directory).iter().map(|child| oom_kills_below(child)).sum();
+    counted(&directory.join("memory.oom_control")).saturating_add(below)
+}
+
+fn counted(file: &Path) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
     let counted = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
     counted.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The groups directly below one; none of one that is gone.
+fn children(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 /// Kills every process of the group and of those below it, until none is left (bounded: a second).
@@ -54,10 +73,8 @@ fn processes(directory: &Path, pids: &mut Vec<i32>) {
     // A group that cannot be read is gone, with its processes.
     let text = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 1));
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            processes(&entry.path(), pids);
-        }
+    for child in children(directory) {
+        processes(&child, pids);
     }
 }
 
@@ -84,10 +101,8 @@ pub fn remove(cgroup: &Path) -> io::Result<()> {
 
 fn remove_tree(directory: &Path) -> io::Result<()> {
     // What goes away while this looks needs no removing; what stays makes the removal below fail.
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_tree(&entry.path())?;
-        }
+    for child in children(directory) {
+        remove_tree(&child)?;
     }
     for _ in 0..100 {
         match fs::remove_dir(directory) {

@@ -68,7 +68,8 @@ impl Bundle {
         }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let id = format!("test-{}-{number}", std::process::id());
-        let cgroup = PathBuf::from(format!("/eksile-test-{}/{number}", std::process::id()));
+        // A parent of its own: emptying one that others share would take their groups away before they are read.
+        let cgroup = PathBuf::from(format!("/eksile-test-{}-{number}/one", std::process::id()));
         let mut spec = spec(arguments, &cgroup);
         change(&mut spec);
         std::fs::write(directory.path().join(files::SPEC), spec.to_string()).unwrap();
@@ -108,6 +109,12 @@ impl Bundle {
 
 impl Drop for Bundle {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in [files::SHIM_LOG, files::EXIT] {
+                let said = std::fs::read_to_string(self.directory.path().join(name));
+                eprintln!("{name}: {}", said.unwrap_or_default());
+            }
+        }
         cgroup::kill_all(&self.cgroup);
         let _ = cgroup::remove(self.cgroup.parent().unwrap());
     }
