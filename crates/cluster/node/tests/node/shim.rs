@@ -341,7 +341,9 @@ async fn a_confined_container_may_not_make_every_call() {
         let profile = Profile::new(held.clone(), sealed);
         let bundle = Bundle::confined(&["sleep", "60"], &profile);
         let container = bundle.container();
-        container.start(&program()).await.unwrap();
+        let started = container.start(&program()).await.unwrap();
+        let named = format!("/proc/{}/comm", started.pid);
+        until("its program runs", || std::fs::read_to_string(&named).is_ok_and(|name| name.trim() == "sleep")).await;
         let mut wanted = process(&["sh", "-c", script]);
         lend(&mut wanted, &profile);
         wanted["user"] = serde_json::json!({"uid": uid, "gid": uid});
