@@ -22,6 +22,10 @@ use crate::shim::protocol::{Birth, Exit, Reply, Request, ShimConfig, Started, fi
 const LINE_MAX: u64 = 64 * 1024;
 /// How long a shim may take to take a request.
 const TAKEN: Duration = Duration::from_secs(10);
+/// How long it may take to answer. It never waits for the container itself, only for a program to start.
+const ANSWERED: Duration = Duration::from_secs(20);
+/// How long a container may take to start (`runtimeRequestTimeout`).
+const STARTED: Duration = Duration::from_secs(120);
 /// Between two attempts at a shim that is busy.
 const AGAIN: Duration = Duration::from_millis(100);
 /// While a container runs, its shim is looked for this often.
@@ -98,8 +102,15 @@ impl Container {
             .map_err(RuntimeError::io("start a shim"))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            let read = BufReader::new(stdout.take(LINE_MAX)).read_line(&mut line).await;
-            read.map_err(RuntimeError::io("read from the shim"))?;
+            let mut said = BufReader::new(stdout.take(LINE_MAX));
+            match tokio::time::timeout(STARTED, said.read_line(&mut line)).await {
+                Ok(read) => drop(read.map_err(RuntimeError::io("read from the shim"))?),
+                Err(_) => {
+                    child.start_kill().map_err(RuntimeError::io("end a shim"))?;
+                    self.kill_processes().await?;
+                    return Err(RuntimeError::Start("context deadline exceeded".to_owned()));
+                }
+            }
         }
         // Dropping the handle leaves the shim alone; the runtime reaps it when it ends.
         match serde_json::from_str(&line) {
@@ -209,6 +220,39 @@ impl Container {
         self.ask(&Request::Kill { signal }).await
     }
 
+    /// Kills it with all its processes, whatever its shim does.
+    ///
+    /// # Errors
+    /// When its files are unreadable.
+    pub async fn end(&self) -> Result<(), RuntimeError> {
+        // That says how it ended. The rest, and what a shim that does not answer has not done, is done here.
+        let _ = self.kill(9).await;
+        self.kill_processes().await
+    }
+
+    /// Kills a shim that does not tell the end of a container without processes; then the container is given up.
+    ///
+    /// # Errors
+    /// When its files are unreadable, or the system refuses.
+    pub fn end_shim(&self) -> Result<(), RuntimeError> {
+        // While another has the lock, the number is still the shim's.
+        match (self.exit()?, self.shim_is_gone()?, self.started()?) {
+            (None, None, Some(started)) => {
+                tracing::warn!(directory = %self.directory.display(), "a shim does not answer and is killed");
+                let shim = nix::unistd::Pid::from_raw(started.shim_pid);
+                nix::sys::signal::kill(shim, nix::sys::signal::Signal::SIGKILL)
+                    .map_err(|error| RuntimeError::io("end a shim")(error.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn kill_processes(&self) -> Result<(), RuntimeError> {
+        let Some(config) = self.read::<ShimConfig>(files::SHIM)? else { return Ok(()) };
+        let killed = tokio::task::spawn_blocking(move || cgroup::kill_all(&config.cgroup)).await;
+        killed.map_err(|error| RuntimeError::io("kill a container")(io::Error::other(error)))
+    }
+
     /// Sets the size of its terminal, in characters.
     ///
     /// # Errors
@@ -220,7 +264,7 @@ impl Container {
     async fn ask(&self, request: &Request) -> Result<(), RuntimeError> {
         let asked = async {
             let stream = self.request(request, &[]).await?;
-            match receive(&stream).await?.0 {
+            match answer(&stream).await?.0 {
                 Some(Reply::Refused { reason }) => Err(RuntimeError::Refused(reason)),
                 Some(_) => Ok(()),
                 None => Err(RuntimeError::NotRunning),
@@ -244,7 +288,7 @@ impl Container {
         };
         let stream = self.request(&Request::Exec { process }, &fds).await?;
         drop(io);
-        match receive(&stream).await? {
+        match answer(&stream).await? {
             (Some(Reply::Running { pid }), fds) => Ok(Exec::new(pid, stream, fds.into_iter().next())),
             (Some(Reply::Refused { reason }), _) => Err(RuntimeError::Refused(reason)),
             (Some(other), _) => Err(RuntimeError::Refused(format!("unexpected answer {other:?}"))),
@@ -285,6 +329,12 @@ async fn send(stream: &UnixStream, request: &Request, fds: &[BorrowedFd<'_>]) ->
     let mut line = serde_json::to_vec(request).map_err(|source| RuntimeError::Malformed { what: "request", source })?;
     line.push(b'\n');
     eksile_linux::fdpass::send_all(stream, &line, fds).await.map_err(RuntimeError::io("ask the shim"))
+}
+
+/// [`receive`], from a shim that may not take long.
+async fn answer(stream: &UnixStream) -> Result<(Option<Reply>, Vec<OwnedFd>), RuntimeError> {
+    let late = |_| RuntimeError::io("hear from the shim")(io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(ANSWERED, receive(stream)).await.map_err(late)?
 }
 
 /// One reply with the descriptors beside it; none when the shim closed the connection.

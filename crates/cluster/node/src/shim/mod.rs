@@ -5,6 +5,7 @@
 //! then allocates in the child, which deadlocks in a threaded process. The node agent may die and come back; the shim
 //! goes on and answers on `control.sock` in the container's directory.
 
+mod birth;
 mod family;
 pub(crate) mod life;
 pub mod limits;

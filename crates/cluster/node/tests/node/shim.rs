@@ -306,6 +306,84 @@ async fn another_agent_adopts_it() {
     assert_eq!(text(out), "hello\n");
 }
 
+/// What is started in a container can be stopped there before it runs its program.
+#[tokio::test]
+async fn attack_a_container_that_stops_what_is_started_in_it_stops_nothing_else() {
+    if !possible() {
+        return;
+    }
+    let script = "echo ready; while :; do for one in /proc/[0-9]*; do \
+        pid=${one#/proc/}; [ $pid = 1 ] || kill -STOP $pid 2>/dev/null; done; done";
+    let bundle = Bundle::new(&["sh", "-c", script]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    until("ready", || bundle.log().contains(&"stdout F ready".to_owned())).await;
+    let begin = Instant::now();
+    let execs: Vec<_> = (0..6)
+        .map(|_| {
+            let container = container.clone();
+            tokio::spawn(async move {
+                let (io, ..) = pipes();
+                container.exec(process(&["true"]), io).await.map(drop)
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The shim goes on serving meanwhile ...
+    tokio::time::timeout(Duration::from_secs(5), container.kill(Signal::SIGCONT as i32)).await.unwrap().unwrap();
+    // ... and each start has come to an end within its time.
+    let mut refused = 0;
+    for exec in execs {
+        let outcome = tokio::time::timeout(Duration::from_secs(15), exec).await.unwrap().unwrap();
+        refused += u32::from(outcome.is_err());
+    }
+    eprintln!("{refused} of 6 did not start, {:?}", begin.elapsed());
+    tokio::time::timeout(Duration::from_secs(5), container.end()).await.unwrap().unwrap();
+    assert_eq!(container.wait().await.unwrap().code, 137);
+    let group = cgroup::directory("pids", bundle.cgroup());
+    until("nothing is left", || !group.exists()).await;
+}
+
+/// Version 1 lets no frozen process die.
+#[tokio::test]
+async fn attack_a_frozen_container_is_killed() {
+    let frozen = |bundle: &Bundle| cgroup::directory("freezer", bundle.cgroup()).join("freezer.state");
+    if !possible() || cgroup::unified() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    if !frozen(&bundle).ancestors().nth(3).unwrap().exists() {
+        eprintln!("SKIPPED: this machine has no freezer");
+        return;
+    }
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    std::fs::write(frozen(&bundle), "FROZEN").unwrap();
+    container.end().await.unwrap();
+    let exit = tokio::time::timeout(Duration::from_secs(10), container.wait()).await.unwrap().unwrap();
+    assert_eq!(exit.code, 137);
+}
+
+/// One that neither answers nor dies of anything in its container.
+#[tokio::test]
+async fn a_shim_that_hangs_does_not_keep_its_container() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    let started = container.start(&program()).await.unwrap();
+    kill(Pid::from_raw(started.shim_pid), Signal::SIGSTOP).unwrap();
+    tokio::time::timeout(Duration::from_secs(60), container.end()).await.unwrap().unwrap();
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", started.pid)).unwrap_or_default();
+        stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('Z'))
+    };
+    until("its process is dead", || state().is_none_or(|zombie| zombie)).await;
+    container.end_shim().unwrap();
+    assert_eq!(container.wait().await.unwrap().code, 137);
+}
+
 #[tokio::test]
 async fn a_killed_shim_takes_its_container_along() {
     if !possible() {
