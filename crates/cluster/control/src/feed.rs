@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use eksile_kube::client::Event;
+use eksile_kube::client::{Changes, Ended, Event};
 use eksile_kube::{Client, StatusError};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -34,6 +34,39 @@ struct Retry {
     pause: Duration,
 }
 
+/// Has `read` read a collection: first what is there, then every change, until it says why they ended. When the store has
+/// closed, that is all; anything else is told, and after a pause the collection is read from its beginning again.
+pub(crate) async fn follow<F>(client: &Client, controller: &str, kind: Kind, read: impl Fn(Changes) -> F)
+where
+    F: Future<Output = Ended>,
+{
+    let open = || client.follow(kind.group, kind.version, kind.plural, kind.fields);
+    again(controller, kind.plural, open, read).await;
+}
+
+/// The pauses grow for as long as there is nothing to be read.
+async fn again<C, F>(controller: &str, kind: &str, open: impl Fn() -> Result<C, StatusError>, read: impl Fn(C) -> F)
+where
+    F: Future<Output = Ended>,
+{
+    let mut pause = SHORTEST;
+    loop {
+        let ended = match open() {
+            Ok(changes) => {
+                pause = SHORTEST;
+                read(changes).await
+            }
+            Err(error) => error.into(),
+        };
+        if matches!(ended, Ended::Closed) {
+            return;
+        }
+        tracing::warn!(controller, kind, error = %ended, "following anew");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
 /// Calls `work` for every object that is there and for every change, until the store closes. What fails is tried again
 /// with growing pauses, unless a newer state of the object comes first.
 pub(crate) async fn each<W, F>(client: &Client, controller: &str, kind: Kind, work: W)
@@ -41,35 +74,32 @@ where
     W: Fn(Event) -> F,
     F: Future<Output = Result<(), StatusError>>,
 {
+    follow(client, controller, kind, |changes| hand_out(controller, changes, &work)).await;
+}
+
+async fn hand_out<W, F>(controller: &str, mut changes: Changes, work: &W) -> Ended
+where
+    W: Fn(Event) -> F,
+    F: Future<Output = Result<(), StatusError>>,
+{
+    let mut retries: HashMap<String, Retry> = HashMap::new();
     loop {
-        let mut changes = match client.follow(kind.group, kind.version, kind.plural, kind.fields) {
-            Ok(changes) => changes,
-            Err(error) => {
-                tracing::warn!(controller, kind = kind.plural, %error, "cannot follow");
-                tokio::time::sleep(SHORTEST).await;
-                continue;
-            }
+        let due = retries.values().map(|r| r.at).min();
+        let event = tokio::select! {
+            event = changes.next() => match event {
+                Ok(event) => event,
+                Err(ended) => return ended,
+            },
+            () = wait(due) => match take_due(&mut retries) {
+                Some(retry) => {
+                    attempt(controller, retry.event, retry.pause, work, &mut retries).await;
+                    continue;
+                }
+                None => continue,
+            },
         };
-        let mut retries: HashMap<String, Retry> = HashMap::new();
-        loop {
-            let due = retries.values().map(|r| r.at).min();
-            let event = tokio::select! {
-                event = changes.next() => match event {
-                    Ok(event) => event,
-                    Err(error) if error.code() == 410 => break,
-                    Err(error) => return tracing::error!(controller, kind = kind.plural, %error, "ends"),
-                },
-                () = wait(due) => match take_due(&mut retries) {
-                    Some(retry) => {
-                        attempt(controller, retry.event, retry.pause, &work, &mut retries).await;
-                        continue;
-                    }
-                    None => continue,
-                },
-            };
-            retries.remove(&key(&event.object));
-            attempt(controller, event, SHORTEST, &work, &mut retries).await;
-        }
+        retries.remove(&key(&event.object));
+        attempt(controller, event, SHORTEST, work, &mut retries).await;
     }
 }
 
@@ -127,5 +157,34 @@ pub(crate) fn unless_gone<T>(result: Result<T, StatusError>) -> Result<(), Statu
     match result {
         Err(error) if error.code() != 404 => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_end_of_the_store_ends_it() {
+        let opened = Cell::new(0);
+        let open = || {
+            opened.set(opened.get() + 1);
+            if opened.get() == 1 { Err(StatusError::internal("not yet")) } else { Ok(opened.get()) }
+        };
+        let read = RefCell::new(Vec::new());
+        let began = Instant::now();
+        again("test", "things", open, |nth| {
+            read.borrow_mut().push(nth);
+            std::future::ready(match nth {
+                2 => Ended::Broken(StatusError::expired("too slow")),
+                3 => Ended::Broken(StatusError::internal("whatever")),
+                _ => Ended::Closed,
+            })
+        })
+        .await;
+        assert_eq!(*read.borrow(), [2, 3, 4]);
+        assert!(began.elapsed() >= SHORTEST * 3, "after a pause each");
     }
 }

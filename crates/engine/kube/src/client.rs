@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use eksile_store::WatchError;
 use http::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +42,17 @@ pub struct Event {
 /// The changes of a collection: first everything that is there, then what happens.
 pub struct Changes {
     events: Events,
+}
+
+/// Why there are no more changes.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The store has closed: there will be none.
+    #[error("the store was closed")]
+    Closed,
+    /// Anything else: follow again, after a pause. 410 when this reader was too slow.
+    #[error("{0}")]
+    Broken(#[from] StatusError),
 }
 
 impl Client {
@@ -194,10 +206,14 @@ impl Changes {
     /// The next change.
     ///
     /// # Errors
-    /// 410 when this reader was too slow: follow again. Any other: the store has closed.
-    pub async fn next(&mut self) -> Result<Event, StatusError> {
+    /// Whether there will be more.
+    pub async fn next(&mut self) -> Result<Event, Ended> {
         loop {
-            if let Item::Event(kind, object) = self.events.next().await? {
+            let item = self.events.next().await.map_err(|end| match end {
+                WatchError::Closed => Ended::Closed,
+                WatchError::Compacted => Ended::Broken(self.events.told(end)),
+            })?;
+            if let Item::Event(kind, object) = item {
                 match serde_json::from_slice(&object) {
                     Ok(object) => return Ok(Event { exists: kind != EventKind::Deleted, object }),
                     // One that nobody can read keeps nobody from the others.
