@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use eksile_kube::client::{Changes, Ended, Event};
+use eksile_kube::client::{Changes, Event};
+use eksile_kube::following::{self, Ended, SHORTEST};
 use eksile_kube::{Client, StatusError};
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// First pause after a failure.
-const SHORTEST: Duration = Duration::from_millis(200);
-/// Longest pause.
+/// Longest pause after an object's failure.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// A collection, or what a field selector leaves of it.
@@ -34,37 +33,20 @@ struct Retry {
     pause: Duration,
 }
 
-/// Has `read` read a collection: first what is there, then every change, until it says why they ended. When the store has
-/// closed, that is all; anything else is told, and after a pause the collection is read from its beginning again.
+/// Has `read` read a collection: first what is there, then every change, until it says why they ended. Whatever that is
+/// but the store's end, the collection is read from its beginning again.
 pub(crate) async fn follow<F>(client: &Client, controller: &str, kind: Kind, read: impl Fn(Changes) -> F)
 where
     F: Future<Output = Ended>,
 {
-    let open = || client.follow(kind.group, kind.version, kind.plural, kind.fields);
-    again(controller, kind.plural, open, read).await;
-}
-
-/// The pauses grow for as long as there is nothing to be read.
-async fn again<C, F>(controller: &str, kind: &str, open: impl Fn() -> Result<C, StatusError>, read: impl Fn(C) -> F)
-where
-    F: Future<Output = Ended>,
-{
-    let mut pause = SHORTEST;
-    loop {
-        let ended = match open() {
-            Ok(changes) => {
-                pause = SHORTEST;
-                read(changes).await
-            }
+    let read = &read;
+    let once = || async move {
+        match client.follow(kind.group, kind.version, kind.plural, kind.fields) {
+            Ok(changes) => read(changes).await,
             Err(error) => error.into(),
-        };
-        if matches!(ended, Ended::Closed) {
-            return;
         }
-        tracing::warn!(controller, kind, error = %ended, "following anew");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST);
-    }
+    };
+    following::again(&format!("{controller}: {}", kind.plural), once).await;
 }
 
 /// Calls `work` for every object that is there and for every change, until the store closes. What fails is tried again
@@ -120,8 +102,17 @@ where
     W: Fn(Event) -> F,
     F: Future<Output = Result<(), StatusError>>,
 {
-    let Err(error) = work(event.clone()).await else { return };
+    // An object that cannot be worked on, and be it for a panic, keeps nobody from the others.
+    let done = following::caught(|| work(event.clone())).await;
     let key = key(&event.object);
+    let error = match done {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error,
+        Err(cause) => {
+            tracing::error!(controller, object = key, cause, "trying again later");
+            StatusError::internal(cause)
+        }
+    };
     tracing::debug!(controller, object = key, %error, "trying again later");
     retries.insert(key, Retry { event, at: Instant::now() + pause, pause: (pause * 2).min(LONGEST) });
 }
@@ -157,34 +148,5 @@ pub(crate) fn unless_gone<T>(result: Result<T, StatusError>) -> Result<(), Statu
     match result {
         Err(error) if error.code() != 404 => Err(error),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::{Cell, RefCell};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn only_the_end_of_the_store_ends_it() {
-        let opened = Cell::new(0);
-        let open = || {
-            opened.set(opened.get() + 1);
-            if opened.get() == 1 { Err(StatusError::internal("not yet")) } else { Ok(opened.get()) }
-        };
-        let read = RefCell::new(Vec::new());
-        let began = Instant::now();
-        again("test", "things", open, |nth| {
-            read.borrow_mut().push(nth);
-            std::future::ready(match nth {
-                2 => Ended::Broken(StatusError::expired("too slow")),
-                3 => Ended::Broken(StatusError::internal("whatever")),
-                _ => Ended::Closed,
-            })
-        })
-        .await;
-        assert_eq!(*read.borrow(), [2, 3, 4]);
-        assert!(began.elapsed() >= SHORTEST * 3, "after a pause each");
     }
 }

@@ -11,18 +11,14 @@ mod root_ca;
 mod service_account;
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use cloud_node_lifecycle::{Instances, Machine};
 
+use eksile_kube::following::{self, Ended};
 use eksile_kube::{Caller, Client, Door};
 use eksile_pki::Authority;
 use futures::FutureExt as _;
-
-/// A controller that panicked starts again after this.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts all controllers; they run until the runtime ends. Without a cloud, nodes are nobody's instances.
 pub fn start(door: &Arc<Door>, authority: &Arc<Authority>, cloud: Option<Arc<dyn Instances>>) {
@@ -44,9 +40,12 @@ pub fn start(door: &Arc<Door>, authority: &Arc<Authority>, cloud: Option<Arc<dyn
     }
 }
 
-/// Runs a controller until it ends. One that panics starts again after a pause: what it does it can do again.
-fn keep<F>(client: &impl Fn(&str) -> Client, controller: &'static str, run: impl Fn(Client) -> F + Send + 'static)
-where
+/// Runs a controller until the store closes. One that panics starts again: what it does it can do again.
+fn keep<F>(
+    client: &impl Fn(&str) -> Client,
+    controller: &'static str,
+    run: impl Fn(Client) -> F + Send + Sync + 'static,
+) where
     F: Future<Output = ()> + Send + 'static,
 {
     let client = client(controller);
@@ -54,11 +53,7 @@ where
 }
 
 async fn kept<F: Future<Output = ()>>(controller: &'static str, run: impl Fn() -> F) {
-    // What it panicked at, the process' hook has told.
-    while AssertUnwindSafe(run()).catch_unwind().await.is_err() {
-        tracing::error!(controller, "a controller panicked; it starts again");
-        tokio::time::sleep(PAUSE).await;
-    }
+    following::again(controller, || run().map(|()| Ended::Closed)).await;
 }
 
 #[cfg(test)]

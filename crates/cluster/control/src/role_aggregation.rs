@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use eksile_kube::client::{Changes, Ended};
+use eksile_kube::client::Changes;
+use eksile_kube::following::Ended;
 use eksile_kube::{Client, StatusError};
 use serde_json::{Value, json};
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use eksile_store::WatchError;
 use http::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +12,7 @@ use crate::answer::{Answer, Body};
 use crate::call::Head;
 use crate::caller::Caller;
 use crate::door::{Door, Run};
+use crate::following::Ended;
 use crate::locate::Located;
 use crate::query::Query;
 use crate::resource::Verb;
@@ -42,17 +42,6 @@ pub struct Event {
 /// The changes of a collection: first everything that is there, then what happens.
 pub struct Changes {
     events: Events,
-}
-
-/// Why there are no more changes.
-#[derive(Debug, thiserror::Error)]
-pub enum Ended {
-    /// The store has closed: there will be none.
-    #[error("the store was closed")]
-    Closed,
-    /// Anything else: follow again, after a pause. 410 when this reader was too slow.
-    #[error("{0}")]
-    Broken(#[from] StatusError),
 }
 
 impl Client {
@@ -209,11 +198,7 @@ impl Changes {
     /// Whether there will be more.
     pub async fn next(&mut self) -> Result<Event, Ended> {
         loop {
-            let item = self.events.next().await.map_err(|end| match end {
-                WatchError::Closed => Ended::Closed,
-                WatchError::Compacted => Ended::Broken(self.events.told(end)),
-            })?;
-            if let Item::Event(kind, object) = item {
+            if let Item::Event(kind, object) = self.events.next().await? {
                 match serde_json::from_slice(&object) {
                     Ok(object) => return Ok(Event { exists: kind != EventKind::Deleted, object }),
                     // One that nobody can read keeps nobody from the others.

@@ -1,17 +1,11 @@
 //! What authorizers keep in memory of the store, and how it is kept current.
 //!
 //! Rights come from it, so nothing of it counts that is not known to be so: whatever ends the following but the store's
-//! end is told with its cause, and everything is taken again. When that does not last, nothing is granted meanwhile.
+//! end, nothing is granted until everything is taken from the store again.
 
-use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use eksile_store::{Change, Revision, Store, WatchItem};
 
-use eksile_store::{Change, Revision, Store, ViewError, WatchError, WatchItem};
-use futures::FutureExt as _;
-use tokio::time::Instant;
-
-/// Between two times of taking everything there is at least this.
-const PAUSE: Duration = Duration::from_millis(200);
+use crate::following::{self, Ended};
 
 /// Something that is kept of a prefix of the store.
 pub(super) trait Kept {
@@ -31,56 +25,55 @@ pub(super) trait Kept {
     fn lapse(&self);
 }
 
-/// Why following ended.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error(transparent)]
-    View(#[from] ViewError),
-    #[error(transparent)]
-    Watch(#[from] WatchError),
-    #[error("it panicked")]
-    Panicked,
-}
-
 /// Keeps what was loaded current until the store closes; from then on nothing changes, and what is kept stays right.
 pub(super) async fn follow(kept: &impl Kept, store: &Store) {
-    let mut again = false;
-    loop {
-        let began = Instant::now();
-        let following = AssertUnwindSafe(following(kept, store, again)).catch_unwind();
-        let cause = match following.await.unwrap_or(Err(Ended::Panicked)) {
-            Err(Ended::Watch(WatchError::Closed)) => return,
-            Err(cause) => cause,
-            Ok(never) => match never {},
-        };
-        tracing::warn!(prefix = kept_at(kept), %cause, "authorization: everything is taken from the store again");
-        if began.elapsed() < PAUSE {
-            kept.lapse();
-            tokio::time::sleep(PAUSE).await;
-        }
-        again = true;
-    }
+    let mut loaded = true;
+    following::again(what(kept), || following(kept, store, std::mem::take(&mut loaded))).await;
 }
 
-fn kept_at<K: Kept>(_: &K) -> &'static str {
+fn what<K: Kept>(_: &K) -> &'static str {
     K::PREFIX
 }
 
-async fn following<K: Kept>(kept: &K, store: &Store, again: bool) -> Result<std::convert::Infallible, Ended> {
-    if again {
+async fn following<K: Kept>(kept: &K, store: &Store, loaded: bool) -> Ended {
+    let current = Current(kept);
+    if !loaded {
         kept.load(store);
     }
-    let mut changes = store.watch(K::PREFIX, kept.followed())?;
+    let ended = changes(kept, store).await;
+    if ended == Ended::Closed {
+        std::mem::forget(current);
+    }
+    ended
+}
+
+async fn changes<K: Kept>(kept: &K, store: &Store) -> Ended {
+    let mut changes = match store.watch(K::PREFIX, kept.followed()) {
+        Ok(changes) => changes,
+        Err(error) => return Ended::Broken(error.to_string()),
+    };
     loop {
-        match changes.next().await? {
-            WatchItem::Change(change) => kept.apply(&change),
-            WatchItem::Progress(_) => {}
+        match changes.next().await {
+            Ok(WatchItem::Change(change)) => kept.apply(&change),
+            Ok(WatchItem::Progress(_)) => {}
+            Err(error) => return error.into(),
         }
+    }
+}
+
+/// What is kept lapses with the end of what keeps it current, in whatever way that ends.
+struct Current<'a, K: Kept>(&'a K);
+
+impl<K: Kept> Drop for Current<'_, K> {
+    fn drop(&mut self) {
+        self.0.lapse();
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use eksile_store::Options;
     use parking_lot::Mutex;
 
@@ -148,7 +141,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_ends_it_all_is_taken_again_after_a_pause_in_which_nothing_is_granted() {
+    async fn whatever_ends_it_all_is_taken_again_and_nothing_is_granted_meanwhile() {
         let (_folder, store) = store();
         let told = std::sync::Arc::new(Told::default());
         let (task_told, task_store) = (told.clone(), store.clone());
@@ -159,7 +152,8 @@ pub(super) mod tests {
         put(&store, "/registry/pods/a/two", "{}").await;
         until("the second", || told.all().iter().any(|what| what.ends_with("two"))).await;
         assert_eq!(told.all(), ["/registry/pods/a/one", "lapse", "load", "/registry/pods/a/two"]);
-        assert!(!task.is_finished());
         task.abort();
+        until("the end of the task", || task.is_finished()).await;
+        assert_eq!(told.all().last().unwrap(), "lapse", "nobody keeps it current");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use eksile_store::{Change, Revision, Store};
 use parking_lot::RwLock;
@@ -15,6 +16,9 @@ use crate::strategy::{Held, PolicyRule, User};
 
 /// Where the kinds of RBAC are stored.
 pub const PREFIX: &str = "/registry/rbac.authorization.k8s.io/";
+
+/// How long a writer waits at most.
+const SETTLES: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 struct RoleObject {
@@ -106,11 +110,12 @@ impl Rbac {
         self.applied.send_replace(generation);
     }
 
-    /// Waits until the change of this revision counts, so that a writer's next request sees it.
+    /// Waits until the change of this revision counts, so that a writer's next request sees it. While nothing is granted
+    /// there is nothing to be seen, and nobody is held for long.
     pub async fn settled(&self, revision: u64) {
         let mut applied = self.applied.subscribe();
         // The sender lives as long as `self`, so this ends with the change.
-        let _ = applied.wait_for(|generation| *generation >= revision).await;
+        let _ = tokio::time::timeout(SETTLES, applied.wait_for(|generation| *generation >= revision)).await;
     }
 
     /// Whether a rule allows it; how it does is said when it is asked for.

@@ -67,12 +67,14 @@ impl Graph {
     }
 
     fn load_from(&self, store: &Store) {
+        // What is noted meanwhile waits, and so comes after what is loaded.
+        let mut held = self.0.write();
         let view = store.view();
         let mut edges = Edges { followed: view.revision().0, ..Edges::default() };
         for entry in view.scan(PODS, None, usize::MAX) {
             edges.put(&entry.key, &entry.value, entry.modified.0);
         }
-        *self.0.write() = edges;
+        *held = edges;
     }
 
     /// Follows the store until it closes.
@@ -254,13 +256,14 @@ mod tests {
         let (followed, its) = (graph.clone(), store.clone());
         let task = tokio::spawn(async move { followed.follow(&its).await });
         kept::tests::until("the end of the old right", || !leads(&graph, "n", "old")).await;
-        graph.note("/registry/pods/a/q", &pod("n", "noted"), 2000);
-        assert!(!leads(&graph, "n", "noted"), "it is loaded first");
         let stored = String::from_utf8(pod("n", "new")).unwrap();
         kept::tests::put(&store, "/registry/pods/a/p", &stored).await;
         kept::tests::until("the new right", || leads(&graph, "n", "new")).await;
         assert!(!leads(&graph, "n", "old"));
         task.abort();
+        kept::tests::until("the end of the new right", || !leads(&graph, "n", "new")).await;
+        graph.note("/registry/pods/a/q", &pod("n", "noted"), 2000);
+        assert!(!leads(&graph, "n", "noted"), "it is loaded first");
     }
 
     #[test]
