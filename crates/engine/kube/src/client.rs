@@ -12,6 +12,7 @@ use crate::answer::{Answer, Body};
 use crate::call::Head;
 use crate::caller::Caller;
 use crate::door::{Door, Run};
+use crate::following::Ended;
 use crate::locate::Located;
 use crate::query::Query;
 use crate::resource::Verb;
@@ -194,8 +195,8 @@ impl Changes {
     /// The next change.
     ///
     /// # Errors
-    /// 410 when this reader was too slow: follow again. Any other: the store has closed.
-    pub async fn next(&mut self) -> Result<Event, StatusError> {
+    /// Whether there will be more.
+    pub async fn next(&mut self) -> Result<Event, Ended> {
         loop {
             if let Item::Event(kind, object) = self.events.next().await? {
                 match serde_json::from_slice(&object) {
