@@ -1,10 +1,10 @@
 use std::{
-    fs,
-    io::{self, ErrorKind, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
 };
 
 use anyhow::{Context, Result, bail};
+use eksile_linux::tree::remove_tree;
 
 use crate::{cli::ResetArgs, layout::Layout, leftovers, up::take_lock, world_config::WorldConfig};
 
@@ -32,13 +32,7 @@ fn confirmed(root: &Path) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// A file or a folder, which need not be there; a symbolic link goes, and what it points to stays.
+/// A file or a folder, which need not be there and may be of any depth; a symbolic link goes, and what it points to stays.
 fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => Err(error),
-    };
-    removed.with_context(|| format!("removing {}", path.display()))
+    remove_tree(path).with_context(|| format!("removing {}", path.display()))
 }

@@ -16,6 +16,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod tree;
 pub mod userns;
 pub mod world;
 
