@@ -24,6 +24,7 @@ lint:
 	$(CARGO) xtask lists --check
 	$(CARGO) xtask arrows
 	$(CARGO) xtask recipes
+	$(CARGO) xtask security
 	$(CARGO) xtask sizes --check
 	scripts/deny.sh
 
@@ -51,7 +52,8 @@ figures: tools
 attack: tools
 	$(CARGO) build --bin eksile
 	EKSILE_ATTACK=long $(CARGO) test -p eksile-tests --test attack -- --nocapture
-	EKSILE_ATTACK=long $(CARGO) test --workspace --exclude eksile-tests attack
+	EKSILE_ATTACK=long $(CARGO) test --workspace --exclude eksile-tests
+	EKSILE_ATTACK=long $(CARGO) test -p eksile-tests --test decoders
 
 ## A thousand kills of the store's process, instead of CI's fifty.
 soak:
