@@ -5,6 +5,7 @@
 //! them. It is the only crate of the workspace with unsafe code.
 
 pub mod action;
+pub mod cgroup;
 mod error;
 pub mod fdpass;
 pub mod fork;
