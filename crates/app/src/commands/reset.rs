@@ -6,18 +6,18 @@ use std::{
 use anyhow::{Context, Result, bail};
 use eksile_linux::tree::remove_tree;
 
-use crate::{cli::ResetArgs, layout::Layout, leftovers, up::take_lock, world_config::WorldConfig};
+use crate::{claim::Claim, cli::ResetArgs, layout::Layout, leftovers, world_config::WorldConfig};
 
 /// `eksile reset`: removes what an installation has made. What others have put into the folder stays, and so does the
 /// lock: who waits for it would otherwise hold the lock of a file that is gone.
 pub(crate) fn reset(layout: &Layout, arguments: &ResetArgs) -> Result<()> {
     // A folder without settings of ours is none of ours, whatever lies in it.
     WorldConfig::load(layout)?;
-    let _lock = take_lock(layout)?;
+    let _claim = Claim::take(layout)?;
     if !arguments.yes && !confirmed(layout.root())? {
         bail!("nothing was removed");
     }
-    leftovers::remove(layout)?;
+    leftovers::remove(layout);
     layout.made().iter().try_for_each(|path| remove(path))
 }
 
