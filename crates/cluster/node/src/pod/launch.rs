@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::images::{Image, PullError, Reference, mount_layers};
 use crate::runtime::{Container, RuntimeError};
 use crate::shim::protocol::{ShimConfig, files};
-use crate::tree::remove_tree;
+use eksile_linux::tree::remove_tree;
 
 /// Below a container's directory: what its mounts bind of volumes, each mounted under a number.
 const PARTS: &str = "parts";

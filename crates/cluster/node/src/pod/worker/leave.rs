@@ -12,7 +12,7 @@ use crate::cgroup;
 use crate::pod::launch::{log_directory, pod_cgroup};
 use crate::pod::stop::{Farewell, Stopping, signal};
 use crate::pod::verdict::Verdict;
-use crate::tree::remove_tree;
+use eksile_linux::tree::remove_tree;
 
 /// `terminationGracePeriodSeconds` when the pod has none.
 const GRACE: i64 = 30;
