@@ -1,5 +1,6 @@
 //! Around IAM's denials, and into roles, with the `aws` command line.
 
+use eksile_tests::installation::Done;
 use serde_json::Value;
 
 use crate::{Chapter, Target};
@@ -9,6 +10,8 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
     ("a denial by tags, VPC, type, image or group is passed by", denials_deny),
     ("a narrowed session becomes a role that trusts its role", a_narrowed_session_stays_narrow),
     ("a policy is kept that cannot be evaluated", what_cannot_be_evaluated_is_not_kept),
+    ("a session chooses who it is in a cluster", nobody_chooses_who_they_are_in_a_cluster),
+    ("a node's policy tags what is no interface", a_node_tags_its_interfaces),
 ];
 
 const ALL: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
@@ -34,10 +37,15 @@ impl Keys {
         Self { id: text("AccessKeyId").unwrap(), secret: text("SecretAccessKey").unwrap(), token: text("SessionToken") }
     }
 
-    fn aws(&self, target: &Target, words: &[&str]) -> eksile_tests::installation::Done {
+    fn aws(&self, target: &Target, words: &[&str]) -> Done {
+        self.runs(target, "aws", words)
+    }
+
+    /// Runs a program with these credentials.
+    fn runs(&self, target: &Target, program: &str, words: &[&str]) -> Done {
         let mut variables = vec![("AWS_ACCESS_KEY_ID", &*self.id), ("AWS_SECRET_ACCESS_KEY", &self.secret)];
         variables.extend(self.token.as_deref().map(|token| ("AWS_SESSION_TOKEN", token)));
-        target.at.client_with("aws", words, &variables)
+        target.at.client_with(program, words, &variables)
     }
 
     fn becomes(&self, target: &Target, role: &str, more: &[&str]) -> Result<Self, String> {
@@ -160,4 +168,63 @@ fn what_cannot_be_evaluated_is_not_kept(target: &Target) {
         let error = target.at.client("aws", &words).bad();
         assert!(error.contains("MalformedPolicyDocument"), "{error}");
     }
+}
+
+fn nobody_chooses_who_they_are_in_a_cluster(target: &Target) {
+    let at = &target.at;
+    let dev = user(target, "attack-u4", ALL);
+    let arn = at.aws("iam get-user --user-name attack-u4").json()["User"]["Arn"].as_str().unwrap().to_owned();
+    let role = role(target, "attack-r4", &trusting(&arn));
+    let entry = ["eks", "create-access-entry", "--cluster-name", "my-cluster", "--principal-arn", &role];
+    for more in [
+        &["--kubernetes-groups", "{{SessionName}}:masters"][..],
+        &["--kubernetes-groups", "system:{{SessionName}}"],
+        &["--username", "{{SessionNameRaw}}:serviceaccount:kube-system:{{SessionName}}"],
+        &["--username", "{{SessionNameRaw}}:{{SessionName}}"],
+        &["--type", "HYBRID_LINUX"],
+        &["--type", "HYPERPOD_LINUX"],
+        &["--type", "FARGATE_LINUX"],
+    ] {
+        let error = at.client("aws", &[&entry[..], more].concat()).bad();
+        assert!(error.contains("InvalidParameterException"), "{more:?}: {error}");
+    }
+    at.client("aws", &[&entry[..], &["--username", "dev:{{SessionName}}"]].concat()).good();
+    let session = dev.becomes(target, &role, &["--role-session-name", "system"]).unwrap();
+    let kubeconfig = at.kubeconfig().display().to_string();
+    let who = session.runs(target, "kubectl", &["--kubeconfig", &kubeconfig, "auth", "whoami", "-o", "json"]).json();
+    assert_eq!(who["status"]["userInfo"]["username"], "dev:system", "{who}");
+    assert_eq!(who["status"]["userInfo"]["groups"], serde_json::json!(["system:authenticated"]), "{who}");
+    // A session that bears a node's or an instance's name is not let in as the node's role.
+    at.aws(&format!("eks delete-access-entry --cluster-name my-cluster --principal-arn {role}")).good();
+    at.client("aws", &[&entry[..], &["--type", "EC2_LINUX"]].concat()).good();
+    let nodes = at.aws("ec2 describe-instances --query Reservations[].Instances[].[InstanceId,PrivateDnsName]").json();
+    for name in nodes.as_array().unwrap().iter().flat_map(|pair| pair.as_array().unwrap()) {
+        let session = dev.becomes(target, &role, &["--role-session-name", name.as_str().unwrap()]).unwrap();
+        let error = session.runs(target, "kubectl", &["--kubeconfig", &kubeconfig, "auth", "whoami"]).bad();
+        assert!(error.contains("Unauthorized") || error.contains("must be logged in"), "{name}: {error}");
+    }
+    at.aws(&format!("eks delete-access-entry --cluster-name my-cluster --principal-arn {role}")).good();
+    at.aws("iam delete-role --role-name attack-r4").good();
+    gone(target, "attack-u4", &dev);
+}
+
+fn a_node_tags_its_interfaces(target: &Target) {
+    let at = &target.at;
+    let node = user(target, "attack-u5", r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#);
+    let policies = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryReadOnly"];
+    let each = |verb: &str| {
+        for policy in policies {
+            let arn = format!("arn:aws:iam::aws:policy/{policy}");
+            at.aws(&format!("iam {verb}-user-policy --user-name attack-u5 --policy-arn {arn}")).good();
+        }
+    };
+    each("attach");
+    let ids = at.aws("ec2 describe-instances --query Reservations[].Instances[].[InstanceId,VpcId,SubnetId]").json();
+    for id in ids.as_array().unwrap().iter().flat_map(|ids| ids.as_array().unwrap()) {
+        let words = ["ec2", "create-tags", "--tags", "Key=env,Value=dev", "--resources", id.as_str().unwrap()];
+        let error = node.aws(target, &words).bad();
+        assert!(error.contains("UnauthorizedOperation"), "{id}: {error}");
+    }
+    each("detach");
+    gone(target, "attack-u5", &node);
 }
