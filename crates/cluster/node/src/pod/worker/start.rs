@@ -1,5 +1,6 @@
 //! Bringing a pod up: its place, its containers one after the other, their hooks and probes.
 
+use std::io;
 use std::time::Instant;
 
 use super::{REFRESH, RETRY, Worker, forget, wait_for};
@@ -11,7 +12,7 @@ use crate::pod::slot::Run;
 use crate::pod::source::Sources;
 use crate::pod::status::{Phase, phase};
 use crate::pod::storage;
-use crate::pod::task::Task;
+use crate::pod::task::{Task, aside};
 use crate::pod::verdict::{Verdict, deadline};
 use crate::pod::worker::Happened;
 
@@ -20,7 +21,7 @@ impl Worker {
     pub(super) async fn sync(&mut self) -> Instant {
         let later = Instant::now() + REFRESH;
         if self.settled.is_some() || matches!(phase(&self.pod, &self.slots), Phase::Succeeded | Phase::Failed) {
-            self.release();
+            self.release().await;
             return later;
         }
         let mut next = later;
@@ -35,7 +36,7 @@ impl Worker {
         if self.over.is_some() {
             self.halt_all();
             if !self.slots.iter().any(crate::pod::slot::Slot::runs) {
-                self.release();
+                self.release().await;
             }
             return later;
         }
@@ -59,8 +60,9 @@ impl Worker {
     }
 
     /// A pod that has ended needs no network; its address may be another's.
-    fn release(&self) {
-        if let Err(error) = self.context.network.remove(&self.uid) {
+    async fn release(&self) {
+        let (context, uid) = (self.context.clone(), self.uid.clone());
+        if let Err(error) = aside(move || context.network.remove(&uid).map_err(io::Error::other)).await {
             tracing::warn!(%error, pod = self.pod.metadata.name, "a network was left behind");
         }
     }
@@ -102,7 +104,9 @@ impl Worker {
             let pod = if on_node {
                 host.clone()
             } else {
-                self.context.network.add(&self.uid).map_err(|error| sandbox(error.to_string()))?.to_string()
+                let (context, uid) = (self.context.clone(), self.uid.clone());
+                let added = aside(move || context.network.add(&uid).map_err(io::Error::other)).await;
+                added.map_err(|error| sandbox(error.to_string()))?.to_string()
             };
             let facts = Facts { pod, host, room: self.context.room() };
             files::write(&self.context, &self.pod, &facts, &self.directory())
@@ -201,7 +205,7 @@ impl Worker {
                 if let Some(run) =
                     forgotten.filter(|run| slot.last.as_ref().is_none_or(|last| last.record.id != run.record.id))
                 {
-                    forget(&run);
+                    forget(&run).await;
                 }
                 self.run_post_start(index);
                 self.start_probes();
