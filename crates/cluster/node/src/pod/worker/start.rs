@@ -7,7 +7,7 @@ use super::{REFRESH, RETRY, Worker, forget, wait_for};
 use crate::pod::environment::Facts;
 use crate::pod::files;
 use crate::pod::hook;
-use crate::pod::launch::{Launch, LaunchError};
+use crate::pod::launch::{Launch, LaunchError, log_directory};
 use crate::pod::slot::Run;
 use crate::pod::source::Sources;
 use crate::pod::status::{Phase, phase};
@@ -71,14 +71,22 @@ impl Worker {
     async fn measure(&mut self) -> Option<Instant> {
         let name_of = |name: &str| self.volumes.empty(name);
         let mut limits = storage::of_volumes(&self.pod, name_of);
+        let mut of_pod = storage::of_kubelet(&self.directory());
+        of_pod.push(log_directory(&self.context, &self.pod));
+        let mut of_containers = Vec::new();
         for slot in &self.slots {
             if let Some(run) = slot.current.as_ref().filter(|_| slot.runs()) {
                 let logs = run.record.log.parent().map(std::path::Path::to_owned);
-                let mut places = vec![run.container.directory().join("upper"), run.record.termination.clone()];
+                let upper = run.container.directory().join("upper");
+                of_pod.push(upper.clone());
+                let mut places = vec![upper, run.record.termination.clone()];
                 places.extend(logs);
-                limits.extend(storage::of_container(&slot.wanted, places));
+                of_containers.extend(storage::of_container(&slot.wanted, places));
             }
         }
+        // In upstream's order (`localStorageEviction`).
+        limits.extend(storage::of_pod(&self.pod, of_pod, name_of));
+        limits.extend(of_containers);
         if limits.is_empty() {
             return None;
         }
