@@ -149,7 +149,7 @@ mod tests {
             "volumes": [{"name": "free", "emptyDir": {}}, {"name": "memory", "emptyDir": {"medium": "Memory"}}],
         });
         let pod: Pod = serde_json::from_value(json!({"metadata": {}, "spec": spec})).unwrap();
-        for written in ["resolv.conf", "hostname", "logs/one/0.log", "upper/file", "volumes/free/file"] {
+        for written in ["etc-hosts", "resolv.conf", "hostname", "logs/one/0.log", "upper/file", "volumes/free/file"] {
             let directory = tempfile::tempdir().unwrap();
             let at = |name: &str| directory.path().join(name);
             let places = super::of_kubelet(directory.path()).into_iter().chain([at("logs"), at("upper")]).collect();
