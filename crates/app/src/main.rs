@@ -1,5 +1,6 @@
 //! `eksile`: every role, and the command line, in one binary.
 
+mod claim;
 mod cli;
 mod commands;
 mod control;

@@ -5,10 +5,7 @@ use std::{
     fs::{File, TryLockError},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    os::{
-        fd::AsFd as _,
-        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    },
+    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -30,6 +27,7 @@ use tokio::{
 };
 
 use crate::{
+    claim::{Beginning, Claim},
     cli::UpArgs,
     credentials,
     layout::{self, Layout},
@@ -39,6 +37,8 @@ use crate::{
 
 /// How long the world may take to stop.
 const STOP: Duration = Duration::from_secs(15);
+/// How long it may take to end when it is ended.
+const END: Duration = Duration::from_secs(5);
 
 /// `DATA/run/up.json`: how other commands find a running installation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -97,30 +97,27 @@ pub(crate) async fn run(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         !["/run", "/proc"].iter().any(|hidden| layout.root().starts_with(hidden)),
         "--data must not lie below /run or /proc"
     );
-    let fresh = !layout.root().exists();
+    let claim = Claim::take(layout)?;
     let mut served = false;
     let done = begin(layout, arguments, &mut served).await;
-    if done.is_err() && fresh && !served {
-        remove_what_came_to_nothing(layout);
+    // An installation that never served.
+    if done.is_err()
+        && !served
+        && let Err(error) = claim.undo()
+    {
+        tracing::warn!(folder = %layout.root().display(), "what came to nothing could not be removed: {error:#}");
     }
     done
 }
 
-/// The folder of an installation that never served, and was not there before.
-fn remove_what_came_to_nothing(layout: &Layout) {
-    if let Err(error) = std::fs::remove_dir_all(layout.root()) {
-        tracing::warn!(%error, folder = %layout.root().display(), "what came to nothing could not be removed");
-    }
-}
-
+/// Holding the folder.
 async fn begin(layout: &Layout, arguments: &UpArgs, served: &mut bool) -> Result<()> {
     make_folders(layout)?;
-    let lock = take_lock(layout)?;
     let wishes =
         Wishes { region: arguments.region.clone(), account: arguments.account.clone(), listen: arguments.listen };
     let mut config = WorldConfig::settle(layout, &wishes)?;
     credentials::remember(layout, &config, &privacy::all(arguments)?)?;
-    leftovers::remove(layout)?;
+    leftovers::remove(layout);
     forget_pids(layout)?;
     let door = TcpListener::bind(config.listen)
         .with_context(|| format!("listening on {} (--listen names another address)", config.listen))?;
@@ -129,8 +126,7 @@ async fn begin(layout: &Layout, arguments: &UpArgs, served: &mut bool) -> Result
     tokio::spawn(log::bound(layout.log()));
     let stopped = keep_world(layout, &config, &desk, served).await;
     remove_stale(&layout.up_pid())?;
-    leftovers::remove(layout)?;
-    drop(lock);
+    leftovers::remove(layout);
     stopped
 }
 
@@ -147,8 +143,8 @@ async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk, served: 
         let status = loop {
             tokio::select! {
                 status = world.ended() => break status,
-                _ = interrupt.recv() => return stop(&mut world).await,
-                _ = terminate.recv() => return stop(&mut world).await,
+                _ = interrupt.recv() => return stop(layout, &mut world).await,
+                _ = terminate.recv() => return stop(layout, &mut world).await,
                 changed = ready.changed(), if !*served => {
                     changed.context("waiting for the world")?;
                     *served = true;
@@ -164,7 +160,7 @@ async fn keep_world(layout: &Layout, config: &WorldConfig, desk: &Desk, served: 
             bail!("the world ended by itself: {status}");
         }
         tracing::warn!(%status, "the world ended; starting it again");
-        leftovers::remove(layout)?;
+        leftovers::remove(layout);
         forget_pids(layout)?;
     }
 }
@@ -206,18 +202,6 @@ fn forget_pids(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Held while an installation runs, or is removed.
-pub(crate) fn take_lock(layout: &Layout) -> Result<File> {
-    let lock = File::create(layout.lock()).context("making the lock")?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            bail!("an installation runs in {} already (stop it with `eksile down`)", layout.root().display())
-        }
-        Err(TryLockError::Error(error)) => Err(error).context("taking the lock"),
-    }
-}
-
 fn start_world(layout: &Layout) -> Result<World> {
     let program = std::env::current_exe().context("finding this program")?;
     let args = vec!["--data".into(), layout.root().as_os_str().to_owned(), "init".into()];
@@ -225,12 +209,18 @@ fn start_world(layout: &Layout) -> Result<World> {
         .context("starting the world (this needs root: see `eksile doctor`)")
 }
 
-async fn stop(world: &mut World) -> Result<()> {
+/// Waits a bounded time, whatever runs in the world; what remains is told.
+async fn stop(layout: &Layout, world: &mut World) -> Result<()> {
     world.signal(Signal::SIGTERM)?;
-    if timeout(STOP, world.ended()).await.is_err() {
-        tracing::warn!("the world did not stop within {STOP:?}; ending it");
-        world.signal(Signal::SIGKILL)?;
-        world.ended().await;
+    if timeout(STOP, world.ended()).await.is_ok() {
+        return Ok(());
+    }
+    tracing::warn!("the world did not stop within {STOP:?}; ending it");
+    // What is frozen does not end.
+    leftovers::thaw(layout);
+    world.signal(Signal::SIGKILL)?;
+    if timeout(END, world.ended()).await.is_err() {
+        bail!("the world (process {}) has not ended within {END:?}: {}", world.pid(), leftovers::remaining(layout));
     }
     Ok(())
 }
@@ -336,8 +326,7 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
         os::unix::process::CommandExt as _,
         process::{Command, Stdio},
     };
-    let fresh = !layout.root().exists();
-    make_folders(layout)?;
+    let (beginning, file) = Beginning::of(layout)?;
     let log = layout.log();
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("--data").arg(layout.root()).arg("up");
@@ -355,7 +344,6 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     if !credentials.is_empty() {
         command.args(privacy::PIPED);
     }
-    let file = File::options().create(true).append(true).mode(0o600).open(&log).context("opening the log")?;
     let before = file.metadata().context("reading the log's length")?.len();
     let mut child = command
         .process_group(0)
@@ -377,8 +365,7 @@ pub(crate) fn detach(layout: &Layout, arguments: &UpArgs) -> Result<()> {
     }
     let status = child.wait()?;
     let said = since(&log, before).with_context(|| format!("reading {}", log.display()))?;
-    if fresh {
-        remove_what_came_to_nothing(layout);
+    if beginning.undo()? {
         bail!("up ended before it was ready ({status}), and nothing of it is left:\n{}", said.trim_end());
     }
     bail!("up ended before it was ready ({status}):\n{}\nits log is {}", said.trim_end(), log.display())

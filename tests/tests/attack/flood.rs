@@ -199,7 +199,33 @@ fn one_folder_has_one_installation(target: &Target) {
     assert!(!refused.status.success() && !folder.exists(), "what could not begin leaves nothing");
     let second = target.at.eksile(&["up", "--listen", "127.0.0.1:0"]);
     assert!(second.bad().contains("an installation runs in"));
+    two_begin_at_once(&other.data.path().join("raced"));
     target.at.aws("sts get-caller-identity").good();
+}
+
+/// Who comes second in a folder that is new to both leaves what the first has made.
+fn two_begin_at_once(folder: &Path) {
+    let begin = || {
+        let mut command = Command::new(eksile());
+        command.arg("--data").arg(folder).args(["up", "--listen", "127.0.0.1:0"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut both = [begin(), begin()];
+    let mut ended = None;
+    until("one gives way", SOON, || {
+        ended = both.iter_mut().position(|up| up.try_wait().unwrap().is_some());
+        ended.map(drop).ok_or_else(|| "both go on".to_owned())
+    });
+    let [first, second] = both;
+    let (loser, mut winner) = if ended == Some(0) { (first, second) } else { (second, first) };
+    let told = loser.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(!told.status.success() && said.contains(&format!("held by process {}", winner.id())), "{said}");
+    let mut line = String::new();
+    BufReader::new(winner.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("eksile ready") && folder.join("world.json").exists(), "{line}");
+    kill(winner.id(), "-TERM");
+    winner.wait().unwrap();
 }
 
 struct Ends<'a>(&'a AtomicBool);

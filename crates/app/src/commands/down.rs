@@ -5,10 +5,10 @@ use eksile_linux::process::Identity;
 use rustix::process::Signal;
 
 use super::running;
-use crate::layout::Layout;
+use crate::{layout::Layout, leftovers};
 
 /// Longer than `up` itself gives the world.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `eksile down`: tells `up` to stop, and waits for it.
 pub(crate) fn down(layout: &Layout) -> Result<()> {
@@ -18,6 +18,8 @@ pub(crate) fn down(layout: &Layout) -> Result<()> {
     let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, up.ended()).await });
     match ended {
         Ok(ended) => Ok(ended?),
-        Err(_) => bail!("eksile (pid {}) has not stopped within {PATIENCE:?}", up.pid),
+        Err(_) => {
+            bail!("eksile (pid {}) has not stopped within {PATIENCE:?}: {}", up.pid, leftovers::remaining(layout))
+        }
     }
 }

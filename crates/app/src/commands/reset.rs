@@ -1,23 +1,23 @@
 use std::{
-    fs,
-    io::{self, ErrorKind, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
 };
 
 use anyhow::{Context, Result, bail};
+use eksile_linux::tree::remove_tree;
 
-use crate::{cli::ResetArgs, layout::Layout, leftovers, up::take_lock, world_config::WorldConfig};
+use crate::{claim::Claim, cli::ResetArgs, layout::Layout, leftovers, world_config::WorldConfig};
 
 /// `eksile reset`: removes what an installation has made. What others have put into the folder stays, and so does the
 /// lock: who waits for it would otherwise hold the lock of a file that is gone.
 pub(crate) fn reset(layout: &Layout, arguments: &ResetArgs) -> Result<()> {
     // A folder without settings of ours is none of ours, whatever lies in it.
     WorldConfig::load(layout)?;
-    let _lock = take_lock(layout)?;
+    let _claim = Claim::take(layout)?;
     if !arguments.yes && !confirmed(layout.root())? {
         bail!("nothing was removed");
     }
-    leftovers::remove(layout)?;
+    leftovers::remove(layout);
     layout.made().iter().try_for_each(|path| remove(path))
 }
 
@@ -32,13 +32,7 @@ fn confirmed(root: &Path) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// A file or a folder, which need not be there; a symbolic link goes, and what it points to stays.
+/// A file or a folder, which need not be there and may be of any depth; a symbolic link goes, and what it points to stays.
 fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => Err(error),
-    };
-    removed.with_context(|| format!("removing {}", path.display()))
+    remove_tree(path).with_context(|| format!("removing {}", path.display()))
 }

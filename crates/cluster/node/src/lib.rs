@@ -14,7 +14,6 @@ mod quantity;
 pub mod runtime;
 pub mod server;
 pub mod shim;
-mod tree;
 pub mod web;
 
 use std::process::ExitCode;

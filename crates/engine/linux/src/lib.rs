@@ -5,6 +5,7 @@
 //! them. It is the only crate of the workspace with unsafe code.
 
 pub mod action;
+pub mod cgroup;
 mod error;
 pub mod fdpass;
 pub mod fork;
@@ -16,6 +17,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod tree;
 pub mod userns;
 pub mod world;
 

@@ -19,7 +19,7 @@ use eksile_base::files::{PRIVATE, replace};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::tree::remove_tree;
+use eksile_linux::tree::remove_tree;
 
 /// What no image may take of the disk, bytes; of a small disk a tenth.
 const KEPT_FREE: u64 = 1 << 30;

@@ -18,7 +18,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use tar::{Archive, Entry, EntryType};
 
-use crate::tree::remove_at;
+use eksile_linux::tree::remove_at;
 
 /// Most entries of a layer.
 const ENTRIES_MAX: u64 = 1_000_000;

@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::images::{Image, PullError, Reference, mount_layers};
 use crate::runtime::{Container, RuntimeError};
 use crate::shim::protocol::{ShimConfig, files};
-use crate::tree::remove_tree;
+use eksile_linux::tree::remove_tree;
 
 /// Below a container's directory: what its mounts bind of volumes, each mounted under a number.
 const PARTS: &str = "parts";
@@ -236,6 +236,7 @@ impl Launch<'_> {
             variables,
             rootfs: &rootfs,
             netns: (!on_node).then(|| self.context.network.namespace(self.uid()).path().to_owned()),
+            ipc: (spec.and_then(|spec| spec.host_ipc) != Some(true)).then(|| self.context.ipc(self.uid())),
             hostname,
             cgroup: &record.cgroup,
             binds,

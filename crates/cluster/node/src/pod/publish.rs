@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Component, Path, PathBuf};
 
-use crate::tree::remove_tree;
+use eksile_linux::tree::remove_tree;
 
 /// A file of a volume.
 pub(super) struct FileIn {

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 
 use super::verdict::Verdict;
 use crate::quantity;
-use crate::tree::used;
+use eksile_linux::tree::used;
 
 /// How often it is measured (`housekeepingInterval` of the eviction manager).
 pub(crate) const EVERY: Duration = Duration::from_secs(10);

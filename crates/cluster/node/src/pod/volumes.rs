@@ -17,7 +17,7 @@ use super::publish::{FileIn, Files, publish};
 use super::source::{Data, Sources};
 use crate::beneath;
 use crate::quantity;
-use crate::tree::remove_tree;
+use eksile_linux::tree::remove_tree;
 
 /// Shortest life of a token (TokenRequest API).
 const TOKEN_SECONDS: i64 = 3600;

@@ -15,7 +15,7 @@ use crate::pod::stop::{Farewell, Stopping, signal};
 use crate::pod::task::aside;
 use crate::pod::verdict::Verdict;
 use crate::pod::volumes;
-use crate::tree::remove_tree;
+use eksile_linux::tree::remove_tree;
 
 /// `terminationGracePeriodSeconds` when the pod has none.
 const GRACE: i64 = 30;
@@ -119,14 +119,12 @@ impl Worker {
         for run in &runs {
             forget(run).await;
         }
-        let (context, uid, volumes) = (self.context.clone(), self.uid.clone(), self.volumes.root().to_owned());
+        self.release().await;
+        let volumes = self.volumes.root().to_owned();
         let group = pod_cgroup(&self.context, &self.pod);
         let directories = [self.directory(), log_directory(&self.context, &self.pod)];
         let cleaned = aside(move || {
             let failed = |what: &str, error: &dyn std::fmt::Display| tracing::warn!(%error, what, "left behind");
-            if let Err(error) = context.network.remove(&uid) {
-                failed("network", &error);
-            }
             if let Err(error) = volumes::remove(&volumes) {
                 failed("volumes", &error);
             }

@@ -59,11 +59,20 @@ impl Worker {
         next
     }
 
-    /// A pod that has ended needs no network; its address may be another's.
-    async fn release(&self) {
-        let (context, uid) = (self.context.clone(), self.uid.clone());
-        if let Err(error) = aside(move || context.network.remove(&uid).map_err(io::Error::other)).await {
-            tracing::warn!(%error, pod = self.pod.metadata.name, "a network was left behind");
+    /// A pod that has ended needs no network, its address may be another's, and no memory.
+    pub(super) async fn release(&self) {
+        let (context, uid, pod) = (self.context.clone(), self.uid.clone(), self.pod.metadata.name.clone());
+        let released = aside(move || {
+            if let Err(error) = context.network.remove(&uid) {
+                tracing::warn!(%error, pod, "a network was left behind");
+            }
+            if let Err(error) = context.ipc(&uid).remove() {
+                tracing::warn!(%error, pod, "an ipc namespace was left behind");
+            }
+            Ok(())
+        });
+        if let Err(error) = released.await {
+            tracing::error!(%error, pod = self.pod.metadata.name, "a pod's release broke off");
         }
     }
 
@@ -116,6 +125,10 @@ impl Worker {
                 let added = aside(move || context.network.add(&uid).map_err(io::Error::other)).await;
                 added.map_err(|error| sandbox(error.to_string()))?.to_string()
             };
+            if self.pod.spec.as_ref().is_none_or(|spec| spec.host_ipc != Some(true)) {
+                let ipc = self.context.ipc(&self.uid);
+                aside(move || ipc.add().map_err(io::Error::other)).await.map_err(|error| sandbox(error.to_string()))?;
+            }
             let facts = Facts { pod, host, room: self.context.room() };
             files::write(&self.context, &self.pod, &facts, &self.directory())
                 .map_err(|error| sandbox(error.to_string()))?;

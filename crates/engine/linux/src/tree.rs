@@ -25,9 +25,10 @@ const AGAIN_MAX: u32 = 1000;
 ///
 /// # Errors
 /// What the file system says; a mount somewhere in it.
-pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+pub fn remove_tree(path: &Path) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    match openat(CWD, path.parent().unwrap_or(Path::new(".")), DIRECTORY, Mode::empty()) {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match openat(CWD, above, DIRECTORY, Mode::empty()) {
         Ok(parent) => remove_at(&parent, name),
         Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
@@ -40,7 +41,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 ///
 /// # Errors
 /// As there.
-pub(crate) fn remove_at(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
+pub fn remove_at(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
     if unlink(parent, name)? {
         return Ok(());
     }
@@ -143,7 +144,7 @@ fn names(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
 ///
 /// # Errors
 /// A tree deeper than any program needs, which is not measured.
-pub(crate) fn used(path: &Path) -> io::Result<u64> {
+pub fn used(path: &Path) -> io::Result<u64> {
     let blocks = |stat: &rustix::fs::Stat| u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
     let Ok(stat) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(0) };
     let mut sum = blocks(&stat);
@@ -193,12 +194,57 @@ mod tests {
         fs::create_dir(&outside).unwrap();
         fs::write(outside.join("kept"), "x").unwrap();
         std::os::unix::fs::symlink(&outside, tree.join("out")).unwrap();
-        deep(&tree, 1200);
+        // Longer than a path may be (PATH_MAX, 4096), and deeper than files may be open.
+        deep(&tree, 3000);
         assert!(used(&tree).is_err(), "not measured");
         remove_tree(&tree).unwrap();
         assert!(!tree.exists() && outside.join("kept").exists());
         remove_tree(&tree).unwrap();
         remove_tree(&base.path().join("no/such/place")).unwrap();
+    }
+
+    /// Whoever fills the tree may, meanwhile, put links to elsewhere in the place of its directories.
+    #[test]
+    fn a_link_that_takes_the_place_of_a_directory_is_not_followed() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let base = tempfile::tempdir().unwrap();
+        let (tree, outside) = (base.path().join("tree"), base.path().join("outside"));
+        fs::create_dir(&outside).unwrap();
+        for n in 0..200 {
+            fs::write(outside.join(n.to_string()), "x").unwrap();
+        }
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (place, aside) = (tree.join("a/b"), tree.join("a/aside"));
+                while !over.load(Ordering::Relaxed) {
+                    // Each may find that what it works on has been removed.
+                    let _gone = fs::create_dir_all(&place);
+                    let _gone = deep_quietly(&place);
+                    let _gone = fs::rename(&place, &aside);
+                    let _gone = std::os::unix::fs::symlink(&outside, &place);
+                    let _gone = fs::remove_file(&place);
+                    let _gone = fs::rename(&aside, &place);
+                }
+            });
+            for _ in 0..300 {
+                // That somebody keeps writing there may be an error, but nothing outside is touched.
+                let _busy = remove_tree(&tree);
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists());
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 200);
+    }
+
+    fn deep_quietly(top: &Path) -> io::Result<()> {
+        let mut at = openat(CWD, top, DIRECTORY, Mode::empty())?;
+        for _ in 0..100 {
+            rustix::fs::mkdirat(&at, "deep", Mode::from_raw_mode(0o755))?;
+            at = openat(&at, "deep", DIRECTORY, Mode::empty())?;
+        }
+        Ok(())
     }
 
     #[test]
