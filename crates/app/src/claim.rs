@@ -277,10 +277,7 @@ mod tests {
         drop(Claim::take(&layout).unwrap());
         let looking = File::open(layout.lock()).unwrap();
         looking.lock_shared().unwrap();
-        let taking = {
-            let layout = layout.clone();
-            std::thread::spawn(move || Claim::take(&layout).map(drop))
-        };
+        let taking = std::thread::spawn(move || Claim::take(&layout).map(drop));
         std::thread::sleep(Duration::from_millis(50));
         drop(looking);
         taking.join().unwrap().unwrap();
