@@ -139,13 +139,16 @@ fn names(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
+/// What a file takes that has nothing in it, in bytes: its inode (mke2fs(8)). Of those a disk has only so many.
+const INODE: u64 = 256;
+
 /// Bytes on disk of what `path` names, with all below it; nothing there takes none. Links are not followed. What goes away
 /// meanwhile is not counted.
 ///
 /// # Errors
 /// A tree deeper than any program needs, which is not measured.
 pub fn used(path: &Path) -> io::Result<u64> {
-    let blocks = |stat: &rustix::fs::Stat| u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
+    let blocks = |stat: &rustix::fs::Stat| u64::try_from(stat.st_blocks).unwrap_or(0) * 512 + INODE;
     let Ok(stat) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(0) };
     let mut sum = blocks(&stat);
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
@@ -254,6 +257,9 @@ mod tests {
         fs::create_dir_all(base.path().join("a/b")).unwrap();
         fs::write(base.path().join("a/b/file"), vec![1; 1 << 20]).unwrap();
         std::os::unix::fs::symlink("/usr", base.path().join("a/link")).unwrap();
+        (0..1000).for_each(|number| fs::write(base.path().join(format!("a/b/{number}")), "").unwrap());
+        let empty = used(&base.path().join("a/b")).unwrap() - used(&base.path().join("a/b/file")).unwrap();
+        assert!(empty > 1000 * 256, "{empty}: empty files are not free");
         assert!((1 << 20..3 << 20).contains(&used(base.path()).unwrap()));
     }
 }
