@@ -182,3 +182,27 @@ fn an_instance_whose_start_hangs_holds_no_other() {
     // What hangs ends with this world.
     runtime.shutdown_background();
 }
+
+#[test]
+fn a_full_disk_takes_no_ids_away() {
+    if !inside("instances::a_full_disk_takes_no_ids_away") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let none = None::<&str>;
+    nix::mount::mount(none, folder.path(), Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=16k,nr_inodes=100")).unwrap();
+    let ids = Ids::new(folder.path().join("ids"));
+    ids.take("i-1").unwrap();
+    let filler = folder.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut file, &[1; 512]).is_ok() {}
+    for number in 2..20 {
+        assert!(ids.take(&format!("i-{number}")).is_err());
+    }
+    // One record, and the lock.
+    assert_eq!(std::fs::read_dir(folder.path().join("ids")).unwrap().count(), 2);
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    ids.take("i-2").unwrap();
+    assert_eq!(ids.taken().unwrap().len(), 2);
+}
