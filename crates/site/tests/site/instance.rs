@@ -169,8 +169,8 @@ fn attacks(host_file: &str) -> Vec<(&'static str, String)> {
         }),
         ("a freezer, which keeps processes from being ended", {
             text(
-                "test -e /sys/fs/cgroup/freezer || mkdir -p /tmp/f && mount -t cgroup -o freezer f /tmp/f && \
-                 (mkdir /tmp/f/x || echo FROZEN > /tmp/f/freezer.state || echo FROZEN > /tmp/f/guest/freezer.state)",
+                "test -e /sys/fs/cgroup/freezer || { mkdir -p /tmp/f && mount -t cgroup -o freezer f /tmp/f && \
+                 (mkdir /tmp/f/x || echo FROZEN > /tmp/f/freezer.state || echo FROZEN > /tmp/f/guest/freezer.state); }",
             )
         }),
         (
@@ -364,7 +364,12 @@ fn a_pipe_in_the_place_of_a_file_holds_up_no_start() {
     let guest = Guest::new(folder.path(), "i-pipes", 5, "");
     guest.run();
     guest.end();
-    let pipe = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let own =
+        |path: &Path| std::os::unix::fs::chown(path, Some(guest.spec.ids.base), Some(guest.spec.ids.base)).unwrap();
+    let pipe = |path: &Path| {
+        nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        own(path);
+    };
     let within = |what: &str| {
         let begun = Instant::now();
         let started = instance::start(&guest.spec);
@@ -401,7 +406,7 @@ fn a_pipe_in_the_place_of_a_file_holds_up_no_start() {
         assert!(why.contains(file.rsplit('/').next().unwrap()), "{why}");
         fs::remove_file(guest.disk(file)).unwrap();
         fs::create_dir_all(guest.disk(file)).unwrap();
-        std::os::unix::fs::chown(guest.disk(file), Some(guest.spec.ids.base), Some(guest.spec.ids.base)).unwrap();
+        own(&guest.disk(file));
     }
 }
 

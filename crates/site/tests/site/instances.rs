@@ -190,7 +190,8 @@ fn a_full_disk_takes_no_ids_away() {
     }
     let folder = tempfile::tempdir().unwrap();
     let none = None::<&str>;
-    nix::mount::mount(none, folder.path(), Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=16k,nr_inodes=100")).unwrap();
+    nix::mount::mount(none, folder.path(), Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=16k,nr_inodes=100"))
+        .unwrap();
     let ids = Ids::new(folder.path().join("ids"));
     ids.take("i-1").unwrap();
     let filler = folder.path().join("filler");
