@@ -13,6 +13,7 @@ mod flood;
 mod iam;
 mod imds;
 mod inst;
+mod mounts;
 mod psa;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,8 +54,16 @@ fn attacks_on_an_installation() {
     let admin = client_certificate(&at);
     let long = std::env::var("EKSILE_ATTACK").is_ok_and(|length| length == "long");
     let target = Target { at, admin, long };
-    let chapters =
-        [chain::CHAPTERS, flood::CHAPTERS, iam::CHAPTERS, imds::CHAPTERS, inst::CHAPTERS, psa::CHAPTERS].concat();
+    let chapters = [
+        chain::CHAPTERS,
+        flood::CHAPTERS,
+        iam::CHAPTERS,
+        imds::CHAPTERS,
+        inst::CHAPTERS,
+        mounts::CHAPTERS,
+        psa::CHAPTERS,
+    ]
+    .concat();
     // Words of those to try alone (`one|another`), for who works at them.
     let only = std::env::var("EKSILE_ATTACK_ONLY").unwrap_or_default();
     let mut won = Vec::new();

@@ -85,7 +85,7 @@ async fn main() {
         let view = store.view();
         let policies = directory.policies(Reads::of(&view), &caller).unwrap();
         let mut context = caller.context(&policies.tags);
-        Vantage::host().tell("us-west-2", Timestamp::UNIX_EPOCH, &mut context);
+        Vantage::host().tell(&http::HeaderMap::new(), "us-west-2", Timestamp::UNIX_EPOCH, &mut context);
         let mut own = Context::over(Arc::new(context));
         own.set("aws:ResourceTag/team", "red");
         let resource = format!("arn:aws:ec2:us-west-2:{ACCOUNT}:vpc/vpc-{}", round % 9);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use eksile_aws::policy::{Context, Document, Question, trusts_service};
 use eksile_aws::{Fault, Reads, Vantage};
 use eksile_store::Scope;
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -159,7 +160,7 @@ pub(crate) fn document(role: &Role) -> Document {
 pub(crate) fn ec2_may_assume(role: &Role, region: &str, wall: Timestamp) -> bool {
     let mut context = Context::default();
     let inside = Vantage { place: eksile_aws::Place::Fabric, address: None, tls: true };
-    inside.tell(region, wall, &mut context);
+    inside.tell(&HeaderMap::new(), region, wall, &mut context);
     context.set("aws:PrincipalIsAWSService", "true");
     context.set("aws:PrincipalServiceName", EC2);
     context.set_all("aws:PrincipalServiceNamesList", vec![EC2.to_owned()]);

@@ -147,11 +147,16 @@ pub(crate) fn ask_arn(call: &Call<'_>, state: Reads<'_>, resource_arn: &str) -> 
         Some(name) if names::is_repository(name) => state.record::<records::Repository>(&call.scope, name)?,
         _ => None,
     };
-    let ask = Ask::to(resource_arn);
-    Ok(match found {
+    Ok(ask_about(resource_arn, found.as_ref()))
+}
+
+/// About a repository of this ARN, which may be there.
+pub(crate) fn ask_about(arn: &str, found: Option<&records::Repository>) -> Ask {
+    let ask = Ask::to(arn);
+    match found {
         Some(repository) => ask.tagged_as("ecr:ResourceTag", &repository.tags),
         None => ask,
-    })
+    }
 }
 
 /// For policies.

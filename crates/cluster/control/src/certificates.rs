@@ -34,8 +34,8 @@ enum Plan {
     Approve(&'static str),
     /// The machine of a kubelet's name is not known (yet), or its serving names are others.
     Later,
-    /// Sign it for these uses, until then.
-    Sign(Vec<Usage>, Timestamp),
+    /// Sign it, as it was judged, for these uses, until then.
+    Sign(Box<Csr>, Vec<Usage>, Timestamp),
     /// Say why it cannot be signed.
     Fail(String),
 }
@@ -74,7 +74,7 @@ fn plan(request: &Value, ground: &Ground, now: Timestamp) -> Plan {
     let usages = strings(request, "/spec/usages");
     if has_condition(request, "Approved") {
         return match fits(signer, &csr, &usages) {
-            Ok(usages) => Plan::Sign(usages, end(request, now)),
+            Ok(usages) => Plan::Sign(Box::new(csr), usages, end(request, now)),
             Err(why) => Plan::Fail(why),
         };
     }
@@ -108,9 +108,7 @@ fn approval(request: &Value, signer: &str, csr: &Csr, ground: &Ground) -> Plan {
 }
 
 fn parsed(request: &Value) -> Result<Csr, String> {
-    let bytes = STANDARD.decode(text(request, "/spec/request")).map_err(|e| e.to_string())?;
-    let pem = String::from_utf8(bytes).map_err(|e| e.to_string())?;
-    Csr::parse(&pem).map_err(|e| e.to_string())
+    Csr::of_object(text(request, "/spec/request")).map_err(|error| error.to_string())
 }
 
 fn end(request: &Value, now: Timestamp) -> Timestamp {
@@ -229,8 +227,7 @@ async fn reconcile(
             let failed = with_condition(request.clone(), condition("Failed", "SignerValidationFailure", &why, now));
             feed::unless_gone(client.update(&format!("{path}/status"), &failed).await)
         }
-        Plan::Sign(usages, end) => {
-            let csr = parsed(&request).map_err(StatusError::internal)?;
+        Plan::Sign(csr, usages, end) => {
             let pem = authority.sign_csr(&csr, &usages, now - BACKDATE, end).map_err(StatusError::internal)?;
             let mut signed = request.clone();
             signed["status"]["certificate"] = STANDARD.encode(pem).into();

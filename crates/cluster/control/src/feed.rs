@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use eksile_kube::client::Event;
+use eksile_kube::client::{Changes, Event};
+use eksile_kube::following::{self, Ended, SHORTEST};
 use eksile_kube::{Client, StatusError};
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// First pause after a failure.
-const SHORTEST: Duration = Duration::from_millis(200);
-/// Longest pause.
+/// Longest pause after an object's failure.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// A collection, or what a field selector leaves of it.
@@ -34,6 +33,22 @@ struct Retry {
     pause: Duration,
 }
 
+/// Has `read` read a collection: first what is there, then every change, until it says why they ended. Whatever that is
+/// but the store's end, the collection is read from its beginning again.
+pub(crate) async fn follow<F>(client: &Client, controller: &str, kind: Kind, read: impl Fn(Changes) -> F)
+where
+    F: Future<Output = Ended>,
+{
+    let read = &read;
+    let once = || async move {
+        match client.follow(kind.group, kind.version, kind.plural, kind.fields) {
+            Ok(changes) => read(changes).await,
+            Err(error) => error.into(),
+        }
+    };
+    following::again(&format!("{controller}: {}", kind.plural), once).await;
+}
+
 /// Calls `work` for every object that is there and for every change, until the store closes. What fails is tried again
 /// with growing pauses, unless a newer state of the object comes first.
 pub(crate) async fn each<W, F>(client: &Client, controller: &str, kind: Kind, work: W)
@@ -41,35 +56,32 @@ where
     W: Fn(Event) -> F,
     F: Future<Output = Result<(), StatusError>>,
 {
+    follow(client, controller, kind, |changes| hand_out(controller, changes, &work)).await;
+}
+
+async fn hand_out<W, F>(controller: &str, mut changes: Changes, work: &W) -> Ended
+where
+    W: Fn(Event) -> F,
+    F: Future<Output = Result<(), StatusError>>,
+{
+    let mut retries: HashMap<String, Retry> = HashMap::new();
     loop {
-        let mut changes = match client.follow(kind.group, kind.version, kind.plural, kind.fields) {
-            Ok(changes) => changes,
-            Err(error) => {
-                tracing::warn!(controller, kind = kind.plural, %error, "cannot follow");
-                tokio::time::sleep(SHORTEST).await;
-                continue;
-            }
+        let due = retries.values().map(|r| r.at).min();
+        let event = tokio::select! {
+            event = changes.next() => match event {
+                Ok(event) => event,
+                Err(ended) => return ended,
+            },
+            () = wait(due) => match take_due(&mut retries) {
+                Some(retry) => {
+                    attempt(controller, retry.event, retry.pause, work, &mut retries).await;
+                    continue;
+                }
+                None => continue,
+            },
         };
-        let mut retries: HashMap<String, Retry> = HashMap::new();
-        loop {
-            let due = retries.values().map(|r| r.at).min();
-            let event = tokio::select! {
-                event = changes.next() => match event {
-                    Ok(event) => event,
-                    Err(error) if error.code() == 410 => break,
-                    Err(error) => return tracing::error!(controller, kind = kind.plural, %error, "ends"),
-                },
-                () = wait(due) => match take_due(&mut retries) {
-                    Some(retry) => {
-                        attempt(controller, retry.event, retry.pause, &work, &mut retries).await;
-                        continue;
-                    }
-                    None => continue,
-                },
-            };
-            retries.remove(&key(&event.object));
-            attempt(controller, event, SHORTEST, &work, &mut retries).await;
-        }
+        retries.remove(&key(&event.object));
+        attempt(controller, event, SHORTEST, work, &mut retries).await;
     }
 }
 
@@ -90,8 +102,17 @@ where
     W: Fn(Event) -> F,
     F: Future<Output = Result<(), StatusError>>,
 {
-    let Err(error) = work(event.clone()).await else { return };
+    // An object that cannot be worked on, and be it for a panic, keeps nobody from the others.
+    let done = following::caught(|| work(event.clone())).await;
     let key = key(&event.object);
+    let error = match done {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error,
+        Err(cause) => {
+            tracing::error!(controller, object = key, cause, "trying again later");
+            StatusError::internal(cause)
+        }
+    };
     tracing::debug!(controller, object = key, %error, "trying again later");
     retries.insert(key, Retry { event, at: Instant::now() + pause, pause: (pause * 2).min(LONGEST) });
 }

@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
+use eksile_kube::client::Changes;
+use eksile_kube::following::Ended;
 use eksile_kube::{Client, StatusError};
 use serde_json::{Value, json};
 
-use crate::feed::text;
+use crate::feed::{self, Kind, text};
 
+const KIND: Kind = Kind { group: "rbac.authorization.k8s.io", version: "v1", plural: "clusterroles", fields: "" };
 const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 /// Who manages the rules of such a role.
 const MANAGER: &str = "clusterrole-aggregation-controller";
@@ -85,40 +88,29 @@ async fn apply(client: &Client) -> Result<(), StatusError> {
     done
 }
 
-/// Runs until the store closes. Every change of a role may concern every other, so each is a reason to look at all.
-pub(crate) async fn run(client: Client) {
+/// Looks at all roles for as long as there are changes: each may concern every other. Tells why they ended.
+async fn look(client: &Client, mut changes: Changes) -> Ended {
+    let mut failed: Option<Duration> = None;
     loop {
-        let mut changes = match client.follow("rbac.authorization.k8s.io", "v1", "clusterroles", "") {
-            Ok(changes) => changes,
+        // A failure is tried again after a pause, or with the next change.
+        let wait = failed.unwrap_or(Duration::MAX);
+        if let Ok(Err(ended)) = tokio::time::timeout(wait, changes.next()).await {
+            return ended;
+        }
+        while let Ok(Ok(_)) = tokio::time::timeout(SETTLES, changes.next()).await {}
+        failed = match apply(client).await {
+            Ok(()) => None,
             Err(error) => {
-                tracing::warn!(%error, "role aggregation: cannot follow");
-                tokio::time::sleep(PAUSES.0).await;
-                continue;
+                tracing::warn!(%error, "role aggregation: trying again");
+                Some(failed.map_or(PAUSES.0, |pause| (pause * 2).min(PAUSES.1)))
             }
         };
-        let mut failed: Option<Duration> = None;
-        loop {
-            // A failure is tried again after a pause, or with the next change.
-            let wait = failed.unwrap_or(Duration::MAX);
-            match tokio::time::timeout(wait, changes.next()).await {
-                Ok(Err(error)) if error.code() == 410 => break,
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "role aggregation: following anew");
-                    tokio::time::sleep(PAUSES.0).await;
-                    break;
-                }
-                Ok(Ok(_)) | Err(_) => {}
-            }
-            while let Ok(Ok(_)) = tokio::time::timeout(SETTLES, changes.next()).await {}
-            failed = match apply(&client).await {
-                Ok(()) => None,
-                Err(error) => {
-                    tracing::warn!(%error, "role aggregation: trying again");
-                    Some(failed.map_or(PAUSES.0, |pause| (pause * 2).min(PAUSES.1)))
-                }
-            };
-        }
     }
+}
+
+/// Runs until the store closes.
+pub(crate) async fn run(client: Client) {
+    feed::follow(&client, "role-aggregation", KIND, |changes| look(&client, changes)).await;
 }
 
 #[cfg(test)]

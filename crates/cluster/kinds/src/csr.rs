@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use eksile_kube::strategy::{Context, Strategy, restore};
 use eksile_kube::{Column, FieldErrors, StatusError};
+use eksile_pki::Csr;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use x509_parser::prelude::FromDer as _;
 
 use crate::columns::{self, AGE, NAME, duration, or_none, shown};
 use crate::names::one_of;
@@ -151,7 +151,8 @@ impl Strategy for CertificateSigningRequest {
         let refused = |why: &str| Err(StatusError::forbidden(GROUP, PLURAL, name, why));
         let Some(old) = old else {
             if signer == CLIENT_SIGNER
-                && organizations(text(new, "/spec/request")).is_none_or(|all| all.iter().any(|o| o == "system:masters"))
+                && Csr::of_object(text(new, "/spec/request"))
+                    .map_or(true, |csr| csr.organizations.iter().any(|o| o == "system:masters"))
             {
                 return refused(
                     "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed",
@@ -213,29 +214,9 @@ fn request(object: &Value, errors: &mut FieldErrors) {
         let bytes: Vec<String> = bytes.iter().map(|b| format!("0x{b:x}")).collect();
         format!("[]byte{{{}}}", bytes.join(", "))
     };
-    match x509_parser::pem::parse_x509_pem(&bytes) {
-        Ok((_, pem)) if pem.label == "CERTIFICATE REQUEST" => {
-            let parsed = x509_parser::certification_request::X509CertificationRequest::from_der(&pem.contents);
-            match parsed {
-                Ok((_, request)) => {
-                    if let Err(error) = request.verify_signature() {
-                        errors.invalid_verbatim("spec.request", shown, error.to_string());
-                    }
-                }
-                Err(error) => errors.invalid_verbatim("spec.request", shown, error.to_string()),
-            }
-        }
-        _ => errors.invalid_verbatim("spec.request", shown, "PEM block type must be CERTIFICATE REQUEST"),
+    if let Err(error) = Csr::of_object(text(object, "/spec/request")) {
+        errors.invalid_verbatim("spec.request", shown, error.to_string());
     }
-}
-
-/// The organizations that a request's subject names, repetitions kept; `None` when one of them cannot be read.
-fn organizations(request: &str) -> Option<Vec<String>> {
-    let bytes = STANDARD.decode(request).ok()?;
-    let (_, pem) = x509_parser::pem::parse_x509_pem(&bytes).ok()?;
-    let parsed = x509_parser::certification_request::X509CertificationRequest::from_der(&pem.contents);
-    let subject = &parsed.ok()?.1.certification_request_info.subject;
-    subject.iter_organization().map(|o| o.as_str().ok().map(str::to_owned)).collect()
 }
 
 fn usages(object: &Value, errors: &mut FieldErrors) {

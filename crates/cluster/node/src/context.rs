@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::config::{Config, KubeletConfiguration};
 use crate::identity::{Identity, Machine};
 use crate::images::{Images, Puller};
-use crate::pod::{Events, Network, Room, View};
+use crate::pod::{Events, Ipc, Network, Room, View};
 use crate::quantity;
 use crate::server::Streams;
 
@@ -32,6 +32,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// What the containers of a pod share besides its network.
+    pub(crate) fn ipc(&self, uid: &str) -> Ipc {
+        Ipc::of(&self.config.run, uid)
+    }
+
     /// What pods may have together: what there is, less what is kept for the node's own programs.
     pub(crate) fn room(&self) -> Room {
         let reserved = |name: &str| self.kubelet.kube_reserved.get(name).and_then(|text| quantity::units(text));

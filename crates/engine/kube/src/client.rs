@@ -12,6 +12,7 @@ use crate::answer::{Answer, Body};
 use crate::call::Head;
 use crate::caller::Caller;
 use crate::door::{Door, Run};
+use crate::following::Ended;
 use crate::locate::Located;
 use crate::query::Query;
 use crate::resource::Verb;
@@ -194,8 +195,8 @@ impl Changes {
     /// The next change.
     ///
     /// # Errors
-    /// 410 when this reader was too slow: follow again. Any other: the store has closed.
-    pub async fn next(&mut self) -> Result<Event, StatusError> {
+    /// Whether there will be more.
+    pub async fn next(&mut self) -> Result<Event, Ended> {
         loop {
             if let Item::Event(kind, object) = self.events.next().await? {
                 match serde_json::from_slice(&object) {
@@ -225,7 +226,9 @@ fn parsed<T: DeserializeOwned>(answer: Answer) -> Result<T, StatusError> {
     let bytes = match answer.body {
         Body::Full(bytes) => bytes,
         Body::Pieces(pieces) => crate::answer::joined(pieces),
-        Body::Stream(_) | Body::Passed(_) => return Err(StatusError::internal("a stream is not an object")),
+        Body::Stream(_) | Body::Passed(_) | Body::Lasting(..) => {
+            return Err(StatusError::internal("a stream is not an object"));
+        }
     };
     if answer.code >= 400 {
         let text = String::from_utf8_lossy(&bytes).into_owned();

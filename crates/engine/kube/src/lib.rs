@@ -20,6 +20,7 @@ mod discovery;
 pub mod door;
 pub mod field;
 mod flight;
+pub mod following;
 pub mod listen;
 pub mod locate;
 mod metadata;

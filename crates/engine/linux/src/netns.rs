@@ -58,16 +58,33 @@ impl Namespace {
     /// # Errors
     /// When the kernel refuses (no privilege, no memory), or the directory is missing.
     pub fn create(&self) -> Result<(), Error> {
+        self.make(CloneFlags::CLONE_NEWNET, "net", || Netlink::here()?.set_up("lo"))
+    }
+
+    /// As [`Self::create`], with a new IPC namespace (ipc_namespaces(7)), which is not one to [`Self::enter`].
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_ipc(&self) -> Result<(), Error> {
+        self.make(CloneFlags::CLONE_NEWIPC, "ipc", || Ok(()))
+    }
+
+    fn make(
+        &self,
+        kind: CloneFlags,
+        name: &str,
+        furnish: impl FnOnce() -> Result<(), Error> + Send,
+    ) -> Result<(), Error> {
         if self.exists() {
             return Ok(());
         }
         File::create(&self.path).map_err(Error::at(format!("create {}", self.path.display())))?;
         aside(|| {
-            unshare(CloneFlags::CLONE_NEWNET).map_err(Error::at("unshare network namespace"))?;
-            let target = self.path.as_path();
-            Netlink::here()?.set_up("lo")?;
-            mount(Some("/proc/thread-self/ns/net"), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)
-                .map_err(Error::at(format!("bind {}", target.display())))
+            unshare(kind).map_err(Error::at(format!("unshare {name} namespace")))?;
+            furnish()?;
+            let own = format!("/proc/thread-self/ns/{name}");
+            mount(Some(own.as_str()), &self.path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+                .map_err(Error::at(format!("bind {}", self.path.display())))
         })
     }
 

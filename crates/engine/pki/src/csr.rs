@@ -1,9 +1,10 @@
 use std::net::IpAddr;
 
-use rustls::pki_types::{CertificateSigningRequestDer, pem::PemObject};
+use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use x509_parser::{
     certification_request::X509CertificationRequest,
     extensions::{GeneralName, ParsedExtension},
+    pem::parse_x509_pem,
     prelude::FromDer,
 };
 
@@ -25,14 +26,26 @@ pub struct Csr {
 }
 
 impl Csr {
-    /// Reads the first request of a PEM file and verifies its signature.
+    /// Reads `spec.request` of a CertificateSigningRequest: base64 of PEM. Who admits, approves and signs all read it by
+    /// this, so that nothing is signed that was not judged.
     ///
     /// # Errors
-    /// When there is no request, or it cannot be read, or its signature is not by its key.
+    /// As [`Csr::parse`].
+    pub fn of_object(request: &str) -> Result<Csr, PkiError> {
+        let pem = STANDARD.decode(request).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        Csr::parse(&pem.ok_or(PkiError::NoRequest)?)
+    }
+
+    /// Reads the one request of a PEM file and verifies its signature.
+    ///
+    /// # Errors
+    /// When there is no request or anything beside it, or it cannot be read, or its signature is not by its key.
     pub fn parse(pem: &str) -> Result<Csr, PkiError> {
-        let der = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes())
-            .map_err(|error| PkiError::malformed("certificate request", error))?;
-        Csr::parse_der(&der)
+        let (rest, block) = parse_x509_pem(pem.as_bytes()).map_err(|_| PkiError::NoRequest)?;
+        if block.label != "CERTIFICATE REQUEST" || parse_x509_pem(rest).is_ok() {
+            return Err(PkiError::NoRequest);
+        }
+        Csr::parse_der(&block.contents)
     }
 
     /// [`Csr::parse`] for DER.

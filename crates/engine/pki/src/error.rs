@@ -11,6 +11,9 @@ pub enum PkiError {
         /// Why not.
         reason: String,
     },
+    /// Text that is not one signing request.
+    #[error("PEM block type must be CERTIFICATE REQUEST")]
+    NoRequest,
     /// The request's signature is not by the key it carries, or by an algorithm that proves nothing.
     #[error("the signature of the certificate request does not verify")]
     Unproven,

@@ -23,6 +23,7 @@ pub(crate) struct Hub {
     /// How many prefixes of each length are listened to: a change is looked up once per length.
     lengths: BTreeMap<usize, usize>,
     progressed: Instant,
+    closed: bool,
 }
 
 /// A change, and the rows of the disk that go when it is forgotten.
@@ -60,6 +61,7 @@ impl Hub {
             listeners: HashMap::new(),
             lengths: BTreeMap::new(),
             progressed: Instant::now(),
+            closed: false,
         }
     }
 
@@ -152,6 +154,9 @@ impl Hub {
             .chain([WatchItem::Progress(self.published)])
             .collect();
         let listener = Arc::new(Listener::new(prefix, replay, backlog));
+        if self.closed {
+            listener.close();
+        }
         let same = self.listeners.entry(prefix.into()).or_default();
         if same.is_empty() {
             *self.lengths.entry(prefix.len()).or_default() += 1;
@@ -175,8 +180,9 @@ impl Hub {
         }
     }
 
-    /// Ends every watch once it has handed out what it holds.
+    /// Ends every watch once it has handed out what it holds, and every later one.
     pub(crate) fn close(&mut self) {
+        self.closed = true;
         let wakers: Vec<Waker> = self.listeners.values().flatten().filter_map(|listener| listener.close()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -253,5 +259,19 @@ impl Listener {
         }
         queue.waker = Some(waker.clone());
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_that_begins_after_the_end_ends_too() {
+        let mut hub = Hub::new(Revision(0), Revision(0), VecDeque::new());
+        hub.close();
+        let late = hub.listen("/a/", Revision(0), 10).unwrap();
+        assert!(matches!(late.take(Waker::noop()), Some(Ok(WatchItem::Progress(_)))));
+        assert!(matches!(late.take(Waker::noop()), Some(Err(WatchError::Closed))));
     }
 }

@@ -1,15 +1,17 @@
 //! Who comes, and what they may do: the same policies as ECR's own operations.
 
+use std::sync::Arc;
+
 use ::http::{HeaderMap, Request, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eksile_aws::policy::{Context, Decision, Question, Trust, decide};
+use eksile_aws::policy::Context;
 use eksile_aws::{Caller, Reads, Vantage};
 use eksile_store::Scope;
 
 use super::{Problem, Registry};
-use crate::names;
 use crate::records::{Login, Repository};
+use crate::{names, shapes};
 
 /// An authenticated caller, at the registry of an account in a Region.
 #[derive(Debug)]
@@ -36,10 +38,7 @@ impl Registry {
             return Err(Problem::Denied("the registry is another account's".to_owned()));
         }
         let mut context = Context::default();
-        from.tell(&scope.region, self.clock.now_wall(), &mut context);
-        if let Some(agent) = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
-            context.set("aws:UserAgent", agent);
-        }
+        from.tell(request.headers(), &scope.region, self.clock.now_wall(), &mut context);
         Ok(Access { scope, caller: login.caller, request: context })
     }
 
@@ -52,21 +51,14 @@ impl Registry {
         let (account, region) = (&access.scope.account, &access.scope.region);
         let resource = format!("arn:aws:ecr:{region}:{account}:repository/{repository}");
         let found: Option<Repository> = view.record(&access.scope, repository)?;
-        if !access.caller.is_root() {
-            let policies = self.directory.policies(Reads::of(&view), &access.caller)?;
-            let mut context = access.caller.context(&policies.tags);
-            context.extend(access.request.clone());
-            context.set("aws:ResourceAccount", &**account);
-            if let Some(repository) = &found {
-                context.tags("aws:ResourceTag", &repository.tags);
-                context.tags("ecr:ResourceTag", &repository.tags);
-            }
-            let question = Question { action, resource: &resource, context: &context };
-            if decide(&policies, &question, Trust::None) != Decision::Allowed {
-                let arn = &access.caller.arn;
-                let message = format!("User: {arn} is not authorized to perform: {action} on resource: {resource}");
-                return Err(Problem::Denied(message));
-            }
+        let policies = self.directory.policies(Reads::of(&view), &access.caller)?;
+        let mut context = access.caller.context(&policies.tags);
+        context.extend(access.request.clone());
+        let ask = shapes::ask_about(&resource, found.as_ref());
+        if ask.decide(action, &access.caller, &policies, &Arc::new(context)).is_err() {
+            let arn = &access.caller.arn;
+            let message = format!("User: {arn} is not authorized to perform: {action} on resource: {resource}");
+            return Err(Problem::Denied(message));
         }
         let unknown = || Problem::NameUnknown { repository: repository.to_owned(), account: account.clone() };
         found.ok_or_else(unknown)

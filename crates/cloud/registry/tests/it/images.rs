@@ -270,6 +270,9 @@ async fn attack_a_denial_by_condition_is_passed_by_at_the_registry() {
         (r#"{"StringEquals":{"aws:username":"admin"}}"#, 403),
         (r#"{"StringEquals":{"aws:ResourceAccount":"111122223333"}}"#, 403),
         (r#"{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01"}}"#, 403),
+        (r#"{"StringEquals":{"aws:UserAgent":"agent"}}"#, 403),
+        (r#"{"StringEquals":{"aws:referer":"from-there"}}"#, 403),
+        (r#"{"StringEquals":{"aws:referer":"from-elsewhere"}}"#, 200),
     ] {
         let statement =
             format!(r#"{{"Effect":"Deny","Action":"ecr:ListImages","Resource":"*","Condition":{condition}}}"#);
@@ -277,7 +280,8 @@ async fn attack_a_denial_by_condition_is_passed_by_at_the_registry() {
         world
             .iam(ACCOUNT, &format!("Action=PutUserPolicy&UserName=admin&PolicyName=p&PolicyDocument={document}"))
             .await;
-        let answer = world.send(&login, "GET", "/v2/app/tags/list", b"").await;
+        let told = [("user-agent", "agent"), ("referer", "from-there")];
+        let answer = send(&world.registry, &login, "GET", "/v2/app/tags/list", &told, b"").await;
         assert_eq!(answer.status, status, "{condition}: {answer:?}");
     }
 }

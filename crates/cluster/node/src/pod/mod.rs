@@ -6,9 +6,11 @@ mod events;
 mod files;
 mod handler;
 mod hook;
+mod ipc;
 mod late;
 mod launch;
 mod links;
+mod mounts;
 mod network;
 mod oci;
 mod probe;
@@ -22,6 +24,7 @@ mod status;
 mod stop;
 mod storage;
 mod task;
+mod users;
 mod verdict;
 mod volumes;
 mod worker;
@@ -29,7 +32,7 @@ mod worker;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::Value;
@@ -38,6 +41,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use admit::Room;
 pub(crate) use events::Events;
+pub(crate) use ipc::Ipc;
 pub(crate) use network::Network;
 pub use network::NetworkError;
 pub(crate) use slot::Run;
@@ -50,6 +54,10 @@ use crate::runtime::Container;
 use crate::shim::protocol::files as names;
 
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a new pod may wait for the labels of its node; the others wait with it.
+const LABELS: Duration = Duration::from_secs(5);
+/// For so long after that failed, each further pod waits a tenth only.
+const UNREADABLE: Duration = Duration::from_secs(30);
 /// How long the server holds a watch open.
 const WATCH_SECONDS: u32 = 300;
 
@@ -84,7 +92,7 @@ struct Handle {
 
 /// Runs the pods of the node, for ever.
 pub(crate) async fn run(context: Arc<Context>) {
-    let mut pods = Pods { context, handles: HashMap::new() };
+    let mut pods = Pods { context, handles: HashMap::new(), unreadable: None };
     loop {
         if let Err(error) = pods.follow().await {
             tracing::warn!(%error, "the watch of pods broke, will start again");
@@ -96,6 +104,8 @@ pub(crate) async fn run(context: Arc<Context>) {
 struct Pods {
     context: Arc<Context>,
     handles: HashMap<String, Handle>,
+    /// Since when the node's object cannot be read.
+    unreadable: Option<Instant>,
 }
 
 impl Pods {
@@ -162,11 +172,16 @@ impl Pods {
     }
 
     /// Whether a new pod is let in; one that has ended already asks for nothing.
-    async fn admit(&self, pod: &Pod) -> Option<Verdict> {
+    async fn admit(&mut self, pod: &Pod) -> Option<Verdict> {
         if verdict::is_over(pod) {
             return None;
         }
-        let labels = if admit::asks_for_labels(pod) { Some(self.labels().await) } else { None };
+        let asks = admit::asks_for_labels(pod);
+        let labels = if asks { self.labels().await } else { None };
+        if asks && labels.is_none() {
+            // As upstream has it: the others must not wait for this one.
+            return Some(Verdict::rejected("InvalidNodeInfo", "Kubelet cannot get node info."));
+        }
         let name = &self.context.identity.name;
         let node = admit::Node { name, labels: labels.as_ref(), room: self.context.room() };
         let others: Vec<Arc<Pod>> = self
@@ -180,15 +195,45 @@ impl Pods {
         admit::check(pod, &node, &others).err()
     }
 
-    /// The labels that the node's object has now; anybody may have added some.
-    async fn labels(&self) -> BTreeMap<String, String> {
+    /// The labels that the node's object has now; anybody may have added some. None: it cannot be read.
+    async fn labels(&mut self) -> Option<BTreeMap<String, String>> {
         let path = format!("/api/v1/nodes/{}", self.context.identity.name);
+        let failed = self.unreadable.is_some_and(|at| at.elapsed() < UNREADABLE);
+        let most = if failed { LABELS / 10 } else { LABELS };
+        let node: Option<Node> = within(most, || self.context.api.get(&path)).await;
+        self.unreadable =
+            if node.is_none() { self.unreadable.filter(|_| failed).or(Some(Instant::now())) } else { None };
+        Some(node?.metadata.labels.unwrap_or_default())
+    }
+}
+
+/// What `read` gives, tried again for a while.
+async fn within<T, F, E>(most: Duration, mut read: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T, E>>,
+    E: std::fmt::Display,
+{
+    let tried = async {
         loop {
-            match self.context.api.get::<Node>(&path).await {
-                Ok(node) => return node.metadata.labels.unwrap_or_default(),
-                Err(error) => tracing::warn!(%error, "the node's labels cannot be read, will retry"),
+            match read().await {
+                Ok(value) => return value,
+                Err(error) => tracing::warn!(%error, "the node's object cannot be read"),
             }
             tokio::time::sleep(RETRY).await;
         }
+    };
+    tokio::time::timeout(most, tried).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_waited_for_for_ever() {
+        let most = Duration::from_millis(50);
+        assert_eq!(within(most, || async { Ok::<_, String>(7) }).await, Some(7));
+        assert_eq!(within(most, || async { Err::<u8, _>("no") }).await, None);
+        assert_eq!(within(most, std::future::pending::<Result<u8, String>>).await, None);
     }
 }

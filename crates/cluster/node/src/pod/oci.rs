@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::core::v1::{Capabilities, Container, Pod, PodSecurityContext, SecurityContext};
+use k8s_openapi::api::core::v1::{Capabilities, Container, Pod, SecurityContext};
 use serde_json::{Value, json};
 
 use super::environment::{ConfigError, expand};
+use super::ipc::Ipc;
+use super::mounts::mounts;
 use super::share::oom_score;
-use crate::beneath;
+use super::users::user;
 use crate::images::ImageConfig;
 use crate::shim::seccomp::Profile;
 
@@ -31,10 +33,6 @@ const CAPABILITIES: [&str; 14] = [
     "KILL",
     "AUDIT_WRITE",
 ];
-/// Largest number of a user or group.
-const ID_MAX: u32 = 0x7fff_ffff;
-/// Most bytes read of an image's lists of users and groups.
-const USERS_MAX: u64 = 1 << 20;
 /// All capabilities, in the order of their numbers (linux/capability.h).
 const ALL: [&str; 41] = [
     "CHOWN",
@@ -90,6 +88,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) rootfs: &'a Path,
     /// The pod's network namespace; none on the node's network.
     pub(crate) netns: Option<PathBuf>,
+    /// What the pod's containers share; none with `hostIPC`.
+    pub(crate) ipc: Option<Ipc>,
     pub(crate) hostname: String,
     pub(crate) cgroup: &'a Path,
     /// Source, destination, read-only.
@@ -106,8 +106,8 @@ pub(crate) fn build(plan: &Plan<'_>) -> Result<Value, ConfigError> {
     if !host(spec.and_then(|spec| spec.host_pid)) {
         namespaces.push(json!({"type": "pid"}));
     }
-    if !host(spec.and_then(|spec| spec.host_ipc)) {
-        namespaces.push(json!({"type": "ipc"}));
+    if let Some(ipc) = &plan.ipc {
+        namespaces.push(json!({"type": "ipc", "path": ipc.namespace()}));
     }
     if let Some(netns) = &plan.netns {
         namespaces.push(json!({"type": "network", "path": netns}));
@@ -201,97 +201,6 @@ fn arguments(plan: &Plan<'_>) -> Result<Vec<String>, ConfigError> {
     if all.is_empty() { Err(ConfigError("no command specified".to_owned())) } else { Ok(all) }
 }
 
-fn user(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value, ConfigError> {
-    let of_pod: PodSecurityContext =
-        plan.pod.spec.as_ref().and_then(|spec| spec.security_context.clone()).unwrap_or_default();
-    let image = plan.image.user.as_deref().filter(|user| !user.is_empty());
-    let found = image.map(|user| lookup(plan.rootfs, user)).transpose();
-    let uid = match security.run_as_user.or(of_pod.run_as_user) {
-        Some(uid) => u32::try_from(uid).map_err(|error| ConfigError(error.to_string()))?,
-        None => found?.map_or(0, |(uid, _)| uid),
-    };
-    if uid == 0 && security.run_as_non_root.or(of_pod.run_as_non_root) == Some(true) {
-        return Err(ConfigError("container has runAsNonRoot and image will run as root".to_owned()));
-    }
-    let gid = match security.run_as_group.or(of_pod.run_as_group) {
-        Some(gid) => u32::try_from(gid).map_err(|error| ConfigError(error.to_string()))?,
-        None => image.and_then(|user| lookup(plan.rootfs, user).ok()).map_or(0, |(_, gid)| gid),
-    };
-    let mut groups: Vec<i64> = of_pod.supplemental_groups.unwrap_or_default();
-    groups.extend(of_pod.fs_group);
-    groups.push(i64::from(gid));
-    if of_pod.supplemental_groups_policy.as_deref() != Some("Strict") {
-        groups.extend(groups_in(plan.rootfs, uid));
-    }
-    groups.sort_unstable();
-    groups.dedup();
-    Ok(json!({"uid": uid, "gid": gid, "additionalGids": groups}))
-}
-
-/// `USER[:GROUP]` of an image, names looked up in its own files.
-fn lookup(rootfs: &Path, user: &str) -> Result<(u32, u32), ConfigError> {
-    let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
-    let entry = |file: &str, name: &str, key: usize| {
-        let text = read_in(rootfs, file);
-        text.lines()
-            .map(|line| line.split(':').collect::<Vec<_>>())
-            .find(|fields| fields.get(key) == Some(&name))
-            .map(|fields| fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>())
-    };
-    let number = |fields: &[String], at: usize| fields.get(at).and_then(|text| identity(text));
-    let bad = |what: &str| ConfigError(format!("uids and gids must be in range 0-{ID_MAX}: {what}"));
-    let (uid, primary) = if is_number(user) {
-        let uid = identity(user).ok_or_else(|| bad(user))?;
-        // One that the image does not know has the first group.
-        (uid, entry("etc/passwd", user, 2).map_or(Some(0), |fields| number(&fields, 3)).ok_or_else(|| bad(user))?)
-    } else {
-        let fields = entry("etc/passwd", user, 0);
-        let fields = fields
-            .ok_or_else(|| ConfigError(format!("unable to find user {user}: no matching entries in passwd file")))?;
-        let both = number(&fields, 2).zip(number(&fields, 3));
-        both.ok_or_else(|| bad(user))?
-    };
-    let gid = match group {
-        None => primary,
-        Some(group) if is_number(group) => identity(group).ok_or_else(|| bad(group))?,
-        Some(group) => entry("etc/group", group, 0)
-            .and_then(|fields| number(&fields, 2))
-            .ok_or_else(|| ConfigError(format!("unable to find group {group}: no matching entries in group file")))?,
-    };
-    Ok((uid, gid))
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// A user's or group's number. What lies beyond the range has a meaning of its own to the kernel: 4294967295 is "as
-/// before", which is root.
-fn identity(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|id| *id <= ID_MAX)
-}
-
-/// The groups that an image's own files put a user into (Kubernetes documentation, "Configure a Security Context",
-/// `supplementalGroupsPolicy`).
-fn groups_in(rootfs: &Path, uid: u32) -> Vec<i64> {
-    let users = read_in(rootfs, "etc/passwd");
-    let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let user = users.find(|fields| fields.get(2).is_some_and(|text| text.parse() == Ok(uid)));
-    let Some(name) = user.and_then(|fields| fields.first().copied()) else { return Vec::new() };
-    let groups = read_in(rootfs, "etc/group");
-    let member = |line: &str| {
-        let fields: Vec<&str> = line.split(':').collect();
-        fields.get(3)?.split(',').any(|one| one == name).then(|| identity(fields[2]).map(i64::from))?
-    };
-    groups.lines().filter_map(member).collect()
-}
-
-/// A small file of the image; its links are followed inside of it only. One that cannot be read has no users.
-fn read_in(rootfs: &Path, file: &str) -> String {
-    let bytes = beneath::read_in(rootfs, file, USERS_MAX).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 fn capabilities(security: &SecurityContext) -> Vec<String> {
     let held = held();
     let full = |name: &str| format!("CAP_{}", name.trim_start_matches("CAP_").to_ascii_uppercase());
@@ -316,70 +225,4 @@ fn held() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
     line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
-}
-
-fn mounts(plan: &Plan<'_>, privileged: bool) -> Value {
-    let one = |destination: &str, kind: &str, options: &[&str]| json!({"destination": destination, "type": kind, "source": kind, "options": options});
-    let write = if privileged { "rw" } else { "ro" };
-    let mut all = vec![
-        one("/proc", "proc", &["nosuid", "noexec", "nodev"]),
-        one("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
-        one("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
-        one("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-        one("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
-    ];
-    let sys = if plan.netns.is_some() {
-        one("/sys", "sysfs", &["nosuid", "noexec", "nodev", write])
-    } else {
-        // A new sysfs belongs to a network namespace of one's own; on the node's network the node's is bound.
-        json!({"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", "nosuid", "noexec", "nodev", write]})
-    };
-    all.push(sys);
-    for (source, destination, read_only) in &plan.binds {
-        let write = if *read_only { "ro" } else { "rw" };
-        all.push(json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind", "rprivate", write]}));
-    }
-    all.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_puts_its_users_into_groups() {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("etc")).unwrap();
-        fs::write(root.path().join("etc/passwd"), "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\n").unwrap();
-        fs::write(root.path().join("etc/group"), "broken\nstaff:x:50000:bob,alice\nother:x:7:bob\n").unwrap();
-        assert_eq!(groups_in(root.path(), 1000), [50_000]);
-        assert_eq!(groups_in(root.path(), 4), [0_i64; 0]);
-        assert_eq!(lookup(root.path(), "alice:staff").unwrap(), (1000, 50_000));
-    }
-
-    #[test]
-    fn a_user_is_never_root_by_an_odd_number() {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("etc")).unwrap();
-        let users = "max:x:4294967295:0\nodd:x:many:0\nminus:x:-1:0\nshort:x\nfine:x:5:6\n";
-        fs::write(root.path().join("etc/passwd"), users).unwrap();
-        for bad in ["4294967295", "99999999999", "-1", "max", "odd", "minus", "short", "0x0", "1:4294967295", "", "1:"]
-        {
-            assert!(lookup(root.path(), bad).is_err(), "{bad:?}");
-        }
-        assert_eq!(lookup(root.path(), "fine").unwrap(), (5, 6));
-        assert_eq!(lookup(root.path(), "77").unwrap(), (77, 0));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn odd_lists_of_users_are_survived(list in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), user in "[ -~]{0,20}") {
-            let root = tempfile::tempdir().unwrap();
-            fs::create_dir(root.path().join("etc")).unwrap();
-            fs::write(root.path().join("etc/passwd"), &list).unwrap();
-            fs::write(root.path().join("etc/group"), &list).unwrap();
-            let _ = lookup(root.path(), &user);
-            groups_in(root.path(), 0);
-        }
-    }
 }

@@ -17,6 +17,8 @@ use super::worker::Happened;
 const LEAST: Duration = Duration::from_secs(2);
 /// Between two SIGKILLs.
 const AGAIN: Duration = Duration::from_secs(2);
+/// After so many of them the shim has nothing to tell any more.
+const ROUNDS: u32 = 10;
 
 /// What is done to end a container.
 pub(crate) struct Farewell {
@@ -73,9 +75,16 @@ impl Farewell {
             let _ = self.target.handle.kill(self.signal as i32).await;
             past(&mut until, least).await;
         }
-        loop {
-            let _ = self.target.handle.kill(Signal::SIGKILL as i32).await;
+        for round in 1_u32.. {
+            if let Err(error) = self.target.handle.end().await {
+                tracing::warn!(%error, container = self.target.container, "not killed yet");
+            }
             tokio::time::sleep(AGAIN).await;
+            if round >= ROUNDS
+                && let Err(error) = self.target.handle.end_shim()
+            {
+                tracing::warn!(%error, container = self.target.container, "its shim is not killed yet");
+            }
         }
     }
 }

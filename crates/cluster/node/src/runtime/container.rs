@@ -3,10 +3,11 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
+use eksile_base::files::{PRIVATE, replace};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
@@ -14,10 +15,21 @@ use tokio::process::Command;
 
 use super::exec::{Exec, ExecIo};
 use crate::cgroup;
+use crate::shim::life;
 use crate::shim::protocol::{Birth, Exit, Reply, Request, ShimConfig, Started, files};
 
 /// Longest line a shim prints.
 const LINE_MAX: u64 = 64 * 1024;
+/// How long a shim may take to take a request.
+const TAKEN: Duration = Duration::from_secs(10);
+/// How long it may take to answer. It never waits for the container itself, only for a program to start.
+const ANSWERED: Duration = Duration::from_secs(20);
+/// How long a container may take to start (`runtimeRequestTimeout`).
+const STARTED: Duration = Duration::from_secs(120);
+/// Between two attempts at a shim that is busy.
+const AGAIN: Duration = Duration::from_millis(100);
+/// While a container runs, its shim is looked for this often.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Why a container did not do as told.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +102,15 @@ impl Container {
             .map_err(RuntimeError::io("start a shim"))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            let read = BufReader::new(stdout.take(LINE_MAX)).read_line(&mut line).await;
-            read.map_err(RuntimeError::io("read from the shim"))?;
+            let mut said = BufReader::new(stdout.take(LINE_MAX));
+            match tokio::time::timeout(STARTED, said.read_line(&mut line)).await {
+                Ok(read) => drop(read.map_err(RuntimeError::io("read from the shim"))?),
+                Err(_) => {
+                    child.start_kill().map_err(RuntimeError::io("end a shim"))?;
+                    self.kill_processes().await?;
+                    return Err(RuntimeError::Start("context deadline exceeded".to_owned()));
+                }
+            }
         }
         // Dropping the handle leaves the shim alone; the runtime reaps it when it ends.
         match serde_json::from_str(&line) {
@@ -130,37 +149,66 @@ impl Container {
         serde_json::from_slice(&bytes).map(Some).map_err(|source| RuntimeError::Malformed { what: name, source })
     }
 
-    /// Waits until it has ended. A container whose shim is gone without a word is killed; it ended with 137.
+    /// Waits until it has ended. A container whose shim is known to be gone without a word is killed; it ended with 137.
     ///
     /// # Errors
     /// When its files are unreadable.
     pub async fn wait(&self) -> Result<Exit, RuntimeError> {
-        if let Ok(stream) = self.connect().await
-            && send(&stream, &Request::Wait, &[]).await.is_ok()
-        {
-            // An answer or the end of the stream: the file says the rest.
-            let _ = receive(&stream).await;
+        loop {
+            self.hear_its_end().await;
+            // The file says it, not the shim's answer: a shim that was busy has refused, or said nothing.
+            if let Some(exit) = self.exit()? {
+                return Ok(exit);
+            }
+            if let Some(life) = self.shim_is_gone()? {
+                let container = self.clone();
+                let abandoned = tokio::task::spawn_blocking(move || container.abandon(&life)).await;
+                return abandoned.map_err(|error| RuntimeError::io("give a container up")(io::Error::other(error)))?;
+            }
+            tokio::time::sleep(AGAIN).await;
         }
-        match self.exit()? {
-            Some(exit) => Ok(exit),
-            None => self.abandon(),
+    }
+
+    /// Asks the shim to tell of the end, and returns when it has, or its shim is gone, or it could not be asked.
+    async fn hear_its_end(&self) {
+        let Ok(stream) = self.request(&Request::Wait, &[]).await else { return };
+        let mut answer = std::pin::pin!(receive(&stream));
+        // A copy of the shim that makes a process in the container may have the other end of the stream, too.
+        while tokio::time::timeout(LOOK, &mut answer).await.is_err() && matches!(self.shim_is_gone(), Ok(None)) {}
+    }
+
+    /// The lock that a living shim would have. None: it lives, or that is not known.
+    fn shim_is_gone(&self) -> Result<Option<life::Held>, RuntimeError> {
+        match life::take(&self.directory) {
+            Ok(free) => Ok(free),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(RuntimeError::NotRunning),
+            Err(error) => {
+                tracing::warn!(%error, directory = %self.directory.display(), "a shim cannot be looked for");
+                Ok(None)
+            }
         }
     }
 
     /// Its shim was killed: nobody can say how it ends, so it ends now.
-    fn abandon(&self) -> Result<Exit, RuntimeError> {
+    fn abandon(&self, _life: &life::Held) -> Result<Exit, RuntimeError> {
+        // Its last act may have been to write the end down.
+        if let Some(exit) = self.exit()? {
+            return Ok(exit);
+        }
+        let mut oom_killed = false;
         if let Some(config) = self.read::<ShimConfig>(files::SHIM)? {
             cgroup::kill_all(&config.cgroup);
+            oom_killed = cgroup::oom_kills(&config.cgroup) > 0;
             if let Err(error) = cgroup::remove(&config.cgroup) {
                 tracing::warn!(%error, id = config.id, "control group left behind");
             }
         }
         let now = jiff::Timestamp::now();
         let started_at = self.started()?.map_or(now, |started| started.at);
-        let exit = Exit { code: 137, signal: Some(9), oom_killed: false, started_at, finished_at: now };
+        let exit = Exit { code: 137, signal: Some(9), oom_killed, started_at, finished_at: now };
         let bytes =
             serde_json::to_vec(&exit).map_err(|source| RuntimeError::Malformed { what: files::EXIT, source })?;
-        fs::write(self.directory.join(files::EXIT), bytes).map_err(RuntimeError::io("write down the end"))?;
+        replace(&self.directory.join(files::EXIT), &bytes, PRIVATE).map_err(RuntimeError::io("write down the end"))?;
         Ok(exit)
     }
 
@@ -170,6 +218,39 @@ impl Container {
     /// [`RuntimeError::NotRunning`], or the shim's reason.
     pub async fn kill(&self, signal: i32) -> Result<(), RuntimeError> {
         self.ask(&Request::Kill { signal }).await
+    }
+
+    /// Kills it with all its processes, whatever its shim does.
+    ///
+    /// # Errors
+    /// When its files are unreadable.
+    pub async fn end(&self) -> Result<(), RuntimeError> {
+        // That says how it ended. The rest, and what a shim that does not answer has not done, is done here.
+        let _ = self.kill(9).await;
+        self.kill_processes().await
+    }
+
+    /// Kills a shim that does not tell the end of a container without processes; then the container is given up.
+    ///
+    /// # Errors
+    /// When its files are unreadable, or the system refuses.
+    pub fn end_shim(&self) -> Result<(), RuntimeError> {
+        // While another has the lock, the number is still the shim's.
+        match (self.exit()?, self.shim_is_gone()?, self.started()?) {
+            (None, None, Some(started)) => {
+                tracing::warn!(directory = %self.directory.display(), "a shim does not answer and is killed");
+                let shim = nix::unistd::Pid::from_raw(started.shim_pid);
+                nix::sys::signal::kill(shim, nix::sys::signal::Signal::SIGKILL)
+                    .map_err(|error| RuntimeError::io("end a shim")(error.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn kill_processes(&self) -> Result<(), RuntimeError> {
+        let Some(config) = self.read::<ShimConfig>(files::SHIM)? else { return Ok(()) };
+        let killed = tokio::task::spawn_blocking(move || cgroup::kill_all(&config.cgroup)).await;
+        killed.map_err(|error| RuntimeError::io("kill a container")(io::Error::other(error)))
     }
 
     /// Sets the size of its terminal, in characters.
@@ -182,9 +263,8 @@ impl Container {
 
     async fn ask(&self, request: &Request) -> Result<(), RuntimeError> {
         let asked = async {
-            let stream = self.connect().await?;
-            send(&stream, request, &[]).await?;
-            match receive(&stream).await?.0 {
+            let stream = self.request(request, &[]).await?;
+            match answer(&stream).await?.0 {
                 Some(Reply::Refused { reason }) => Err(RuntimeError::Refused(reason)),
                 Some(_) => Ok(()),
                 None => Err(RuntimeError::NotRunning),
@@ -202,14 +282,13 @@ impl Container {
     /// # Errors
     /// [`RuntimeError::NotRunning`], or the runtime's reason.
     pub async fn exec(&self, process: serde_json::Value, io: ExecIo) -> Result<Exec, RuntimeError> {
-        let stream = self.connect().await?;
         let fds: Vec<BorrowedFd<'_>> = match &io {
             ExecIo::Streams { stdin, stdout, stderr } => vec![stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
             ExecIo::Terminal => Vec::new(),
         };
-        send(&stream, &Request::Exec { process }, &fds).await?;
+        let stream = self.request(&Request::Exec { process }, &fds).await?;
         drop(io);
-        match receive(&stream).await? {
+        match answer(&stream).await? {
             (Some(Reply::Running { pid }), fds) => Ok(Exec::new(pid, stream, fds.into_iter().next())),
             (Some(Reply::Refused { reason }), _) => Err(RuntimeError::Refused(reason)),
             (Some(other), _) => Err(RuntimeError::Refused(format!("unexpected answer {other:?}"))),
@@ -217,13 +296,32 @@ impl Container {
         }
     }
 
+    /// Hands a request to the shim, which answers on the stream.
+    async fn request(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<UnixStream, RuntimeError> {
+        let taken = async {
+            let stream = self.connect().await?;
+            send(&stream, request, fds).await?;
+            Ok(stream)
+        };
+        let late = |_| RuntimeError::io("ask the shim")(io::ErrorKind::TimedOut.into());
+        tokio::time::timeout(TAKEN, taken).await.map_err(late)?
+    }
+
     /// A socket's name may have 107 bytes, so the directory is named by a descriptor.
     async fn connect(&self) -> Result<UnixStream, RuntimeError> {
-        let directory = fs::File::open(&self.directory).map_err(|_| RuntimeError::NotRunning)?;
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => RuntimeError::NotRunning,
+            _ => RuntimeError::io("ask the shim")(error),
+        };
+        let directory = fs::File::open(&self.directory).map_err(failed)?;
         let path = format!("/proc/self/fd/{}/{}", directory.as_raw_fd(), files::SOCKET);
-        let stream = StdStream::connect(path).map_err(|_| RuntimeError::NotRunning)?;
-        stream.set_nonblocking(true).map_err(RuntimeError::io("prepare a socket"))?;
-        UnixStream::from_std(stream).map_err(RuntimeError::io("prepare a socket"))
+        loop {
+            match UnixStream::connect(&path).await {
+                // So many wait to be heard that there is no place in the queue (connect(2), EAGAIN).
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(AGAIN).await,
+                connected => return connected.map_err(failed),
+            }
+        }
     }
 }
 
@@ -231,6 +329,12 @@ async fn send(stream: &UnixStream, request: &Request, fds: &[BorrowedFd<'_>]) ->
     let mut line = serde_json::to_vec(request).map_err(|source| RuntimeError::Malformed { what: "request", source })?;
     line.push(b'\n');
     eksile_linux::fdpass::send_all(stream, &line, fds).await.map_err(RuntimeError::io("ask the shim"))
+}
+
+/// [`receive`], from a shim that may not take long.
+async fn answer(stream: &UnixStream) -> Result<(Option<Reply>, Vec<OwnedFd>), RuntimeError> {
+    let late = |_| RuntimeError::io("hear from the shim")(io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(ANSWERED, receive(stream)).await.map_err(late)?
 }
 
 /// One reply with the descriptors beside it; none when the shim closed the connection.

@@ -5,7 +5,9 @@
 //! then allocates in the child, which deadlocks in a threaded process. The node agent may die and come back; the shim
 //! goes on and answers on `control.sock` in the container's directory.
 
+mod birth;
 mod family;
+pub(crate) mod life;
 pub mod limits;
 pub mod logfile;
 mod output;
@@ -79,7 +81,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
 
 fn run(directory: &Path) -> Result<(), ShimError> {
     match prepare(directory).and_then(start) {
-        Ok(server) => {
+        Ok((_alive, server)) => {
             announce(&Birth::Started(server.started().clone()));
             server.run()
         }
@@ -91,21 +93,28 @@ fn run(directory: &Path) -> Result<(), ShimError> {
 }
 
 /// Own session (no terminal, no group shared with the agent), adopts orphans, works inside the container's directory
-/// so that all paths are short.
-fn prepare(directory: &Path) -> Result<ShimConfig, ShimError> {
+/// so that all paths are short, and is known to live.
+fn prepare(directory: &Path) -> Result<(life::Held, ShimConfig), ShimError> {
     // Fails only for a group leader, which has what is wanted already.
     let _ = nix::unistd::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(ShimError::io("become subreaper"))?;
     std::env::set_current_dir(directory).map_err(ShimError::io("enter the container's directory"))?;
+    let alive = life::take(Path::new(".")).map_err(ShimError::io("lock the container"))?;
+    let alive = alive.ok_or_else(|| ShimError::Runtime("the container has a shim already".to_owned()))?;
+    if Path::new(files::EXIT).exists() {
+        return Err(ShimError::Runtime("the container has been given up".to_owned()));
+    }
     let bytes = std::fs::read(files::SHIM).map_err(ShimError::io("read shim.json"))?;
-    serde_json::from_slice(&bytes).map_err(|source| ShimError::Malformed { what: "shim.json", source })
+    let config = serde_json::from_slice(&bytes).map_err(|source| ShimError::Malformed { what: "shim.json", source })?;
+    Ok((alive, config))
 }
 
-fn start(config: ShimConfig) -> Result<serve::Server, ShimError> {
+fn start((alive, config): (life::Held, ShimConfig)) -> Result<(life::Held, serve::Server), ShimError> {
     let cgroup = config.cgroup.clone();
     let container = runtime::start(&config)?;
     // A container that nobody serves must not go on.
-    serve::Server::new(config, container).inspect_err(|_| crate::cgroup::kill_all(&cgroup))
+    let server = serve::Server::new(config, container).inspect_err(|_| crate::cgroup::kill_all(&cgroup))?;
+    Ok((alive, server))
 }
 
 /// The agent may be gone; that must not stop the container.

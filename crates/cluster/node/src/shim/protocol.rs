@@ -23,6 +23,8 @@ pub mod files {
     pub const EXIT: &str = "exit.json";
     /// What the shim itself has to say.
     pub const SHIM_LOG: &str = "shim.log";
+    /// Locked while the shim lives.
+    pub const LIFE: &str = "shim.lock";
     /// The runtime library's own state.
     pub const STATE: &str = "state";
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eksile_base::files::{PRIVATE, replace};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,17 +17,20 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::ShimError;
+use super::birth::{Birth, Outcome};
 use super::family;
 use super::logfile::{LogFile, Stream};
 use super::output::Source;
 use super::protocol::{Exit, Reply, Request, ShimConfig, Started, files};
-use super::runtime::{self, Output, Running};
+use super::runtime::{Output, Running};
 use crate::cgroup;
 
 /// Longest request, in bytes.
 const REQUEST_MAX: usize = 256 * 1024;
 /// How long one client may take to hand over its request.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Most programs that are on their way to run at once.
+const BIRTHS_MAX: usize = 64;
 
 /// A started container and everything that hangs on it.
 pub(super) struct Server {
@@ -40,6 +43,7 @@ pub(super) struct Server {
     terminal: bool,
     log: LogFile,
     waiting: Vec<UnixStream>,
+    births: Vec<Birth>,
     execs: HashMap<i32, UnixStream>,
     exec_count: u64,
     exit: Option<Exit>,
@@ -75,6 +79,7 @@ impl Server {
             terminal,
             log,
             waiting: Vec::new(),
+            births: Vec::new(),
             execs: HashMap::new(),
             exec_count: 0,
             exit: None,
@@ -100,6 +105,7 @@ impl Server {
             if signalled {
                 while let Ok(Some(_)) = self.signals.read_signal() {}
             }
+            self.settle();
             self.reap();
         }
         self.finish()
@@ -112,10 +118,16 @@ impl Server {
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
         ];
         let clients: Vec<i32> = self.execs.keys().copied().collect();
-        fds.extend(self.execs.values().map(|stream| PollFd::new(stream.as_fd(), PollFlags::POLLIN)));
+        let to_read = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        fds.extend(self.execs.values().map(AsFd::as_fd).chain(self.waiting.iter().map(AsFd::as_fd)).map(to_read));
+        let births = fds.len();
+        fds.extend(self.births.iter().flat_map(Birth::descriptors).map(to_read));
         let open = self.sources.iter().filter_map(Source::descriptor);
-        fds.extend(open.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        match poll(&mut fds, PollTimeout::NONE) {
+        fds.extend(open.map(to_read));
+        let left = self.births.iter().map(|birth| birth.until().saturating_duration_since(Instant::now())).min();
+        // Rounded up, so that it has passed then.
+        let left = left.map(|left| PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
+        match poll(&mut fds, left.unwrap_or(PollTimeout::NONE)) {
             Ok(_) => {}
             Err(nix::errno::Errno::EINTR) => return Ok((false, false)),
             Err(error) => return Err(ShimError::io("wait")(error)),
@@ -123,8 +135,22 @@ impl Server {
         let happened = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
         let (requested, signalled) = (happened(&fds[0]), happened(&fds[1]));
         // A client has nothing more to say: what comes is its end.
+        let (of_execs, of_waiting) = fds[2..births].split_at(clients.len());
         let gone: Vec<i32> =
-            clients.into_iter().zip(&fds[2..]).filter(|(_, fd)| happened(fd)).map(|(pid, _)| pid).collect();
+            clients.into_iter().zip(of_execs).filter(|(_, fd)| happened(fd)).map(|(pid, _)| pid).collect();
+        let waits: Vec<bool> = of_waiting.iter().map(|fd| !happened(fd)).collect();
+        let unwanted: Vec<bool> =
+            fds[births..].chunks(2).take(self.births.len()).map(|of| happened(&of[1]) && !happened(&of[0])).collect();
+        let mut waits = waits.into_iter();
+        self.waiting.retain(|_| waits.next().unwrap_or(true));
+        let mut unwanted = unwanted.into_iter();
+        self.births.retain(|birth| {
+            let gone = unwanted.next().unwrap_or(false);
+            if gone {
+                birth.give_up("nobody waits for it");
+            }
+            !gone
+        });
         for pid in gone {
             // Not reaped yet, so the number is still this process's. Nobody asks how it ended.
             self.execs.remove(&pid);
@@ -176,17 +202,33 @@ impl Server {
     }
 
     fn exec(&mut self, process: &serde_json::Value, fds: Vec<OwnedFd>, mut stream: UnixStream) -> io::Result<()> {
+        if self.births.len() >= BIRTHS_MAX {
+            return say(&mut stream, &refuse(&"too many programs are being started in the container"));
+        }
         self.exec_count += 1;
-        let (pid, master) = match runtime::exec(&self.config, self.exec_count, process, fds) {
-            Ok(running) => running,
-            Err(error) => return say(&mut stream, &refuse(&error)),
-        };
-        let line = line(&Reply::Running { pid });
-        let fds: Vec<_> = master.iter().map(AsFd::as_fd).collect();
-        let sent = eksile_linux::fdpass::send(stream.as_fd(), &line, &fds);
-        // Its end must be told, and it must be reaped, even if this client is gone.
-        self.execs.insert(pid, stream);
-        sent.map(|_| ())
+        match Birth::begin(&self.config, self.exec_count, process, fds, stream) {
+            Ok(birth) => self.births.push(birth),
+            Err((error, mut stream)) => say(&mut stream, &refuse(&error))?,
+        }
+        Ok(())
+    }
+
+    /// Takes the word of every copy of this process that has one, and ends those that take too long.
+    fn settle(&mut self) {
+        let execs = &mut self.execs;
+        self.births.retain(|birth| match birth.look() {
+            Outcome::None if birth.until() <= Instant::now() => {
+                birth.give_up("the process did not start in time: the container may keep it from that");
+                false
+            }
+            Outcome::None => true,
+            Outcome::Runs(pid, client) => {
+                // Its end must be told, and it must be reaped, even if this client is gone.
+                execs.insert(pid, client);
+                false
+            }
+            Outcome::Failed => false,
+        });
     }
 
     /// Takes every process that has ended. Orphans of the container come here too and are only reaped.
@@ -198,6 +240,11 @@ impl Server {
                 Ok(WaitStatus::StillAlive) | Err(_) => return,
                 Ok(_) => continue,
             };
+            if !self.execs.contains_key(&pid) {
+                // A process becomes this one's child when the copy that made it has ended, after its word.
+                self.settle();
+                self.births.retain(|birth| !birth.was_made_by(pid));
+            }
             if let Some(mut stream) = self.execs.remove(&pid) {
                 // A client that has gone does not ask any more; so below.
                 let _ = say(&mut stream, &Reply::Exited { code });
@@ -216,6 +263,9 @@ impl Server {
 
     /// The first process has ended: kill what is left, write the end down, tell those who wait, clean up.
     fn finish(mut self) -> Result<(), ShimError> {
+        for birth in self.births.drain(..) {
+            birth.give_up("the container has ended");
+        }
         cgroup::kill_all(&self.config.cgroup);
         self.reap();
         self.pump();
@@ -261,7 +311,7 @@ fn say(stream: &mut UnixStream, reply: &Reply) -> io::Result<()> {
     stream.write_all(&line(reply))
 }
 
-fn line(reply: &Reply) -> Vec<u8> {
+pub(super) fn line(reply: &Reply) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(reply).unwrap_or_default();
     bytes.push(b'\n');
     bytes

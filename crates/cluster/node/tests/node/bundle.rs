@@ -28,6 +28,13 @@ pub(crate) fn program() -> PathBuf {
     test.ancestors().nth(2).unwrap().join("examples/shim")
 }
 
+/// Copies busybox, by a process of its own: while one of another test's, about to be a shim, had a copy of a descriptor
+/// open for writing, it could not be executed (execve(2), ETXTBSY).
+fn copy_busybox(to: &Path) {
+    let from = ["/usr/bin/busybox", "/bin/busybox"].into_iter().find(|path| Path::new(path).exists()).unwrap();
+    assert!(std::process::Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}
+
 /// A bundle; its processes, control groups and files go when it is dropped.
 pub(crate) struct Bundle {
     directory: tempfile::TempDir,
@@ -60,7 +67,7 @@ impl Bundle {
         for name in ["bin", "proc", "dev", "tmp", "sys"] {
             std::fs::create_dir_all(root.join(name)).unwrap();
         }
-        std::fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
+        copy_busybox(&root.join("bin/busybox"));
         for applet in
             ["sh", "echo", "cat", "grep", "sleep", "unshare", "yes", "head", "true", "stty", "id", "kill", "wc"]
         {
@@ -68,7 +75,8 @@ impl Bundle {
         }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let id = format!("test-{}-{number}", std::process::id());
-        let cgroup = PathBuf::from(format!("/eksile-test-{}/{number}", std::process::id()));
+        // A parent of its own: emptying one that others share would take their groups away before they are read.
+        let cgroup = PathBuf::from(format!("/eksile-test-{}-{number}/one", std::process::id()));
         let mut spec = spec(arguments, &cgroup);
         change(&mut spec);
         std::fs::write(directory.path().join(files::SPEC), spec.to_string()).unwrap();
@@ -108,6 +116,12 @@ impl Bundle {
 
 impl Drop for Bundle {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in [files::SHIM_LOG, files::EXIT, "logs/0.log"] {
+                let said = std::fs::read_to_string(self.directory.path().join(name));
+                eprintln!("{name}: {}", said.unwrap_or_default());
+            }
+        }
         cgroup::kill_all(&self.cgroup);
         let _ = cgroup::remove(self.cgroup.parent().unwrap());
     }

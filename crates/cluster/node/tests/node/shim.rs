@@ -176,14 +176,19 @@ async fn a_user_may_open_its_output_again() {
     assert_eq!((exec.wait().await.unwrap(), text(out), text(err)), (0, "out\n".to_owned(), "err\n".to_owned()));
 }
 
+/// Doubles a word until there is no memory for it.
+const GREEDY: &str = "x=a; while :; do x=$x$x; done";
+
+fn small() -> Limits {
+    Limits { shares: 512, cpu: Some(250), memory: Some(16 << 20), processes: None }
+}
+
 #[tokio::test]
 async fn memory_beyond_the_limit_is_told() {
     if !possible() {
         return;
     }
-    let script = "x=a; while :; do x=$x$x; done";
-    let limits = Limits { shares: 512, cpu: Some(250), memory: Some(16 << 20), processes: None };
-    let bundle = Bundle::limited(&["sh", "-c", script], limits);
+    let bundle = Bundle::limited(&["sh", "-c", GREEDY], small());
     let container = bundle.container();
     container.start(&program()).await.unwrap();
     let (file, quota) = if cgroup::unified() { ("cpu.max", "25000 100000") } else { ("cpu.cfs_quota_us", "25000") };
@@ -191,6 +196,79 @@ async fn memory_beyond_the_limit_is_told() {
     assert!(set.is_err() || set.unwrap().trim() == quota, "it may have ended meanwhile, but was limited");
     let exit = container.wait().await.unwrap();
     assert_eq!((exit.code, exit.oom_killed), (137, true));
+}
+
+/// On version 1 a group's own file does not tell what happened in a group below it.
+#[tokio::test]
+async fn memory_is_told_of_groups_below_too() {
+    if !possible() || cgroup::unified() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    let below = cgroup::directory("memory", bundle.cgroup()).join("below");
+    std::fs::create_dir(&below).unwrap();
+    std::fs::write(below.join("memory.limit_in_bytes"), "16777216").unwrap();
+    let (io, mut to, _out, _err) = pipes();
+    let exec = container.exec(process(&["sh", "-c", &format!("read go; {GREEDY}")]), io).await.unwrap();
+    std::fs::write(below.join("cgroup.procs"), exec.pid().to_string()).unwrap();
+    assert_eq!(cgroup::oom_kills(bundle.cgroup()), 0);
+    to.write_all(b"go\n").unwrap();
+    assert_eq!(exec.wait().await.unwrap(), 137);
+    assert!(cgroup::oom_kills(bundle.cgroup()) > 0);
+}
+
+#[tokio::test]
+async fn a_killed_shim_does_not_hide_that_memory_was_short() {
+    if !possible() {
+        return;
+    }
+    let script = format!("({GREEDY}); echo survived; sleep 60");
+    let bundle = Bundle::limited(&["sh", "-c", &script], small());
+    let container = bundle.container();
+    let started = container.start(&program()).await.unwrap();
+    until("one was killed for memory", || bundle.log().contains(&"stdout F survived".to_owned())).await;
+    kill(Pid::from_raw(started.shim_pid), Signal::SIGKILL).unwrap();
+    let exit = container.wait().await.unwrap();
+    assert_eq!((exit.code, exit.oom_killed), (137, true));
+}
+
+/// Too many open files, a socket that is not there yet, a refusal: none of it says that the shim is dead.
+#[tokio::test]
+async fn a_shim_that_cannot_be_asked_is_asked_again() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.02; done"]);
+    let container = bundle.container();
+    let started = container.start(&program()).await.unwrap();
+    let (socket, away) = (container.directory().join("control.sock"), container.directory().join("away.sock"));
+    std::fs::rename(&socket, &away).unwrap();
+    let waiting = tokio::spawn({
+        let container = container.clone();
+        async move { container.wait().await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!waiting.is_finished(), "{:?}", container.exit());
+    kill(Pid::from_raw(started.pid), None).unwrap();
+    std::fs::rename(&away, &socket).unwrap();
+    container.kill(Signal::SIGTERM as i32).await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().code, 5);
+}
+
+/// The agent gave it up before its shim came so far: nothing starts any more.
+#[tokio::test]
+async fn a_container_that_was_given_up_does_not_start() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    assert_eq!(container.wait().await.unwrap().code, 137);
+    let error = container.start(&program()).await.unwrap_err();
+    assert!(matches!(&error, RuntimeError::Start(reason) if reason.contains("given up")), "{error}");
+    assert!(!bundle.log_path().exists());
 }
 
 #[tokio::test]
@@ -228,6 +306,84 @@ async fn another_agent_adopts_it() {
     assert_eq!(text(out), "hello\n");
 }
 
+/// What is started in a container can be stopped there before it runs its program.
+#[tokio::test]
+async fn attack_a_container_that_stops_what_is_started_in_it_stops_nothing_else() {
+    if !possible() {
+        return;
+    }
+    let script = "echo ready; while :; do for one in /proc/[0-9]*; do \
+        pid=${one#/proc/}; [ $pid = 1 ] || kill -STOP $pid 2>/dev/null; done; done";
+    let bundle = Bundle::new(&["sh", "-c", script]);
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    until("ready", || bundle.log().contains(&"stdout F ready".to_owned())).await;
+    let begin = Instant::now();
+    let execs: Vec<_> = (0..6)
+        .map(|_| {
+            let container = container.clone();
+            tokio::spawn(async move {
+                let (io, ..) = pipes();
+                container.exec(process(&["true"]), io).await.map(drop)
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The shim goes on serving meanwhile ...
+    tokio::time::timeout(Duration::from_secs(5), container.kill(Signal::SIGCONT as i32)).await.unwrap().unwrap();
+    // ... and each start has come to an end within its time.
+    let mut refused = 0;
+    for exec in execs {
+        let outcome = tokio::time::timeout(Duration::from_secs(15), exec).await.unwrap().unwrap();
+        refused += u32::from(outcome.is_err());
+    }
+    eprintln!("{refused} of 6 did not start, {:?}", begin.elapsed());
+    tokio::time::timeout(Duration::from_secs(5), container.end()).await.unwrap().unwrap();
+    assert_eq!(container.wait().await.unwrap().code, 137);
+    let group = cgroup::directory("pids", bundle.cgroup());
+    until("nothing is left", || !group.exists()).await;
+}
+
+/// Version 1 lets no frozen process die.
+#[tokio::test]
+async fn attack_a_frozen_container_is_killed() {
+    let frozen = |bundle: &Bundle| cgroup::directory("freezer", bundle.cgroup()).join("freezer.state");
+    if !possible() || cgroup::unified() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    if !frozen(&bundle).ancestors().nth(3).unwrap().exists() {
+        eprintln!("SKIPPED: this machine has no freezer");
+        return;
+    }
+    let container = bundle.container();
+    container.start(&program()).await.unwrap();
+    std::fs::write(frozen(&bundle), "FROZEN").unwrap();
+    container.end().await.unwrap();
+    let exit = tokio::time::timeout(Duration::from_secs(10), container.wait()).await.unwrap().unwrap();
+    assert_eq!(exit.code, 137);
+}
+
+/// One that neither answers nor dies of anything in its container.
+#[tokio::test]
+async fn a_shim_that_hangs_does_not_keep_its_container() {
+    if !possible() {
+        return;
+    }
+    let bundle = Bundle::new(&["sleep", "60"]);
+    let container = bundle.container();
+    let started = container.start(&program()).await.unwrap();
+    kill(Pid::from_raw(started.shim_pid), Signal::SIGSTOP).unwrap();
+    tokio::time::timeout(Duration::from_secs(60), container.end()).await.unwrap().unwrap();
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", started.pid)).unwrap_or_default();
+        stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('Z'))
+    };
+    until("its process is dead", || state().is_none_or(|zombie| zombie)).await;
+    container.end_shim().unwrap();
+    assert_eq!(container.wait().await.unwrap().code, 137);
+}
+
 #[tokio::test]
 async fn a_killed_shim_takes_its_container_along() {
     if !possible() {
@@ -263,7 +419,9 @@ async fn a_confined_container_may_not_make_every_call() {
         let profile = Profile::new(held.clone(), sealed);
         let bundle = Bundle::confined(&["sleep", "60"], &profile);
         let container = bundle.container();
-        container.start(&program()).await.unwrap();
+        let started = container.start(&program()).await.unwrap();
+        let named = format!("/proc/{}/comm", started.pid);
+        until("its program runs", || std::fs::read_to_string(&named).is_ok_and(|name| name.trim() == "sleep")).await;
         let mut wanted = process(&["sh", "-c", script]);
         lend(&mut wanted, &profile);
         wanted["user"] = serde_json::json!({"uid": uid, "gid": uid});

@@ -1,6 +1,10 @@
 //! What an operation asks the policies.
 
-use crate::policy::{Context, Trust};
+use std::sync::Arc;
+
+use super::Caller;
+use crate::directory::Policies;
+use crate::policy::{Context, Decision, Denial, Question, Trust, decide};
 
 /// One question: may the caller do this to that? A call puts one for every resource that it acts on, and for every further
 /// action that it does by the way (passing a role, tagging what it makes). All must be allowed.
@@ -108,5 +112,53 @@ impl Ask {
     #[must_use]
     pub fn keys(&self) -> &Context {
         &self.keys
+    }
+
+    /// Whether the policies allow it to a caller. `own` is the action where it names no other; `request` are the keys of
+    /// who calls and of the request. Every door decides by this alone.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn decide(
+        &self,
+        own: &str,
+        caller: &Caller,
+        policies: &Policies,
+        request: &Arc<Context>,
+    ) -> Result<(), Denial> {
+        if caller.is_root() {
+            return Ok(());
+        }
+        let mut context = Context::over(request.clone());
+        if let Some(account) = account_of(&self.arn, &caller.account) {
+            context.set("aws:ResourceAccount", account);
+        }
+        context.extend(self.keys.clone());
+        let question = Question { action: self.action.unwrap_or(own), resource: &self.arn, context: &context };
+        match decide(policies, &question, self.granted) {
+            Decision::Allowed => Ok(()),
+            Decision::Denied(why) => Err(why),
+        }
+    }
+
+    /// Keys of the call, of which the resource's own win.
+    pub(crate) fn in_call(mut self, conditions: &[(String, Vec<String>)]) -> Self {
+        let mut keys = Context::default();
+        for (key, values) in conditions {
+            keys.set_all(key, values.clone());
+        }
+        keys.extend(self.keys);
+        self.keys = keys;
+        self
+    }
+}
+
+/// The account that owns what an ARN names; what has no owner in its ARN (`*`, an image) is the caller's, unless the
+/// operation says otherwise.
+fn account_of<'a>(arn: &'a str, own: &'a str) -> Option<&'a str> {
+    match arn.split(':').nth(4) {
+        None | Some("") => Some(own),
+        Some("*") => None,
+        Some(account) => Some(account),
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use eksile_store::Scope;
+use http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use super::{Caller, Mint};
@@ -72,14 +73,19 @@ pub enum Place {
 }
 
 impl Vantage {
-    /// Adds the condition keys that tell where a request came from, and when.
-    pub fn tell(&self, region: &str, wall: Timestamp, context: &mut Context) {
+    /// Adds the condition keys of a request: where it came from, and when, and what its client says of itself.
+    pub fn tell(&self, headers: &HeaderMap, region: &str, wall: Timestamp, context: &mut Context) {
         context.set("aws:RequestedRegion", region);
         context.set("aws:SecureTransport", self.tls.to_string());
         context.set("aws:CurrentTime", wall.to_string());
         context.set("aws:EpochTime", wall.as_second().to_string());
         if let Some(address) = self.address {
             context.set("aws:SourceIp", address.to_string());
+        }
+        for (name, key) in [(header::USER_AGENT, "aws:UserAgent"), (header::REFERER, "aws:referer")] {
+            if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
+                context.set(key, value);
+            }
         }
     }
 

@@ -107,8 +107,7 @@ impl Door {
         let scope = if located.service.global { "global" } else { region };
         let wall = self.clock.now_wall();
         let mut context = caller.context(&policies.tags);
-        from.tell(region, wall, &mut context);
-        authorize::tell_headers(request, &mut context);
+        from.tell(request.headers(), region, wall, &mut context);
         crate::Call {
             caller,
             scope: eksile_store::Scope { account: caller.account.clone(), region: scope.to_owned() },

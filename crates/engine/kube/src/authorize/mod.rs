@@ -1,5 +1,6 @@
 //! Third station: may the caller do it?
 
+mod kept;
 pub mod node;
 pub mod rbac;
 

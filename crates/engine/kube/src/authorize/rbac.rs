@@ -2,18 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
-use eksile_store::{Change, Revision, Store, WatchItem};
+use eksile_store::{Change, Revision, Store};
 use parking_lot::RwLock;
 use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::Attributes;
+use super::kept::{self, Kept};
 use crate::caller::Caller;
 use crate::strategy::{Held, PolicyRule, User};
 
 /// Where the kinds of RBAC are stored.
 pub const PREFIX: &str = "/registry/rbac.authorization.k8s.io/";
+
+/// How long a writer waits at most.
+const SETTLES: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 struct RoleObject {
@@ -89,46 +94,14 @@ impl Rbac {
     /// Loads what the store holds.
     #[must_use]
     pub fn load(store: &Store) -> Self {
-        let view = store.view();
-        let mut index = Index { generation: view.revision().0, ..Index::default() };
-        for entry in view.scan(PREFIX, None, usize::MAX) {
-            index.put(&entry.key, Some(&entry.value));
-        }
+        let index = Index::of(store);
         let applied = watch::Sender::new(index.generation);
         Self { index: RwLock::new(Arc::new(index)), applied }
     }
 
     /// Follows the store until it closes.
     pub async fn follow(&self, store: &Store) {
-        loop {
-            let after = self.index.read().generation;
-            if self.follow_from(store, Revision(after)).await.is_none() {
-                return;
-            }
-            // Too slow for the store's window: take everything again.
-            let fresh = Self::load(store);
-            let index = fresh.index.read().clone();
-            self.publish(index);
-        }
-    }
-
-    async fn follow_from(&self, store: &Store, after: Revision) -> Option<()> {
-        let Ok(mut changes) = store.watch(PREFIX, after) else { return Some(()) };
-        loop {
-            match changes.next().await {
-                Ok(WatchItem::Change(change)) => self.apply(&change),
-                Ok(WatchItem::Progress(_)) => {}
-                Err(eksile_store::WatchError::Compacted) => return Some(()),
-                Err(eksile_store::WatchError::Closed) => return None,
-            }
-        }
-    }
-
-    fn apply(&self, change: &Change) {
-        let mut index = Index::clone(&self.index.read());
-        index.generation = change.revision.0;
-        index.put(&change.key, change.value.as_ref());
-        self.publish(Arc::new(index));
+        kept::follow(self, store).await;
     }
 
     fn publish(&self, index: Arc<Index>) {
@@ -137,11 +110,12 @@ impl Rbac {
         self.applied.send_replace(generation);
     }
 
-    /// Waits until the change of this revision counts, so that a writer's next request sees it.
+    /// Waits until the change of this revision counts, so that a writer's next request sees it. While nothing is granted
+    /// there is nothing to be seen, and nobody is held for long.
     pub async fn settled(&self, revision: u64) {
         let mut applied = self.applied.subscribe();
         // The sender lives as long as `self`, so this ends with the change.
-        let _ = applied.wait_for(|generation| *generation >= revision).await;
+        let _ = tokio::time::timeout(SETTLES, applied.wait_for(|generation| *generation >= revision)).await;
     }
 
     /// Whether a rule allows it; how it does is said when it is asked for.
@@ -210,6 +184,30 @@ impl Rbac {
     }
 }
 
+impl Kept for Rbac {
+    const PREFIX: &'static str = PREFIX;
+
+    fn followed(&self) -> Revision {
+        Revision(self.index.read().generation)
+    }
+
+    fn load(&self, store: &Store) {
+        self.publish(Arc::new(Index::of(store)));
+    }
+
+    fn apply(&self, change: &Change) {
+        let mut index = Index::clone(&self.index.read());
+        index.generation = change.revision.0;
+        index.put(&change.key, change.value.as_ref());
+        self.publish(Arc::new(index));
+    }
+
+    /// Without roles, at a revision that no writer waits for.
+    fn lapse(&self) {
+        self.publish(Arc::default());
+    }
+}
+
 /// Upstream's words about a role that is bound and not there.
 #[must_use]
 pub fn not_there(kind: &str, name: &str) -> String {
@@ -230,6 +228,15 @@ fn role_key(kind: &str, namespace: &str, name: &str) -> String {
 }
 
 impl Index {
+    fn of(store: &Store) -> Self {
+        let view = store.view();
+        let mut index = Self { generation: view.revision().0, ..Self::default() };
+        for entry in view.scan(PREFIX, None, usize::MAX) {
+            index.put(&entry.key, Some(&entry.value));
+        }
+        index
+    }
+
     fn put(&mut self, key: &str, value: Option<&bytes::Bytes>) {
         let Some(key) = key.strip_prefix(PREFIX) else { return };
         if key.starts_with("clusterroles/") || key.starts_with("roles/") {

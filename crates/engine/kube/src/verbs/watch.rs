@@ -76,24 +76,30 @@ impl Events {
     }
 
     /// The next one; an error ends the watch.
-    pub(crate) async fn next(&mut self) -> Result<Item, StatusError> {
+    pub(crate) async fn next(&mut self) -> Result<Item, WatchError> {
         while let Some(entry) = self.initial.pop_front() {
             if self.filter.matches(&self.resource, &entry.key, &entry.value) {
                 return Ok(Item::Event(Kind::Added, shown(&self.resource, &entry.value)));
             }
         }
         loop {
-            match self.watch.next().await {
-                Ok(WatchItem::Progress(revision)) => return Ok(Item::Progress(revision.0)),
-                Ok(WatchItem::Change(change)) if change.revision.0 <= self.after => {}
-                Ok(WatchItem::Change(change)) => {
+            match self.watch.next().await? {
+                WatchItem::Progress(revision) => return Ok(Item::Progress(revision.0)),
+                WatchItem::Change(change) if change.revision.0 <= self.after => {}
+                WatchItem::Change(change) => {
                     if let Some((kind, object)) = self.event(&change) {
                         return Ok(Item::Event(kind, shown(&self.resource, &object)));
                     }
                 }
-                Err(WatchError::Compacted) => return Err(too_old(self.after, 0)),
-                Err(WatchError::Closed) => return Err(StatusError::new(500, "InternalError", "the store was closed")),
             }
+        }
+    }
+
+    /// An end as it is told.
+    pub(crate) fn told(&self, end: WatchError) -> StatusError {
+        match end {
+            WatchError::Compacted => too_old(self.after, 0),
+            WatchError::Closed => StatusError::new(500, "InternalError", "the store was closed"),
         }
     }
 
@@ -186,9 +192,9 @@ impl Stream {
                 Ok(Item::Event(kind, object)) => return Some(self.line(kind, &object)),
                 Ok(Item::Progress(revision)) if self.bookmarks => return Some(self.bookmark(revision)),
                 Ok(Item::Progress(_)) => {}
-                Err(error) => {
+                Err(end) => {
+                    self.ready.push_back(error_line(&events.told(end)));
                     self.events = None;
-                    self.ready.push_back(error_line(&error));
                 }
             }
         }

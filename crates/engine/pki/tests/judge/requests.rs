@@ -1,3 +1,4 @@
+use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use eksile_pki::{Authority, Csr, PkiError, SanName, Usage};
 use jiff::{SignedDuration, Timestamp};
 
@@ -95,12 +96,23 @@ fn a_tampered_request_is_refused() {
 #[test]
 fn not_a_request() {
     let certificate = Authority::create("cluster", 1).unwrap();
-    for text in [
-        "",
-        "garbage",
-        certificate.pem(),
-        "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
-    ] {
-        assert!(matches!(Csr::parse(text), Err(PkiError::Malformed { .. })), "{text}");
+    for text in ["", "garbage", certificate.pem()] {
+        assert!(matches!(Csr::parse(text), Err(PkiError::NoRequest)), "{text}");
     }
+    let empty = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";
+    assert!(matches!(Csr::parse(empty), Err(PkiError::Malformed { .. })));
+}
+
+/// Whoever reads the first of two and whoever reads the other would judge one thing and sign another.
+#[test]
+fn a_request_is_alone() {
+    let judge = Judge::new();
+    let certificate = Authority::create("cluster", 1).unwrap();
+    let one = request(&judge, "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256");
+    assert!(Csr::parse(&one).is_ok() && Csr::of_object(&STANDARD.encode(&one)).is_ok());
+    for text in [format!("{}{one}", certificate.pem()), format!("{one}{}", certificate.pem()), format!("{one}{one}")] {
+        assert!(matches!(Csr::parse(&text), Err(PkiError::NoRequest)), "{text}");
+        assert!(matches!(Csr::of_object(&STANDARD.encode(&text)), Err(PkiError::NoRequest)), "{text}");
+    }
+    assert!(matches!(Csr::of_object(&one), Err(PkiError::NoRequest)), "it is base64");
 }

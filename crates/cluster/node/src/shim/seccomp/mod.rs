@@ -217,6 +217,33 @@ mod tests {
         assert_eq!(ask(&plain, 0x4000_0003, libc::SYS_read, 0), refuse(libc::ENOSYS));
     }
 
+    /// Every call there is, with every capability alone, against what containerd's own function answered.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn allows_what_containerd_allows_and_nothing_else() {
+        let recorded: Vec<(&str, Vec<(&str, libc::c_long)>)> = include_str!("containerd.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| {
+                let (capability, calls) = line.split_once(' ').expect("a capability and its calls");
+                let call =
+                    |one: &'static str| one.split_once('=').map(|(name, number)| (name, number.parse().unwrap()));
+                (capability, calls.split(' ').map(|one| call(one).expect("name=number")).collect())
+            })
+            .collect();
+        let always = recorded.iter().find(|(name, _)| *name == "-").map(|(_, calls)| calls).expect("a line for all");
+        let by_argument = [libc::SYS_personality, libc::SYS_socket, libc::SYS_clone, libc::SYS_clone3];
+        for (capability, calls) in &recorded {
+            let program = filter(&Profile::new(vec![(*capability).to_owned()], true));
+            let expected: std::collections::BTreeSet<_> =
+                calls.iter().chain(always).map(|(_, number)| *number).collect();
+            for number in (0..600).filter(|number| !by_argument.contains(number)) {
+                let allowed = ask(&program, ARCHITECTURE, number, 0) == ALLOW;
+                assert_eq!(allowed, expected.contains(&number), "system call {number} with {capability}");
+            }
+        }
+    }
+
     #[test]
     fn a_filter_is_short_enough_for_the_kernel() {
         let every: Vec<String> = calls::BY_CAPABILITY.iter().map(|(name, _)| (*name).to_owned()).collect();

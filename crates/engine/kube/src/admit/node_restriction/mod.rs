@@ -8,8 +8,7 @@ mod node;
 mod pod;
 mod token;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use eksile_pki::Csr;
 use serde_json::Value;
 
 use crate::call::Call;
@@ -122,21 +121,11 @@ impl Write<'_> {
         if !signers.contains(&text(self.new, "/spec/signerName")) {
             return Ok(());
         }
-        let name = common_name(text(self.new, "/spec/request"));
-        let name = name.map_err(|why| self.refusal(&format!("unable to parse csr: {why}")))?;
-        if name != format!("system:node:{}", self.node) {
+        let csr = Csr::of_object(text(self.new, "/spec/request"));
+        let csr = csr.map_err(|why| self.refusal(&format!("unable to parse csr: {why}")))?;
+        if csr.common_name != format!("system:node:{}", self.node) {
             return self.refuse(&format!("can only create a node CSR with CN=system:node:{}", self.node));
         }
         Ok(())
     }
-}
-
-/// The common name of a request; one that cannot be read is nobody's.
-fn common_name(request: &str) -> Result<String, String> {
-    let bytes = STANDARD.decode(request).unwrap_or_default();
-    let pem = String::from_utf8(bytes).unwrap_or_default();
-    if !pem.contains("-----BEGIN CERTIFICATE REQUEST-----") {
-        return Err("PEM block type must be CERTIFICATE REQUEST".to_owned());
-    }
-    eksile_pki::Csr::parse(&pem).map(|csr| csr.common_name).map_err(|error| error.to_string())
 }

@@ -6,10 +6,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use eksile_store::{Change, Revision, Store, ViewError, WatchError, WatchItem};
+use eksile_store::{Change, Revision, Store};
 use parking_lot::RwLock;
 use serde_json::Value;
 
+use crate::authorize::kept::{self, Kept};
 use crate::references::{self, text};
 
 /// Where pods are stored.
@@ -45,6 +46,8 @@ struct Placed {
 struct Edges {
     /// Revision up to which the store was followed.
     followed: u64,
+    /// Whether it is not as the store: it is empty then, and stays so until it is loaded.
+    lapsed: bool,
     /// By `NAMESPACE/NAME`.
     pods: HashMap<String, Placed>,
     /// How many pods of which node use an object.
@@ -59,63 +62,30 @@ impl Graph {
     /// Loads what the store holds.
     pub(crate) fn load(store: &Store) -> Self {
         let graph = Self::default();
-        graph.reload(store);
+        graph.load_from(store);
         graph
     }
 
-    fn reload(&self, store: &Store) {
+    fn load_from(&self, store: &Store) {
+        // What is noted meanwhile waits, and so comes after what is loaded.
+        let mut held = self.0.write();
         let view = store.view();
         let mut edges = Edges { followed: view.revision().0, ..Edges::default() };
         for entry in view.scan(PODS, None, usize::MAX) {
             edges.put(&entry.key, &entry.value, entry.modified.0);
         }
-        *self.0.write() = edges;
+        *held = edges;
     }
 
     /// Follows the store until it closes.
     pub(crate) async fn follow(&self, store: &Store) {
-        loop {
-            let after = self.0.read().followed;
-            match self.follow_from(store, Revision(after)).await {
-                Ends::Closed => return,
-                // Too slow for the store's window: take everything again.
-                Ends::Behind => self.reload(store),
-            }
-        }
-    }
-
-    async fn follow_from(&self, store: &Store, after: Revision) -> Ends {
-        let mut changes = match store.watch(PODS, after) {
-            Ok(changes) => changes,
-            Err(ViewError::Compacted { .. }) => return Ends::Behind,
-            Err(error) => {
-                tracing::error!(%error, "pods cannot be followed; nodes keep the rights that they have");
-                return Ends::Closed;
-            }
-        };
-        loop {
-            match changes.next().await {
-                Ok(WatchItem::Change(change)) => self.apply(&change),
-                Ok(WatchItem::Progress(_)) => {}
-                Err(WatchError::Compacted) => return Ends::Behind,
-                Err(WatchError::Closed) => return Ends::Closed,
-            }
-        }
-    }
-
-    fn apply(&self, change: &Change) {
-        let mut edges = self.0.write();
-        edges.followed = change.revision.0;
-        match &change.value {
-            Some(value) => edges.put(&change.key, value, change.revision.0),
-            None => edges.remove(&change.key, change.revision.0),
-        }
+        kept::follow(self, store).await;
     }
 
     /// What a writer has just stored counts at once, before the store tells of it.
     pub(crate) fn note(&self, key: &str, value: &[u8], revision: u64) {
         let mut edges = self.0.write();
-        if edges.followed < revision {
+        if edges.followed < revision && !edges.lapsed {
             edges.put(key, value, revision);
         }
     }
@@ -132,10 +102,29 @@ impl Graph {
     }
 }
 
-/// Why following ended.
-enum Ends {
-    Closed,
-    Behind,
+impl Kept for Graph {
+    const PREFIX: &'static str = PODS;
+
+    fn followed(&self) -> Revision {
+        Revision(self.0.read().followed)
+    }
+
+    fn load(&self, store: &Store) {
+        self.load_from(store);
+    }
+
+    fn apply(&self, change: &Change) {
+        let mut edges = self.0.write();
+        edges.followed = change.revision.0;
+        match &change.value {
+            Some(value) => edges.put(&change.key, value, change.revision.0),
+            None => edges.remove(&change.key, change.revision.0),
+        }
+    }
+
+    fn lapse(&self) {
+        *self.0.write() = Edges { lapsed: true, ..Edges::default() };
+    }
 }
 
 impl Edges {
@@ -255,6 +244,26 @@ mod tests {
         graph.0.write().remove("/registry/pods/a/p", 9);
         graph.note("/registry/pods/a/p", &pod("n", "late"), 8);
         assert!(!leads(&graph, "n", "late"), "the store has told of its end");
+    }
+
+    #[tokio::test]
+    async fn nodes_have_nothing_of_a_graph_that_is_not_as_the_store() {
+        let (_folder, store) = kept::tests::store();
+        let graph = std::sync::Arc::new(Graph::default());
+        graph.note("/registry/pods/a/p", &pod("n", "old"), 1);
+        // The store cannot be followed from there, as it does not expect.
+        graph.0.write().followed = 1000;
+        let (followed, its) = (graph.clone(), store.clone());
+        let task = tokio::spawn(async move { followed.follow(&its).await });
+        kept::tests::until("the end of the old right", || !leads(&graph, "n", "old")).await;
+        let stored = String::from_utf8(pod("n", "new")).unwrap();
+        kept::tests::put(&store, "/registry/pods/a/p", &stored).await;
+        kept::tests::until("the new right", || leads(&graph, "n", "new")).await;
+        assert!(!leads(&graph, "n", "old"));
+        task.abort();
+        kept::tests::until("the end of the new right", || !leads(&graph, "n", "new")).await;
+        graph.note("/registry/pods/a/q", &pod("n", "noted"), 2000);
+        assert!(!leads(&graph, "n", "noted"), "it is loaded first");
     }
 
     #[test]
