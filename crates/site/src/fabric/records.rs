@@ -68,7 +68,7 @@ fn all<R: Record>(view: &View, failed: &mut Vec<String>) -> Vec<R> {
         match each {
             Ok((_, record)) => read.push(record),
             Err(error) => {
-                failed.push(format!("{error}: it is left out, and nothing is taken away until it can be read"))
+                failed.push(format!("{error}: it is left out, and nothing is taken away until it can be read"));
             }
         }
     }
