@@ -248,11 +248,15 @@ fn an_instances_root_gets_at_nothing_of_this_machine() {
     for (name, command) in NEEDED {
         script += &format!("({command}) >/tmp/out 2>&1 </dev/null || {{ echo 'LACKS: {name}'; cat /tmp/out; }}\n");
     }
+    script += "echo groups: $(ls /sys/fs/cgroup)\n";
     // At the end: it looks like the file of its own machine.
     script += "echo 'id of root:' $(id -u) of $(cat /proc/self/uid_map)\n";
     let guest = Guest::new(folder.path(), "i-attacker", 0, &script);
     let printed = guest.run();
     assert!(!printed.contains("WON:") && !printed.contains("LACKS:"), "{printed}");
+    let groups = printed.lines().find(|line| line.starts_with("groups:")).unwrap();
+    assert!(groups.contains("pids") || groups.contains("cgroup.procs"), "{printed}");
+    assert!(!groups.contains("freezer"), "{groups}");
     assert!(printed.contains(&format!("id of root: 0 of 0 {BASE} 65536")), "{printed}");
     let owner = fs::metadata(guest.disk("/var/u")).unwrap();
     assert_eq!((owner.uid(), owner.gid()), (BASE + 1000, BASE + 65535));
