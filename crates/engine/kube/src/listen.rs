@@ -147,19 +147,20 @@ async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Re
         Err(Refused::Untold(why)) => return Ok(encode(Answer::untold(&parts.uri, &why), None)),
     };
     door.authorize(&caller, &at)?;
+    let share = door.flights.enter(&caller, &at)?;
     if connect::wants_upgrade(&parts.headers)
         && let Some(target) = door.stream(&at)
     {
         let query = Query::parse(parts.uri.query());
-        return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body)).await;
+        return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body), share).await;
     }
-    let _share = door.flights.enter(&caller, &at)?;
     let mut room = None;
     let collected = tokio::time::timeout(WHOLE, collect(body, &parts.headers, door, &mut room)).await;
     let body = collected.map_err(|_| too_slow())??;
     let size = body.len().max(flight::stored_size(door, &at));
     let served = door.clone();
-    let answer = door.flights.work(size, async move { run(&served, &caller, &at, &parts, body).await }).await?;
+    let mut answer = door.flights.work(size, async move { run(&served, &caller, &at, &parts, body).await }).await?;
+    answer.body = share.with(answer.body);
     Ok(encode(answer, None))
 }
 
