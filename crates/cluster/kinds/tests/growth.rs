@@ -37,9 +37,6 @@ impl Cluster for Nothing {
     fn role_rules(&self, _: &str, _: &str, _: &str) -> Option<Vec<PolicyRule>> {
         None
     }
-    fn stored(&self, _: &str, _: &str) -> Option<Value> {
-        None
-    }
     fn service_cidrs(&self) -> &[String] {
         &[]
     }

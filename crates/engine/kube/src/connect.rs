@@ -45,7 +45,7 @@ struct Place {
 
 fn place(door: &Door, at: &ResourceRequest, query: &Query<'_>) -> Result<Place, StatusError> {
     let pod = door
-        .stored("/registry/pods/", &format!("{}/{}", at.namespace, at.name))
+        .stored("/registry/pods/", &format!("{}/{}", at.namespace, at.name))?
         .ok_or_else(|| StatusError::not_found("", "pods", &at.name))?;
     // A port belongs to the pod.
     let container = match at.sub.as_str() {
@@ -56,7 +56,7 @@ fn place(door: &Door, at: &ResourceRequest, query: &Query<'_>) -> Result<Place, 
     if name.is_empty() {
         return Err(StatusError::bad_request(format!("pod {} {UNASSIGNED}", at.name)));
     }
-    let node = door.stored("/registry/nodes/", name).ok_or_else(|| StatusError::not_found("", "nodes", name))?;
+    let node = door.stored("/registry/nodes/", name)?.ok_or_else(|| StatusError::not_found("", "nodes", name))?;
     Ok(Place { node, container })
 }
 

@@ -217,13 +217,14 @@ impl Door {
         }
     }
 
-    /// The object of this key, parsed; `None` also when it cannot be read.
-    #[must_use]
-    pub fn stored(&self, prefix: &str, rest: &str) -> Option<Value> {
-        let entry = self.store.view().get(&format!("{prefix}{rest}"))?;
-        serde_json::from_slice(&entry.value)
-            .inspect_err(|error| tracing::error!(prefix, rest, %error, "unreadable object"))
-            .ok()
+    /// The object of this key, parsed; `None` where there is none.
+    ///
+    /// # Errors
+    /// When there is one and it cannot be read: that is not to be taken for none.
+    pub fn stored(&self, prefix: &str, rest: &str) -> Result<Option<Value>, StatusError> {
+        let Some(entry) = self.store.view().get(&format!("{prefix}{rest}")) else { return Ok(None) };
+        let read = serde_json::from_slice(&entry.value);
+        read.map(Some).map_err(|error| StatusError::internal(format!("{prefix}{rest} cannot be read: {error}")))
     }
 
     /// The index of the OpenAPI documents, made when it is first asked for: most clusters' clients never do.
@@ -290,10 +291,6 @@ impl Cluster for Door {
 
     fn role_rules(&self, kind: &str, namespace: &str, name: &str) -> Option<Vec<PolicyRule>> {
         self.rbac.role(kind, namespace, name)
-    }
-
-    fn stored(&self, prefix: &str, rest: &str) -> Option<Value> {
-        Self::stored(self, prefix, rest)
     }
 
     fn service_cidrs(&self) -> &[String] {

@@ -73,9 +73,6 @@ pub trait Cluster: Send + Sync {
     /// The rules of the role that a binding refers to; `None` when there is no such role.
     fn role_rules(&self, kind: &str, namespace: &str, name: &str) -> Option<Vec<PolicyRule>>;
 
-    /// An object as stored, by the key of its collection (`/registry/namespaces/`) and the rest of its key.
-    fn stored(&self, prefix: &str, rest: &str) -> Option<Value>;
-
     /// Service CIDRs of the cluster, such as `10.100.0.0/16`.
     fn service_cidrs(&self) -> &[String];
 }

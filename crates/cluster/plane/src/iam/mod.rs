@@ -6,8 +6,8 @@ mod naming;
 mod sts;
 mod token;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Weak};
-use std::time::SystemTime;
 
 use eksile_base::Clock;
 use eksile_kube::Door;
@@ -38,14 +38,17 @@ pub enum IamError {
     Ca(#[from] eksile_pki::PkiError),
 }
 
+/// What tells versions of a file apart: device, inode, time of change in seconds and nanoseconds, length.
+type Version = (u64, u64, i64, i64, u64);
+
 /// Tells the bearers of IAM tokens.
 pub(crate) struct Iam {
     sts: Sts,
     settings: config::Iam,
     region: String,
     clock: Clock,
-    /// The access file as last read, and its time of change.
-    access: RwLock<Option<(SystemTime, Arc<Access>)>>,
+    /// The access file as last read, and which version of it that was.
+    access: RwLock<Option<(Version, Arc<Access>)>>,
     door: RwLock<Weak<Door>>,
 }
 
@@ -84,9 +87,9 @@ impl Iam {
         let told = self.sts.replay(&presigned).await?;
         let who = Identity::read(&told.answer, told.source.as_deref(), &presigned.access_key)?;
         let access = self.access()?;
-        let user = mapping::user(&access, &self.aws_auth(), &who)?;
+        let user = mapping::user(&access, &self.aws_auth()?, &who)?;
         let mut user = user.ok_or_else(|| format!("ARN is not mapped: {}", who.canonical.to_lowercase()))?;
-        self.end_bootstrap(&who, &mut user)?;
+        self.end_bootstrap(&mut user)?;
         let soon = now.checked_add(REMEMBERED).unwrap_or(presigned.until);
         Ok(Known { user, until: Some(soon.min(presigned.until)), anchors: Vec::new(), audiences: None })
     }
@@ -95,36 +98,37 @@ impl Iam {
     fn access(&self) -> Result<Arc<Access>, String> {
         let path = &self.settings.access_file;
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let changed = std::fs::metadata(path).and_then(|m| m.modified()).map_err(|e| failed(&e))?;
-        if let Some((at, access)) = &*self.access.read()
-            && *at == changed
+        let about = std::fs::metadata(path).map_err(|e| failed(&e))?;
+        // Each version is a file of its own, put in the other's place; two may be of the same tick of the clock.
+        let version = (about.dev(), about.ino(), about.mtime(), about.mtime_nsec(), about.len());
+        if let Some((read, access)) = &*self.access.read()
+            && *read == version
         {
             return Ok(access.clone());
         }
         let text = std::fs::read(path).map_err(|e| failed(&e))?;
         let access: Arc<Access> = Arc::new(serde_json::from_slice(&text).map_err(|e| failed(&e))?);
-        *self.access.write() = Some((changed, access.clone()));
+        *self.access.write() = Some((version, access.clone()));
         Ok(access)
     }
 
-    /// Who is a node already does not bootstrap any more: the group goes once the instance's Node is registered.
-    fn end_bootstrap(&self, who: &Identity, user: &mut eksile_kube::User) -> Result<(), String> {
-        let (Some(node), Some(instance)) = (user.name.strip_prefix("system:node:"), &who.instance) else {
-            return Ok(());
-        };
-        let door = self.door.read().upgrade().ok_or("the control plane is not ready")?;
-        let node = door.stored("/registry/nodes/", node);
-        let provider = node.as_ref().and_then(|n| n.pointer("/spec/providerID")).and_then(serde_json::Value::as_str);
-        if provider.and_then(|id| id.rsplit('/').next()) == Some(instance) {
+    /// Who is a node already does not bootstrap any more: the group goes once a Node of the name is registered, whatever
+    /// that Node says of itself.
+    fn end_bootstrap(&self, user: &mut eksile_kube::User) -> Result<(), String> {
+        let Some(node) = user.name.strip_prefix("system:node:") else { return Ok(()) };
+        if self.door()?.stored("/registry/nodes/", node).map_err(|error| error.to_string())?.is_some() {
             user.groups.retain(|group| group != BOOTSTRAPPERS);
         }
         Ok(())
     }
 
-    fn aws_auth(&self) -> AwsAuth {
-        let door = self.door.read().upgrade();
-        let map = door.and_then(|door| door.stored("/registry/configmaps/", "kube-system/aws-auth"));
-        map.map(|map| AwsAuth::read(&map)).unwrap_or_default()
+    fn aws_auth(&self) -> Result<AwsAuth, String> {
+        let map = self.door()?.stored("/registry/configmaps/", "kube-system/aws-auth");
+        Ok(map.map_err(|error| error.to_string())?.map(|map| AwsAuth::read(&map)).unwrap_or_default())
+    }
+
+    fn door(&self) -> Result<Arc<Door>, String> {
+        self.door.read().upgrade().ok_or_else(|| "the control plane is not ready".to_owned())
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         return Err(StatusError::invalid("authentication.k8s.io", KIND, &call.at.name, &errors));
     }
     let account = door
-        .stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name))
+        .stored(&call.resource.prefix, &format!("{}/{}", call.at.namespace, call.at.name))?
         .ok_or_else(|| call.not_found())?;
     let seconds = lifetime(&request)?;
     let audiences = audiences(&request, &door.settings.issuer);
@@ -142,7 +142,7 @@ fn bound(call: &Call<'_>, request: &Value) -> Result<Option<Bound>, StatusError>
             return Err(StatusError::bad_request(why));
         }
     };
-    let object = call.door.stored(&format!("/registry/{plural}/"), &rest);
+    let object = call.door.stored(&format!("/registry/{plural}/"), &rest)?;
     let object = object.ok_or_else(|| StatusError::not_found("", plural, name))?;
     if kind == "Pod" && text(&object, "/spec/serviceAccountName") != call.at.name {
         return Err(StatusError::bad_request(format!(
@@ -158,7 +158,7 @@ fn bound(call: &Call<'_>, request: &Value) -> Result<Option<Bound>, StatusError>
         return Err(StatusError::conflict("", kind, name, &why));
     }
     let node = if kind == "Pod" { text(&object, "/spec/nodeName").to_owned() } else { String::new() };
-    let there = call.door.stored("/registry/nodes/", &node).filter(|_| !node.is_empty());
+    let there = call.door.stored("/registry/nodes/", &node)?.filter(|_| !node.is_empty());
     let node_uid = there.map(|node| meta(&node, "uid").to_owned()).unwrap_or_default();
     Ok(Some(Bound { kind: kind.to_owned(), name: name.to_owned(), uid: own, node, node_uid }))
 }

@@ -42,7 +42,7 @@ fn class(call: &Call<'_>, name: &str, object: &Value) -> Result<(i64, Value), St
     if let Some((_, priority)) = SYSTEM.iter().find(|(known, _)| *known == name) {
         return Ok((*priority, preempt()));
     }
-    let stored = call.door.stored("/registry/scheduling.k8s.io/priorityclasses/", name).ok_or_else(|| {
+    let stored = call.door.stored("/registry/scheduling.k8s.io/priorityclasses/", name)?.ok_or_else(|| {
         StatusError::forbidden(
             "",
             "pods",

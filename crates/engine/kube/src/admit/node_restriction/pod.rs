@@ -81,7 +81,7 @@ fn owner(write: &Write<'_>) -> Admitted {
     if owner.get("blockOwnerDeletion").and_then(Value::as_bool) == Some(true) {
         return write.refuse(&format!("node {node} must not set blockOwnerDeletion on an owner reference"));
     }
-    let own = write.call.door.stored("/registry/nodes/", write.node);
+    let own = write.call.door.stored("/registry/nodes/", write.node)?;
     let own = own.ok_or_else(|| StatusError::not_found("", "node", write.node))?;
     let (claimed, uid) = (text(owner, "/uid"), meta(&own, "uid"));
     if claimed != uid {
@@ -127,7 +127,7 @@ fn evict(write: &Write<'_>) -> Admitted {
     if name.is_empty() {
         return write.refuse("could not determine pod from request data");
     }
-    let pod = write.call.door.stored("/registry/pods/", &format!("{}/{name}", write.call.namespace()));
+    let pod = write.call.door.stored("/registry/pods/", &format!("{}/{name}", write.call.namespace()))?;
     let pod = pod.ok_or_else(|| StatusError::not_found("", "pod", name))?;
     if text(&pod, "/spec/nodeName") != write.node {
         return write.refuse(&format!("node {} can only evict pods with spec.nodeName set to itself", write.node));

@@ -21,7 +21,7 @@ pub(super) fn admit(write: &Write<'_>) -> Admitted {
         return write.refuse("node requested token with a pod binding without a uid");
     }
     let name = text(bound, "/name");
-    let pod = call.door.stored("/registry/pods/", &format!("{}/{name}", call.namespace()));
+    let pod = call.door.stored("/registry/pods/", &format!("{}/{name}", call.namespace()))?;
     let pod = pod.ok_or_else(|| StatusError::not_found("", "pod", name))?;
     if uid != meta(&pod, "uid") {
         return write.refuse(&format!(

@@ -70,7 +70,7 @@ fn refused(pod: &Value, why: &str) -> StatusError {
 fn account(call: &Call<'_>, name: &str) -> Result<Value, String> {
     let namespace = call.namespace();
     let stored = call.door.stored("/registry/serviceaccounts/", &format!("{namespace}/{name}"));
-    stored.ok_or_else(|| {
+    stored.map_err(|error| error.to_string())?.ok_or_else(|| {
         format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found")
     })
 }
