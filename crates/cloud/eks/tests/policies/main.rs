@@ -5,6 +5,7 @@
 mod attack {
     mod denied;
     mod members;
+    mod regions;
     mod roles;
     mod simulated;
 }

@@ -5,5 +5,6 @@ mod faults;
 mod garbage;
 mod policies;
 mod rows;
+mod scope;
 mod shared;
 mod world;
