@@ -8,5 +8,6 @@ mod attack {
     mod regions;
     mod roles;
     mod simulated;
+    mod tags;
 }
 mod world;

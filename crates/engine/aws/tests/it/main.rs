@@ -1,6 +1,7 @@
 //! The door with services made for these tests: what operations share, protocol by protocol.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod ambiguous;
 mod faults;
 mod garbage;
 mod policies;
