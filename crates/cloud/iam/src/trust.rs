@@ -62,19 +62,17 @@ fn meant(state: Reads<'_>, own: &Scope, named: &str) -> Result<Option<Meant>, Fa
         return whole(&format!("arn:aws:iam::{named}:root"));
     }
     let Some((service, account, rest)) = parts(named) else { return by_id(state, own, named) };
-    if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(None);
-    }
+    let Some(scope) = find::scope_of(account) else { return Ok(None) };
     let (kind, name) = rest.split_once('/').unwrap_or((rest, ""));
     let id = match (service, kind) {
         ("iam", "root") if name.is_empty() => return whole(named),
         ("iam", "role") => find::role_by_arn(state, named)?.map(|(_, role)| role.role_id),
-        ("iam", "user") => user(state, account, named)?.map(|user| user.user_id),
+        ("iam", "user") => user(state, &scope, named)?.map(|user| user.user_id),
         ("sts", "assumed-role") => {
             let Some((role, session)) = name.split_once('/').filter(|(_, session)| !session.is_empty()) else {
                 return Ok(None);
             };
-            let role = state.record::<Role>(&Scope::new(account, "global"), role)?;
+            let role = state.record::<Role>(&scope, role)?;
             role.map(|role| format!("{}:{session}", role.role_id))
         }
         // Nobody can be one here (GetFederationToken is not built), so it lets nobody in.
@@ -92,10 +90,10 @@ fn parts(arn: &str) -> Option<(&str, &str, &str)> {
     Some((service, account, rest))
 }
 
-fn user(state: Reads<'_>, account: &str, arn: &str) -> Result<Option<User>, Fault> {
+fn user(state: Reads<'_>, scope: &Scope, arn: &str) -> Result<Option<User>, Fault> {
     let name = arn.rsplit('/').next().unwrap_or_default();
-    let user = state.record::<User>(&Scope::new(account, "global"), name)?;
-    Ok(user.filter(|user| user.arn(account) == arn))
+    let user = state.record::<User>(scope, name)?;
+    Ok(user.filter(|user| user.arn(&scope.account) == arn))
 }
 
 /// The user or role of a unique id, in the caller's own account.
