@@ -1,6 +1,8 @@
 //! What the registry asks: every action of what is done, of whoever holds the key now, where it is.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use eksile_aws::Vantage;
+use eksile_kit::Signer;
 
 use crate::world::{ACCOUNT, World, send};
 
@@ -73,8 +75,7 @@ async fn attack_a_password_ends_with_its_key() {
     let key = format!("AKIA{ACCOUNT}0000");
     let ask = async || world.send(&login, "GET", "/v2/app/tags/list", b"").await.status;
     let made = world.iam(ACCOUNT, "Action=CreateAccessKey&UserName=admin").await;
-    let text = |name: &str| made.split(&format!("<{name}>")).nth(1).unwrap().split('<').next().unwrap().to_owned();
-    let other = (text("AccessKeyId"), text("SecretAccessKey"));
+    let other = (text(&made, "AccessKeyId"), text(&made, "SecretAccessKey"));
     let by_other = async |form: &str| {
         let form = format!("{form}&UserName=admin&AccessKeyId={key}");
         world.iam_by((&other.0, &other.1), &form).await;
@@ -86,6 +87,44 @@ async fn attack_a_password_ends_with_its_key() {
     assert_eq!(ask().await, 200);
     by_other("Action=DeleteAccessKey").await;
     assert_eq!(ask().await, 401);
+}
+
+#[tokio::test]
+async fn attack_a_password_ends_with_its_session() {
+    let world = World::start().await;
+    world.repository(ACCOUNT, "app").await;
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{ACCOUNT}"}},"Action":"sts:AssumeRole"}}}}"#
+    );
+    world.iam(ACCOUNT, &format!("Action=CreateRole&RoleName=puller&AssumeRolePolicyDocument={trust}")).await;
+    let attach = "PolicyArn=arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly";
+    world.iam(ACCOUNT, &format!("Action=AttachRolePolicy&RoleName=puller&{attach}")).await;
+    let key = format!("AKIA{ACCOUNT}0000");
+    let signer = Signer { access_key_id: &key, secret: "secret", service: "sts", region: "us-west-2" };
+    let form = format!("Action=AssumeRole&RoleArn=arn:aws:iam::{ACCOUNT}:role/puller&RoleSessionName=sn");
+    let made = told(world.door.handle(signer.query("2011-06-15", &form), Vantage::host()).await.body());
+    let session = [text(&made, "AccessKeyId"), text(&made, "SecretAccessKey"), text(&made, "SessionToken")];
+    let signer = Signer { access_key_id: &session[0], secret: &session[1], service: "ecr", region: "us-west-2" };
+    let headers = [
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amz-security-token", &*session[2]),
+        ("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"),
+    ];
+    let answer = told(world.door.handle(signer.post(&headers, "{}"), Vantage::host()).await.body());
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let login = format!("Basic {}", answer["authorizationData"][0]["authorizationToken"].as_str().unwrap());
+    assert_eq!(world.send(&login, "GET", "/v2/app/tags/list", b"").await.status, 200);
+    world.clock.pass(jiff::SignedDuration::from_mins(61));
+    assert_eq!(world.send(&login, "GET", "/v2/app/tags/list", b"").await.status, 401);
+}
+
+fn told(body: &[u8]) -> String {
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// The text of an XML element.
+fn text(xml: &str, name: &str) -> String {
+    xml.split(&format!("<{name}>")).nth(1).unwrap().split('<').next().unwrap().to_owned()
 }
 
 #[tokio::test]

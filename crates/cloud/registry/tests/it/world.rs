@@ -35,7 +35,7 @@ impl World {
             store.write(|txn| eksile_iam::seed(txn, &SystemMint, clock.now(), account, key)).await.unwrap();
         }
         let directory: Arc<dyn Directory> = Arc::new(IamDirectory::default());
-        let services = vec![&eksile_registry::SERVICE, &eksile_iam::SERVICE];
+        let services = vec![&eksile_registry::SERVICE, &eksile_iam::SERVICE, &eksile_iam::sts::SERVICE];
         let door = Arc::new(Door::new("us-west-2", services, store.clone(), clock.clone(), directory.clone()));
         let server = AwsServer::start(door.clone()).await;
         let dir = TempDir::new().unwrap();
