@@ -89,11 +89,10 @@ fn attack_a_variable_with_several_values_is_each_of_them() {
         assert!(!allowed(&statement("Allow", &condition), &both), "{condition}");
     }
     // So many that nobody tries them all: denied, and not allowed.
-    let tags: Vec<(String, String)> =
-        (0..50).map(|n| (if n % 2 == 0 { "nAme".repeat(1) } else { "naMe".to_owned() }, n.to_string())).collect();
     let mut many = Context::default();
-    for (key, value) in &tags {
-        many.tags("aws:ResourceTag", [(key, value)]);
+    for value in 0..50 {
+        let (key, value) = (if value % 2 == 0 { "nAme" } else { "naMe" }.to_owned(), value.to_string());
+        many.tags("aws:ResourceTag", [(&key, &value)]);
     }
     let name = "${aws:ResourceTag/name}".repeat(8);
     assert!(!allowed(&format!("{ALL},{}", resource("Deny", "Resource", &name)), &many));
