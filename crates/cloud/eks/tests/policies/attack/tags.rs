@@ -35,7 +35,8 @@ async fn all_tags_at_once_are_each_of_them() {
 async fn a_denial_by_a_tag_outlives_its_key_in_other_capitals() {
     let world = World::start().await;
     let dev = world.user("dev", ALL).await;
-    let tag = "&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=env&TagSpecification.1.Tag.1.Value=prod";
+    let tag =
+        "&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=env&TagSpecification.1.Tag.1.Value=prod";
     let made = world.ec2(&world.admin, &format!("Action=CreateVpc&CidrBlock=10.0.0.0/16{tag}")).await.good();
     let vpc = made.text("vpcId");
     let denied = deny("ec2:DeleteVpc", r#"{"StringNotEquals":{"aws:ResourceTag/env":"test"}}"#);
