@@ -14,3 +14,11 @@ if command -v cargo-deny >/dev/null 2>&1; then
 else
     echo "skipped: cargo-deny is not installed (cargo install cargo-deny)"
 fi
+# Known faults of the crates in Cargo.lock, where their list has been fetched (`cargo audit` does that once).
+if ! command -v cargo-audit >/dev/null 2>&1; then
+    echo "skipped: cargo-audit is not installed (cargo install cargo-audit)"
+elif [ ! -d "${CARGO_HOME:-$HOME/.cargo}/advisory-db" ]; then
+    echo "skipped: there is no list of advisories here (cargo audit fetches it)"
+else
+    cargo audit --no-fetch --stale
+fi

@@ -15,9 +15,15 @@ pub(crate) fn run() -> Result<()> {
     let (mut functions, mut modules) = (BTreeSet::new(), BTreeSet::new());
     for path in rust_files(&root)? {
         let code = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        functions.extend(after(&code, "fn "));
-        modules.extend(after(&code, "mod "));
-        modules.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        let tests = if path.parent().is_some_and(|folder| folder.ends_with("tests/tests/attack")) {
+            chapters(&code)
+        } else {
+            tests(&code)
+        };
+        if !tests.is_empty() {
+            modules.extend(path.iter().map(|part| part.to_string_lossy().trim_end_matches(".rs").to_owned()));
+        }
+        functions.extend(tests);
     }
     let names = named(&text);
     let missing: Vec<&String> =
@@ -29,9 +35,27 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The identifiers that stand behind a word.
-fn after<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = String> + 'a {
-    code.match_indices(word).map(move |(at, _)| identifier(&code[at + word.len()..]).to_owned())
+/// The functions that an attribute makes tests.
+fn tests(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut marked = false;
+    for line in code.lines().map(str::trim) {
+        if let Some(attribute) = line.strip_prefix("#[") {
+            let name = attribute.split(['(', ']']).next().unwrap_or_default();
+            marked |= name == "test" || name.ends_with("::test");
+        } else if let Some((before, name)) = line.split_once("fn ")
+            && matches!(before, "" | "async ")
+        {
+            found.extend(std::mem::take(&mut marked).then(|| identifier(name).to_owned()));
+        }
+    }
+    found
+}
+
+/// The functions that chapters of attacks name: pairs of words and a function.
+fn chapters(code: &str) -> Vec<String> {
+    let list = code.split("const CHAPTERS").nth(1).and_then(|rest| rest.split("];").next()).unwrap_or_default();
+    list.match_indices("\",").map(|(at, _)| identifier(list[at + 2..].trim_start()).to_owned()).collect()
 }
 
 fn identifier(text: &str) -> &str {
@@ -62,6 +86,15 @@ fn named(text: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_runs_is_a_test() {
+        let code = "#[test]\nfn one() {}\nfn two() {}\n#[tokio::test(flavor = \"x\")]\n#[cfg(y)]\nasync fn three() {}\n// fn four";
+        assert_eq!(tests(code), ["one", "three"]);
+        let code =
+            "pub(crate) const CHAPTERS: &[Chapter] = &[\n(\"a, b\", first),\n(\"c\",\n second),\n];\nfn third() {}";
+        assert_eq!(chapters(code), ["first", "second"]);
+    }
 
     #[test]
     fn names_are_found_in_every_form() {

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use eksile_linux::tree::remove_tree;
 
-use crate::layout::Layout;
+use crate::{layout::Layout, modes};
 
 /// Who only looks whether an installation runs holds the lock for a moment.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -33,7 +33,7 @@ impl Claim {
     /// # Errors
     /// When another has it: it is told who. Nothing has been changed then.
     pub(crate) fn take(layout: &Layout) -> Result<Self> {
-        let made_root = make(layout.root())?;
+        let made_root = make(layout)?;
         Self::hold(layout, made_root)
     }
 
@@ -95,9 +95,9 @@ impl Beginning {
     /// # Errors
     /// When that cannot be done.
     pub(crate) fn of(layout: &Layout) -> Result<(Self, File)> {
-        let made_root = make(layout.root())?;
+        let made_root = make(layout)?;
         let mut options = File::options();
-        options.append(true).mode(0o600);
+        options.append(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
         let (made_log, log) = match options.clone().create_new(true).open(layout.log()) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => (false, options.create(true).open(layout.log())),
             opened => (true, opened),
@@ -125,8 +125,9 @@ impl Beginning {
     }
 }
 
-/// Makes a folder for its owner alone. True when it was not there.
-fn make(root: &Path) -> Result<bool> {
+/// Makes a folder for its owner alone, and trusts none that is another's. True when it was not there.
+fn make(layout: &Layout) -> Result<bool> {
+    let root = layout.root();
     let making = || format!("making {}", root.display());
     let mut builder = fs::DirBuilder::new();
     builder.mode(0o700);
@@ -136,7 +137,10 @@ fn make(root: &Path) -> Result<bool> {
     match builder.recursive(false).create(root) {
         Ok(()) => Ok(true),
         // A link to a folder is one, too.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && root.is_dir() => Ok(false),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && root.is_dir() => {
+            modes::own(layout)?;
+            Ok(false)
+        }
         Err(error) => Err(error).with_context(making),
     }
 }
@@ -146,10 +150,10 @@ fn lock(layout: &Layout, made_root: &mut bool) -> Result<File> {
     let begun = Instant::now();
     loop {
         let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
         let mut lock = match options.open(layout.lock()) {
             Err(error) if error.kind() == ErrorKind::NotFound && begun.elapsed() < PATIENCE => {
-                *made_root |= make(layout.root())?;
+                *made_root |= make(layout)?;
                 continue;
             }
             opened => opened.context("making the lock")?,
@@ -251,7 +255,7 @@ mod tests {
     fn the_lock_of_a_file_that_is_gone_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let layout = layout(&folder);
-        make(layout.root()).unwrap();
+        make(&layout).unwrap();
         // Whoever holds it removes it and ends, while another waits.
         let held = lock(&layout, &mut false).unwrap();
         let waiting = {
@@ -273,10 +277,7 @@ mod tests {
         drop(Claim::take(&layout).unwrap());
         let looking = File::open(layout.lock()).unwrap();
         looking.lock_shared().unwrap();
-        let taking = {
-            let layout = layout.clone();
-            std::thread::spawn(move || Claim::take(&layout).map(drop))
-        };
+        let taking = std::thread::spawn(move || Claim::take(&layout).map(drop));
         std::thread::sleep(Duration::from_millis(50));
         drop(looking);
         taking.join().unwrap().unwrap();

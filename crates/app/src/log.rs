@@ -105,9 +105,12 @@ fn begin_anew(path: &Path, longest: u64) -> io::Result<()> {
     }
     let [half, old] = ["1.new", "1"].map(|end| path.with_extension(format!("log.{end}")));
     if let Err(error) = std::fs::copy(path, &half).and_then(|_| std::fs::rename(&half, old)) {
-        std::fs::remove_file(&half).ok();
+        let half_gone = match std::fs::remove_file(&half) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => format!("; {} stays: {error}", half.display()),
+            _ => String::new(),
+        };
         file.set_len(0)?;
-        tracing::warn!(%error, "the log begins anew, and its older text could not be kept");
+        tracing::warn!("the log begins anew, and its older text could not be kept: {error}{half_gone}");
         return Ok(());
     }
     file.set_len(0)
@@ -129,6 +132,78 @@ fn process(line: &[u8]) -> Option<&str> {
     let (time, rest) = std::str::from_utf8(line).ok()?.split_once(" [")?;
     time.parse::<jiff::Timestamp>().ok()?;
     Some(rest.split_once("] ")?.0)
+}
+
+/// For a terminal: what strangers wrote, on its way to be printed, without what a terminal obeys (control characters, C1
+/// ones among them, and marks that turn the direction of text round), each line after the name of where it is from, if there
+/// is one.
+pub(crate) struct Shown<W: Write> {
+    to: W,
+    name: String,
+    /// Bytes of a line that has not come whole.
+    begun: Vec<u8>,
+    /// The line that has begun has had its name.
+    named: bool,
+}
+
+impl<W: Write> Shown<W> {
+    pub(crate) fn new(name: &str, to: W) -> Self {
+        Self { to, name: escaped(name), begun: Vec::new(), named: false }
+    }
+
+    fn pass(&mut self, bytes: &[u8], ends: bool) -> io::Result<()> {
+        let bare = self.named || self.name.is_empty();
+        let mut text = if bare { String::new() } else { format!("{}: ", self.name) };
+        text.push_str(&escaped(&String::from_utf8_lossy(bytes)));
+        if ends {
+            text.push('\n');
+        }
+        self.named = !ends;
+        self.to.write_all(text.as_bytes())
+    }
+}
+
+impl<W: Write> Write for Shown<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(piece);
+            let ends = self.begun.last() == Some(&b'\n');
+            if ends || self.begun.len() > LINE_MAX {
+                let whole = std::mem::take(&mut self.begun);
+                self.pass(whole.strip_suffix(b"\n").unwrap_or(&whole), ends)?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+impl<W: Write> Drop for Shown<W> {
+    /// A last line without an end.
+    fn drop(&mut self) {
+        let whole = std::mem::take(&mut self.begun);
+        if !whole.is_empty() || self.named {
+            // Whoever read along has gone.
+            let _unread = self.pass(&whole, true).and_then(|()| self.to.flush());
+        }
+    }
+}
+
+/// Text without what a terminal obeys; tabs stay.
+pub(crate) fn escaped(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\t' && (c.is_control() || turns(c)) {
+            clean.extend(c.escape_default());
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
 }
 
 /// All processes that a log names.
@@ -226,6 +301,37 @@ mod tests {
         let out = String::from_utf8(out).unwrap();
         let texts: Vec<&str> = out.lines().map(|line| line.rsplit("eksile: ").next().unwrap()).collect();
         assert_eq!(texts, ["b", "  and more", "d [region] e"]);
+    }
+
+    #[test]
+    fn a_terminal_gets_no_orders_and_every_line_says_where_it_is_from() {
+        let mut out = Vec::new();
+        let mut shown = Shown::new("i-1/ku\x1bbelet", &mut out);
+        let said = "one\ttab\r\n\x1b]0;owned\x07\x1b[2J\u{9b}31m\u{202e}gnp.exe \u{e9}\nlast".as_bytes();
+        for piece in said.chunks(3) {
+            shown.write_all(piece).unwrap();
+        }
+        drop(shown);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "i-1/ku\\u{1b}belet: one\ttab\\r\n\
+             i-1/ku\\u{1b}belet: \\u{1b}]0;owned\\u{7}\\u{1b}[2J\\u{9b}31m\\u{202e}gnp.exe \u{e9}\n\
+             i-1/ku\\u{1b}belet: last\n"
+        );
+        let mut long = Vec::new();
+        Shown::new("a", &mut long).write_all(&[b'x'; 3 * LINE_MAX]).unwrap();
+        assert_eq!(long.iter().filter(|byte| **byte == b'\n').count(), 1);
+    }
+
+    #[test]
+    fn an_old_text_that_cannot_be_kept_is_no_reason_to_grow() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eksile.log");
+        std::fs::write(&path, "0123456789a").unwrap();
+        // Neither can be written, and the second cannot be removed as a file.
+        std::fs::create_dir_all(folder.path().join("eksile.log.1.new/x")).unwrap();
+        begin_anew(&path, 10).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Open {
     pub path: PathBuf,
     /// What is wrong.
     pub what: String,
+    /// It is another user's.
+    pub foreign: bool,
 }
 
 /// Every file and folder of an installation that others can use. What instances and images hold is not looked into: it is
@@ -38,6 +40,19 @@ pub(crate) fn open(layout: &Layout) -> io::Result<Vec<Open>> {
         Err(error) => return Err(error),
     }
     Ok(found)
+}
+
+/// Refuses what another user has made or could exchange: whoever owns a folder names the files in it, the account's
+/// credentials and the log among them.
+///
+/// # Errors
+/// Naming the first that is another's.
+pub(crate) fn own(layout: &Layout) -> io::Result<()> {
+    let foreign = open(layout)?.into_iter().find(|open| open.foreign);
+    foreign.map_or(Ok(()), |open| {
+        let text = format!("{} is {}, and only its own user's installation is trusted", open.path.display(), open.what);
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+    })
 }
 
 /// Takes the rights of others away from the folders that all else lies below.
@@ -61,20 +76,26 @@ fn look(path: &Path, layout: &Layout, found: &mut Vec<Open>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    if about.file_type().is_symlink() {
+    if about.uid() != nix::unistd::geteuid().as_raw() {
+        found.push(Open { path: path.to_owned(), what: format!("owned by user {}", about.uid()), foreign: true });
+    }
+    if about.file_type().is_symlink() && path != layout.root() {
         return Ok(());
     }
+    // The folder itself may be named by a link.
+    let about = if about.file_type().is_symlink() { fs::metadata(path)? } else { about };
     let mode = about.permissions().mode() & 0o7777;
-    let mut tell = |what: String| found.push(Open { path: path.to_owned(), what });
     let public = about.is_file() && path.extension().is_some_and(|kind| PUBLIC.iter().any(|public| kind == *public));
     if mode & (if public { WRITE } else { OTHERS }) != 0 {
-        tell(format!("mode {mode:o}: others may use it; chmod go= it"));
-    }
-    if about.uid() != nix::unistd::geteuid().as_raw() {
-        tell(format!("owned by user {}", about.uid()));
+        let what = format!("mode {mode:o}: others may use it; chmod go= it");
+        found.push(Open { path: path.to_owned(), what, foreign: false });
     }
     if about.is_dir() && !is_another_world(path, layout) {
-        for entry in fs::read_dir(path)? {
+        let entries = match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
             look(&entry?.path(), layout, found)?;
         }
     }
@@ -91,6 +112,25 @@ fn is_another_world(path: &Path, layout: &Layout) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_another_users_is_not_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().join("data"));
+        own(&layout).unwrap();
+        fs::create_dir_all(layout.pki()).unwrap();
+        own(&layout).unwrap();
+        let give = |path: &Path, user| std::os::unix::fs::lchown(path, Some(user), None).unwrap();
+        let log = layout.log();
+        std::os::unix::fs::symlink("/etc/hostname", &log).unwrap();
+        for foreign in [layout.root().to_owned(), layout.pki(), log] {
+            give(&foreign, 65_534);
+            let why = own(&layout).unwrap_err().to_string();
+            assert!(why.starts_with(&format!("{} is owned by user 65534", foreign.display())), "{why}");
+            give(&foreign, 0);
+        }
+        own(&layout).unwrap();
+    }
 
     #[test]
     fn what_others_can_use_is_found() {

@@ -32,7 +32,10 @@ pub fn open(root: &Path, inside: &Path) -> io::Result<File> {
     Ok(file.into())
 }
 
-/// The names in a directory below `root`; none of one that is not there.
+/// Most names of a directory that are looked at: whoever fills it decides how many there are.
+const NAMES_MAX: usize = 10_000;
+
+/// The names in a directory below `root`, of very many some; none of one that is not there.
 ///
 /// # Errors
 /// When it cannot be read, or a link is on the way.
@@ -44,7 +47,7 @@ pub fn names(root: &Path, inside: &Path) -> io::Result<Vec<String>> {
         opened => opened?,
     };
     let mut names = Vec::new();
-    for entry in rustix::fs::Dir::read_from(&directory)? {
+    for entry in rustix::fs::Dir::read_from(&directory)?.take(NAMES_MAX) {
         // One whose name is no text has no place in a list.
         names.extend(entry?.file_name().to_str().ok().map(str::to_owned));
     }

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     process::Command,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use eksile_base::files;
@@ -47,6 +47,9 @@ pub trait Loopback: Send + Sync {
     fn end<'a>(&'a self, name: &'a str) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 }
 
+/// How long a control plane that is ended may take for it.
+const END: Duration = Duration::from_secs(5);
+
 /// Why a control plane could not be brought where it should be; tried again at the next change.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlPlaneError {
@@ -59,6 +62,9 @@ pub enum ControlPlaneError {
     /// A process or namespace.
     #[error(transparent)]
     Linux(#[from] LinuxError),
+    /// One that was ended and is there still.
+    #[error("process {0} was ended and is there still")]
+    Stays(i32),
     /// A file.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
@@ -107,13 +113,17 @@ impl ControlPlanes<'_> {
     pub async fn reconcile(&self, view: &View, site: &str, progress: &mut Progress) -> Outcome {
         let mut outcome = Outcome::default();
         let now = Instant::now();
-        let mut known = BTreeSet::new();
+        let (mut known, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
         for each in view.each_record::<Cluster>() {
             let (scope, cluster) = match each {
                 Ok(read) => read,
                 Err(error) => {
-                    tracing::warn!(%error, "a cluster's record cannot be read");
+                    let why = error.to_string();
+                    if progress.troubles.note(&why, "", "", now) {
+                        tracing::warn!(why, "a cluster's record cannot be read");
+                    }
                     outcome.failed = true;
+                    unreadable.insert(why);
                     continue;
                 }
             };
@@ -123,20 +133,20 @@ impl ControlPlanes<'_> {
             let wanted = format!("{:?}", cluster.wanted);
             known.insert(cluster.id.clone());
             if progress.troubles.rests(&cluster.id, &wanted, now) {
-                outcome.failed = true;
+                outcome.rests(progress.troubles.again(&cluster.id));
                 continue;
             }
             match self.bring(view, &scope, &cluster, &mut progress.removals, &mut outcome).await {
                 Ok(()) => progress.troubles.over(&cluster.id),
                 Err(error) => {
-                    outcome.failed = true;
                     if progress.troubles.note(&cluster.id, &wanted, &error.to_string(), now) {
                         tracing::warn!(%error, cluster.id, "a control plane fails; it is tried again, and others go on");
                     }
+                    outcome.rests(progress.troubles.again(&cluster.id));
                 }
             }
         }
-        progress.troubles.keep(|id| known.contains(id));
+        progress.troubles.keep(|id| known.contains(id) || unreadable.contains(id));
         outcome
     }
 
@@ -228,7 +238,8 @@ impl ControlPlanes<'_> {
     async fn stop(&self, folder: &Path) -> Result<(), ControlPlaneError> {
         if let Some(identity) = process::Identity::read(&folder.join("pid"))?.filter(|pid| pid.is_alive()) {
             identity.signal(Signal::KILL)?;
-            identity.ended().await?;
+            let ended = tokio::time::timeout(END, identity.ended()).await;
+            ended.map_err(|_| ControlPlaneError::Stays(identity.pid))??;
         }
         Ok(())
     }

@@ -1,7 +1,14 @@
 //! The site's loop: whenever something changed, bring fabric, instances, control planes and services closer to what
 //! the replica says, in this order, since each needs what comes before it.
 
-use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eksile_base::Clock;
 use eksile_linux::process::Identity;
@@ -15,13 +22,15 @@ use crate::{
     instances::{Instances, Progress},
     link::{LinkClient, Question},
     metadata::Credentials,
+    pace::Pace,
     services::Services,
+    troubles::Troubles,
 };
 
-/// Pause before something unfinished is looked at again.
-const SOON: Duration = Duration::from_millis(20);
-/// Pause before something that failed is tried again.
-const RETRY: Duration = Duration::from_millis(500);
+/// Pauses before something unfinished is looked at again, ever longer while it is.
+const SOON: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// The same of what waits for others.
+const OTHERS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 /// Everything is looked at this often, whether or not anything seems to have changed.
 const RESYNC: Duration = Duration::from_secs(10);
 
@@ -55,12 +64,64 @@ pub struct Host {
     pub endpoints: SocketAddr,
 }
 
-/// Whether everything is as wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    Settled,
-    Unfinished,
-    Failed,
+/// What a pass has left to do.
+#[derive(Debug, Default)]
+struct Pass {
+    /// Something has been started and is not there yet.
+    waiting: bool,
+    /// Something waits for other sites.
+    others: bool,
+    /// When what failed is tried again.
+    again: Option<Instant>,
+    /// Processes whose end calls for another pass.
+    running: Vec<Identity>,
+}
+
+impl Pass {
+    fn again(&mut self, when: Option<Instant>) {
+        self.again = self.again.into_iter().chain(when).min();
+    }
+}
+
+/// What is remembered from pass to pass.
+struct Memory {
+    fabric: Fabric,
+    services: Services,
+    instances: Progress,
+    planes: control_plane::Progress,
+    troubles: Troubles,
+    soon: Pace,
+    others: Pace,
+}
+
+impl Memory {
+    /// How long nothing needs to be looked at.
+    fn pause(&mut self, pass: &Pass) -> Duration {
+        let failed = pass.again.map(|again| again.saturating_duration_since(Instant::now()));
+        let pauses = [self.soon.next(pass.waiting), self.others.next(pass.others), failed];
+        // What is due by now is done in the next pass, and a pass takes its time.
+        pauses.into_iter().flatten().min().unwrap_or(RESYNC).clamp(SOON.0, RESYNC)
+    }
+
+    /// Something has changed: what waited for it may not wait any more.
+    fn begin_anew(&mut self) {
+        self.soon.begin_anew();
+        self.others.begin_anew();
+    }
+
+    /// Notes what failed of one kind; nothing: all is well. Told when it is news, and tried again ever more seldom.
+    fn judge(&mut self, site: &str, what: &str, failures: &BTreeSet<String>, pass: &mut Pass) {
+        let (now, prefix) = (Instant::now(), format!("{what}: "));
+        for failure in failures {
+            let id = format!("{prefix}{failure}");
+            if !self.troubles.rests(&id, "", now) && self.troubles.note(&id, "", "", now) {
+                tracing::warn!(site, failure, "{what} fails; it is tried again, and the rest goes on");
+            }
+            pass.again(self.troubles.again(&id));
+        }
+        let fails = |id: &str| id.strip_prefix(&prefix).is_none_or(|failure| failures.contains(failure));
+        self.troubles.keep(fails);
+    }
 }
 
 impl Host {
@@ -68,33 +129,36 @@ impl Host {
     pub async fn run(self, ready: impl AsyncFnOnce()) {
         let credentials: Arc<dyn Credentials> = Arc::new(OverTheLink(self.link.clone()));
         let std::net::IpAddr::V4(endpoints) = self.endpoints.ip() else { return };
-        let mut services = Services::new(self.store.clone(), self.region.clone(), endpoints, credentials);
-        let mut fabric = Fabric::new(&self.site, &self.region, &self.dir.join("fabric"));
+        let mut memory = Memory {
+            services: Services::new(self.store.clone(), self.region.clone(), endpoints, credentials),
+            fabric: Fabric::new(&self.site, &self.region, &self.dir.join("fabric")),
+            instances: Progress::default(),
+            planes: control_plane::Progress::default(),
+            troubles: Troubles::default(),
+            soon: Pace::new(SOON.0, SOON.1),
+            others: Pace::new(OTHERS.0, OTHERS.1),
+        };
         let mut ready = Some(ready);
         let mut watched = Vec::new();
-        let (mut progress, mut planes) = (Progress::default(), control_plane::Progress::default());
         let mut ends = JoinSet::new();
         loop {
             let seen = self.store.revision();
-            let (pass, running) = self.pass(&mut fabric, &mut services, (&mut progress, &mut planes)).await;
+            let pass = self.pass(&mut memory).await;
             if let Some(ready) = ready.take() {
                 ready().await;
             }
-            for identity in running {
+            for identity in &pass.running {
+                let identity = *identity;
                 if !watched.contains(&identity) {
                     watched.push(identity);
                     ends.spawn(async move { (identity, identity.ended().await) });
                 }
             }
-            let pause = match pass {
-                Pass::Settled => RESYNC,
-                Pass::Unfinished => SOON,
-                Pass::Failed => RETRY,
-            };
             tokio::select! {
-                () = sleep(pause) => {}
-                () = self.changed(seen) => {}
+                () = sleep(memory.pause(&pass)) => {}
+                () = self.changed(seen) => memory.begin_anew(),
                 Some(ended) = ends.join_next() => {
+                    memory.begin_anew();
                     match ended {
                         Ok((identity, end)) => {
                             if let Err(error) = end {
@@ -127,53 +191,36 @@ impl Host {
         }
     }
 
-    async fn pass(
-        &self,
-        fabric: &mut Fabric,
-        services: &mut Services,
-        (progress, planes): (&mut Progress, &mut control_plane::Progress),
-    ) -> (Pass, Vec<Identity>) {
-        let mut pass = Pass::Settled;
+    async fn pass(&self, memory: &mut Memory) -> Pass {
+        let mut pass = Pass::default();
         let view = self.store.view();
         let instances = Instances { host: self, outbox: self.link.outbox() };
         let (alive, ids) = (instances.alive(&view, &self.site), instances.ids(&view, &self.site));
-        let built = Records::read(&view, alive, ids)
-            .map_err(|error| error.to_string())
-            .and_then(|records| tokio::task::block_in_place(|| fabric.reconcile(&records)).map_err(|e| e.to_string()));
-        match built {
-            Ok(report) if report.pending.is_empty() && report.failed.is_empty() => {}
+        let (records, unreadable) = Records::read(&view, alive, ids);
+        let mut failed: BTreeSet<String> = unreadable.into_iter().collect();
+        match tokio::task::block_in_place(|| memory.fabric.reconcile(&records)) {
             Ok(report) => {
-                tracing::debug!(site = self.site, pending = ?report.pending, "the fabric waits");
-                pass = Pass::Failed;
-                for failure in report.failed {
-                    self.failed("fabric", &failure);
+                if !report.pending.is_empty() {
+                    tracing::debug!(site = self.site, pending = ?report.pending, "the fabric waits");
+                    pass.others = true;
                 }
+                failed.extend(report.failed);
             }
-            Err(error) => pass = self.failed("fabric", &error),
+            Err(error) => drop(failed.insert(error.to_string())),
         }
-        match services.reconcile(|vpc| fabric::router(vpc, &self.site, &self.region)) {
-            Ok(failed) => {
-                for failure in failed {
-                    pass = self.failed("services", &failure);
-                }
-            }
-            Err(error) => pass = self.failed("services", &error.to_string()),
-        }
-        let mut running = Vec::new();
+        memory.judge(&self.site, "fabric", &failed, &mut pass);
+        let failed = memory.services.reconcile(|vpc| fabric::router(vpc, &self.site, &self.region));
+        memory.judge(&self.site, "services", &failed.into_iter().collect(), &mut pass);
         let outcomes = [
-            instances.reconcile(&view, &self.site, progress).await,
-            self.control_planes().reconcile(&view, &self.site, planes).await,
+            instances.reconcile(&view, &self.site, &mut memory.instances).await,
+            self.control_planes().reconcile(&view, &self.site, &mut memory.planes).await,
         ];
         for outcome in outcomes {
-            running.extend(outcome.running);
-            pass = match pass {
-                // What failed has been told.
-                Pass::Settled | Pass::Unfinished if outcome.failed => Pass::Failed,
-                Pass::Settled if outcome.waiting => Pass::Unfinished,
-                pass => pass,
-            };
+            pass.running.extend(outcome.running);
+            pass.waiting |= outcome.waiting;
+            pass.again(outcome.again);
         }
-        (pass, running)
+        pass
     }
 
     fn control_planes(&self) -> ControlPlanes<'_> {
@@ -185,11 +232,6 @@ impl Host {
             public_ca: &self.public_ca,
             sts: self.endpoints,
         }
-    }
-
-    fn failed(&self, what: &str, error: &str) -> Pass {
-        tracing::warn!(site = self.site, error, "{what}: tried again soon");
-        Pass::Failed
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which ids of this machine an instance's users have: a range for each instance, never shared by two that live.
 //!
 //! All sites of an installation take from one folder: a file per range, called by its number, that names the instance.
-//! The kernel makes a file only once, so two sites never take the same, and what is taken is there after any crash.
+//! Whoever changes it holds its lock, so two sites never take the same. A record is whole from the moment that it is there,
+//! and what is taken is there after any crash; one that names nobody is free.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -17,6 +18,10 @@ use eksile_linux::IdRange;
 const FIRST: u32 = 0x7000_0000;
 /// How many there are.
 const RANGES: u32 = 0x0ffe;
+/// Held by whoever changes the folder.
+const LOCK: &str = "lock";
+/// A record that is being written.
+const NEW: &str = "new";
 
 /// Gives out ranges.
 #[derive(Debug, Clone)]
@@ -47,7 +52,7 @@ impl Ids {
             let Some(number) = number.filter(|number| *number < RANGES) else { continue };
             taken.insert(fs::read_to_string(entry.path())?, range(number));
         }
-        // Half a word of a crash: taken, by nobody.
+        // Of a full disk or a crash, in an earlier version: taken by nobody.
         taken.remove("");
         Ok(taken)
     }
@@ -61,21 +66,48 @@ impl Ids {
             return Ok(*range);
         }
         fs::DirBuilder::new().recursive(true).create(&self.folder)?;
+        let _lock = self.lock()?;
         // Begin anywhere, so that ids of an instance that has just gone are not used at once by another.
         let begin = u32::try_from(hash(instance) % u64::from(RANGES)).unwrap_or_default();
         for number in (begin..RANGES).chain(0..begin) {
-            match self.write(number, instance) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                written => return written.map(|()| range(number)),
+            if self.is_free(number)? {
+                self.write(number, instance)?;
+                return Ok(range(number));
             }
         }
         Err(io::Error::other(format!("all {RANGES} ranges of ids are taken")))
     }
 
+    /// Until the file is closed.
+    fn lock(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        let lock = options.write(true).create(true).truncate(false).mode(0o600).open(self.folder.join(LOCK))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    fn is_free(&self, number: u32) -> io::Result<bool> {
+        match fs::symlink_metadata(self.file(number)) {
+            Ok(there) => Ok(there.is_file() && there.len() == 0),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whole or not at all, and on disk.
     fn write(&self, number: u32, instance: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.file(number))?;
-        file.write_all(instance.as_bytes())?;
-        file.sync_all()?;
+        let new = self.folder.join(NEW);
+        let written = (|| {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            file.write_all(instance.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&new, self.file(number))
+        })();
+        if let Err(error) = written {
+            // The next one writes over it, should it stay.
+            let _stays = fs::remove_file(&new);
+            return Err(error);
+        }
         File::open(&self.folder)?.sync_all()
     }
 
@@ -84,6 +116,10 @@ impl Ids {
     /// # Errors
     /// When the folder cannot be changed; that it has none is no error.
     pub fn give_back(&self, instance: &str) -> io::Result<()> {
+        if !self.taken()?.contains_key(instance) {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
         match self.taken()?.get(instance) {
             Some(range) => fs::remove_file(self.file((range.base - FIRST) / IdRange::LENGTH)),
             None => Ok(()),
@@ -131,8 +167,13 @@ mod tests {
         assert!(last.base + IdRange::LENGTH <= 0x7ffe_0000);
         let folder = tempfile::tempdir().unwrap();
         for number in 0..RANGES {
-            fs::write(folder.path().join(number.to_string()), "").unwrap();
+            fs::write(folder.path().join(number.to_string()), format!("i-{number}")).unwrap();
         }
-        assert!(Ids::new(folder.path()).take("i-1").unwrap_err().to_string().contains("are taken"));
+        let ids = Ids::new(folder.path());
+        assert!(ids.take("i-other").unwrap_err().to_string().contains("are taken"));
+        // A record of nobody is nobody's.
+        fs::write(folder.path().join("7"), "").unwrap();
+        assert_eq!(ids.take("i-other").unwrap(), range(7));
+        assert!(!ids.taken().unwrap().contains_key("i-7"));
     }
 }

@@ -3,17 +3,19 @@
 //! A worker is a system container with processes of its own (see [`crate::instance`]). A member of a control plane is
 //! an address: its namespace is all there is of it, and the cluster's control plane listens inside.
 
+mod starts;
+mod stops;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use eksile_ec2::instance_types;
 use eksile_ec2::records::{Instance, InstanceRole, InstanceState, ObservedInstance, Vpc, WantedInstanceState};
 use eksile_linux::{Error as LinuxError, IdRange, Namespace, process::Identity};
 use eksile_store::{RecordError, Scope, View};
-use rustix::process::Signal;
 
 use crate::{
     Outcome,
@@ -24,9 +26,8 @@ use crate::{
     services::resolver,
     troubles::Troubles,
 };
-
-/// How long an instance may take to shut down.
-const SHUTDOWN: Duration = Duration::from_secs(3);
+use starts::{Started, Starts};
+use stops::Stops;
 
 /// Why an instance could not be brought where it should be; tried again soon.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,12 @@ pub enum InstancesError {
     /// A folder that cannot be removed.
     #[error("{0}: {1}")]
     Folder(PathBuf, std::io::Error),
+    /// A type whose limits nobody knows.
+    #[error("instance type {0} is not known, and so are its limits")]
+    Type(String),
+    /// Control groups that cannot be removed.
+    #[error("control groups: {0}")]
+    Groups(std::io::Error),
     /// Its users' ids.
     #[error("ids of this machine for the instance: {0}")]
     Ids(std::io::Error),
@@ -102,38 +109,10 @@ fn plan(instance: &Instance, seen: Seen) -> Vec<Step> {
     }
 }
 
-/// First processes that were told to shut down. Nobody waits for one: a slow shutdown must not keep the site from its
-/// other work.
-#[derive(Debug, Default)]
-pub struct Stops(Vec<Identity>);
-
-impl Stops {
-    /// Tells `process` to shut down, once, and ends it if it has not obeyed after [`SHUTDOWN`].
-    fn begin(&mut self, process: Identity) -> Result<(), LinuxError> {
-        self.0.retain(|other| other.is_alive());
-        match process.signal(Signal::TERM) {
-            Err(error) if error.is_absent() => return Ok(()),
-            other => other?,
-        }
-        self.0.push(process);
-        tokio::spawn(async move {
-            match tokio::time::timeout(SHUTDOWN, process.ended()).await {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => tracing::warn!(%error, pid = process.pid, "cannot watch an instance end"),
-                Err(_) => tracing::info!(pid = process.pid, "an instance did not shut down in time: it is ended"),
-            }
-            match process.signal(Signal::KILL) {
-                Err(error) if !error.is_absent() => tracing::warn!(%error, pid = process.pid, "an instance stays"),
-                _ => {}
-            }
-        });
-        Ok(())
-    }
-}
-
 /// What is remembered from pass to pass.
 #[derive(Debug, Default)]
 pub struct Progress {
+    starts: Starts,
     stops: Stops,
     removals: Removals,
     troubles: Troubles,
@@ -192,13 +171,17 @@ impl Instances<'_> {
     pub async fn reconcile(&self, view: &View, site: &str, progress: &mut Progress) -> Outcome {
         let mut outcome = Outcome::default();
         let now = Instant::now();
-        let mut known = BTreeSet::new();
+        let (mut known, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
         for each in view.each_record::<Instance>() {
             let (scope, instance) = match each {
                 Ok(read) => read,
                 Err(error) => {
-                    tracing::warn!(%error, "an instance's record cannot be read");
+                    let why = error.to_string();
+                    if progress.troubles.note(&why, "", "", now) {
+                        tracing::warn!(why, "an instance's record cannot be read");
+                    }
                     outcome.failed = true;
+                    unreadable.insert(why);
                     continue;
                 }
             };
@@ -208,21 +191,22 @@ impl Instances<'_> {
             let (id, wanted) = (&instance.instance_id, format!("{:?}", instance.wanted));
             known.insert(id.clone());
             if progress.troubles.rests(id, &wanted, now) {
-                outcome.failed = true;
+                outcome.rests(progress.troubles.again(id));
                 continue;
             }
             match self.bring(view, &scope, &instance, progress, &mut outcome).await {
                 Ok(()) => progress.troubles.over(id),
                 Err(error) => {
-                    outcome.failed = true;
                     let why = error.to_string();
                     if progress.troubles.note(id, &wanted, &why, now) {
                         self.tell(&instance, &why).await;
                     }
+                    outcome.rests(progress.troubles.again(id));
                 }
             }
         }
-        progress.troubles.keep(|id| known.contains(id));
+        progress.troubles.keep(|id| known.contains(id) || unreadable.contains(id));
+        progress.starts.keep(|id| known.contains(id));
         outcome
     }
 
@@ -234,16 +218,35 @@ impl Instances<'_> {
         progress: &mut Progress,
         outcome: &mut Outcome,
     ) -> Result<(), InstancesError> {
+        match progress.starts.take(&instance.instance_id).await {
+            // What is wanted by the time it has started is done then.
+            Started::UnderWay => {
+                outcome.waiting = true;
+                return Ok(());
+            }
+            Started::Failed(error) => return Err(error.into()),
+            Started::Again => {
+                let reason = "Server.InternalError: the instance's first process ended and was started again";
+                self.report(instance, InstanceState::Running, Some(reason)).await?;
+            }
+            Started::Nothing => {}
+        }
         let process = match Identity::read(&self.pid_file(instance))? {
             None => Process::None,
             Some(identity) if !identity.is_alive() => Process::Ended,
-            Some(identity) if progress.stops.0.contains(&identity) => Process::Stopping,
+            Some(identity) if progress.stops.have(identity) => Process::Stopping,
             Some(identity) => Process::Alive(identity),
         };
         let seen = Seen { place: Namespace::named(&instance.instance_id).exists(), process };
         for step in plan(instance, seen) {
             // What has just ended still has its interfaces; the next pass takes them.
             outcome.waiting |= step == Step::Wait || (step == Step::Remove && seen.place);
+            if step == Step::StartAgain
+                && let Some(again) = progress.starts.pause(&instance.instance_id)
+            {
+                outcome.rests(Some(again));
+                break;
+            }
             if !self.apply(view, scope, instance, step, progress).await? {
                 outcome.waiting = true;
                 break;
@@ -290,22 +293,23 @@ impl Instances<'_> {
     ) -> Result<bool, InstancesError> {
         match step {
             Step::Wait => self.report(of, InstanceState::Pending, None).await?,
-            Step::Start => self.start(view, scope, of)?,
-            Step::StartAgain => {
-                self.start(view, scope, of)?;
-                let reason = "Server.InternalError: the instance's first process ended and was started again";
-                self.report(of, InstanceState::Running, Some(reason)).await?;
+            Step::Start | Step::StartAgain => {
+                let spec = self.spec(view, scope, of)?;
+                progress.starts.begin(spec, step == Step::StartAgain);
+                return Ok(false);
             }
-            Step::Stop(process) => progress.stops.begin(process)?,
+            Step::Stop(process) => progress.stops.begin(process, self.cgroup(of))?,
             Step::Remove => return self.remove(of, &mut progress.removals).await,
             Step::Report(state) => self.report(of, state, None).await?,
         }
         Ok(true)
     }
 
-    fn start(&self, view: &View, scope: &Scope, of: &Instance) -> Result<(), InstancesError> {
+    fn spec(&self, view: &View, scope: &Scope, of: &Instance) -> Result<instance::Spec, InstancesError> {
+        let kind =
+            instance_types::find(&of.instance_type).ok_or_else(|| InstancesError::Type(of.instance_type.clone()))?;
         let vpc: Option<Vpc> = view.record(scope, &of.vpc_id)?;
-        let spec = instance::Spec {
+        Ok(instance::Spec {
             id: of.instance_id.clone(),
             dir: self.folder(of),
             netns: Namespace::named(&of.instance_id).path().to_owned(),
@@ -317,12 +321,9 @@ impl Instances<'_> {
             cgroup_parent: self.cgroup(of),
             program: self.host.program.clone(),
             trusted_ca: self.host.public_ca.clone(),
-            machine: instance_types::find(&of.instance_type)
-                .map(|kind| instance::Machine { vcpus: kind.vcpus, memory_mib: kind.memory_mib }),
+            machine: instance::Machine { vcpus: kind.vcpus, memory_mib: kind.memory_mib },
             ids: self.host.ids.take(&of.instance_id).map_err(InstancesError::Ids)?,
-        };
-        tokio::task::block_in_place(|| instance::start(&spec))?;
-        Ok(())
+        })
     }
 
     /// Its ids come last: others may have them only when nothing is left that belongs to them.
@@ -331,7 +332,12 @@ impl Instances<'_> {
         if !removals.remove(&folder).await.map_err(|error| InstancesError::Folder(folder, error))? {
             return Ok(false);
         }
-        instance::forget(&self.cgroup(of))?;
+        let groups = self.cgroup(of);
+        let name = PathBuf::from(&groups);
+        let forget = move || instance::forget(&groups).map_err(std::io::Error::other);
+        if !removals.run(&name, forget).await.map_err(InstancesError::Groups)? {
+            return Ok(false);
+        }
         self.host.ids.give_back(&of.instance_id).map_err(InstancesError::Ids)?;
         Ok(true)
     }

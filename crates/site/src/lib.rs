@@ -15,6 +15,7 @@ pub mod logs;
 pub mod metadata;
 pub mod names;
 pub mod outbox;
+mod pace;
 pub mod removals;
 pub mod replica;
 pub mod seats;
@@ -30,4 +31,14 @@ pub struct Outcome {
     pub waiting: bool,
     /// An item failed; what is known of it says how.
     pub failed: bool,
+    /// When what failed is tried again, the first of it.
+    pub again: Option<std::time::Instant>,
+}
+
+impl Outcome {
+    /// Notes that an item failed, and when it is tried again.
+    pub fn rests(&mut self, again: Option<std::time::Instant>) {
+        self.failed = true;
+        self.again = self.again.into_iter().chain(again).min();
+    }
 }

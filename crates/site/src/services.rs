@@ -8,7 +8,7 @@ use std::{
 
 use eksile_ec2::records::Vpc;
 use eksile_linux::{Error as LinuxError, Namespace, socket};
-use eksile_store::{RecordError, Store};
+use eksile_store::Store;
 use tokio::{
     net::{TcpListener, UdpSocket},
     task::JoinSet,
@@ -22,9 +22,6 @@ use crate::{
 /// Why a service could not be offered; tried again at the next change.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// A record cannot be read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
     /// A socket in the router's namespace cannot be made.
     #[error(transparent)]
     Linux(#[from] LinuxError),
@@ -51,22 +48,25 @@ impl Services {
     }
 
     /// Starts what is missing and ends what is no longer wanted, for each VPC whatever becomes of the others. `router`
-    /// names a VPC's router here. Answers what failed.
-    ///
-    /// # Errors
-    /// When a VPC's record cannot be read: what runs for it must not end for that.
-    pub fn reconcile(&mut self, router: impl Fn(&str) -> String) -> Result<Vec<String>, ServiceError> {
-        let vpcs = self.store.view().all_records::<Vpc>()?;
-        let mut failed = Vec::new();
+    /// names a VPC's router here. Answers what failed. Of a VPC whose record cannot be read nothing that runs ends.
+    pub fn reconcile(&mut self, router: impl Fn(&str) -> String) -> Vec<String> {
+        let (mut vpcs, mut failed) = (Vec::new(), Vec::new());
+        for each in self.store.view().each_record::<Vpc>() {
+            match each {
+                Ok((_, vpc)) => vpcs.push(vpc),
+                Err(error) => failed.push(error.to_string()),
+            }
+        }
+        let complete = failed.is_empty();
         self.running.retain(|vpc_id, tasks| {
             // One that has ended is started again below, with the others of its VPC.
             let ended = tasks.try_join_next();
             if let Some(Err(error)) = &ended {
                 tracing::error!(%error, vpc_id, "a service of a VPC ended");
             }
-            ended.is_none() && vpcs.iter().any(|(_, vpc)| vpc.vpc_id == *vpc_id)
+            ended.is_none() && (!complete || vpcs.iter().any(|vpc| vpc.vpc_id == *vpc_id))
         });
-        for (_, vpc) in vpcs {
+        for vpc in vpcs {
             let place = Namespace::named(&router(&vpc.vpc_id));
             if self.running.contains_key(&vpc.vpc_id) || !place.exists() {
                 continue;
@@ -76,7 +76,7 @@ impl Services {
                 Err(error) => failed.push(format!("{}: {error}", vpc.vpc_id)),
             }
         }
-        Ok(failed)
+        failed
     }
 
     fn start(&self, vpc: &Vpc, place: &Namespace) -> Result<JoinSet<()>, ServiceError> {

@@ -28,6 +28,12 @@ impl Troubles {
         self.0.get(id).is_some_and(|trouble| trouble.wanted == wanted && now < trouble.again)
     }
 
+    /// When it is tried again.
+    #[must_use]
+    pub fn again(&self, id: &str) -> Option<Instant> {
+        self.0.get(id).map(|trouble| trouble.again)
+    }
+
     /// Notes that it failed. True when that is news: told once, not at each try.
     pub fn note(&mut self, id: &str, wanted: &str, why: &str, now: Instant) -> bool {
         let known = self.0.get(id).filter(|trouble| trouble.wanted == wanted);

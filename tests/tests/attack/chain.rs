@@ -50,10 +50,12 @@ impl<'a> Node<'a> {
         pods.make("robber", "sleep 600", "hostNetwork: true,", "");
         pods.phase("robber", "Running");
         // busybox's wget cannot PUT, and its nc hangs up on an answer that takes time.
-        let put = "printf 'PUT /latest/api/token HTTP/1.0\\r\\nHost: m\\r\\nX-aws-ec2-metadata-token-ttl-seconds: 60\\r\\n\\r\\n' \
-                   | nc -w 5 169.254.169.254 80";
-        let answer = pods.shell("robber", put);
-        let token = answer.split_once("\r\n\r\n").unwrap().1;
+        let put = "(printf 'PUT /latest/api/token HTTP/1.0\\r\\nHost: m\\r\\nX-aws-ec2-metadata-token-ttl-seconds: 60\\r\\n\\r\\n'; \
+                   sleep 1) | nc -w 5 169.254.169.254 80";
+        let token = until("the metadata service gives a token", SOON, || {
+            let answer = pods.shell("robber", put);
+            answer.split_once("\r\n\r\n").map(|(_, token)| token.to_owned()).ok_or(answer)
+        });
         let get = |path: &str| {
             let header = format!("--header 'X-aws-ec2-metadata-token: {token}'");
             pods.shell("robber", &format!("wget -q -O - {header} {METADATA}/meta-data/{path}"))

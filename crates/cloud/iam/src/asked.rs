@@ -94,10 +94,9 @@ pub(crate) fn user(call: &Call<'_>, state: Reads<'_>, given: Option<&str>) -> Re
 
 /// About the user or role of an ARN; about the ARN alone, where there is none in the caller's account.
 pub(crate) fn principal(call: &Call<'_>, state: Reads<'_>, arn: &str) -> Result<Ask, Fault> {
-    let name = arn.rsplit('/').next().unwrap_or_default();
-    let user = state.record::<User>(&call.scope, name)?.filter(|user| user.arn(&call.scope.account) == arn);
-    let role = state.record::<Role>(&call.scope, name)?.filter(|role| role.arn(&call.scope.account) == arn);
-    let tags = user.map(|user| user.tags).or(role.map(|role| role.tags));
+    let user = find::user_by_arn(state, arn)?.filter(|(scope, _)| *scope == call.scope);
+    let role = find::role_by_arn(state, arn)?.filter(|(scope, _)| *scope == call.scope);
+    let tags = user.map(|(_, user)| user.tags).or(role.map(|(_, role)| role.tags));
     Ok(match tags {
         Some(tags) => tagged(Ask::to(arn), &tags),
         None => Ask::to(arn),

@@ -23,8 +23,9 @@ const MOST: usize = 8_192;
 pub(crate) struct Identity {
     /// `AIDA…` or `AROA…`.
     pub(crate) id: String,
-    tags: Arc<Tags>,
-    inline: Vec<Arc<Document>>,
+    pub(crate) tags: Arc<Tags>,
+    /// By name.
+    pub(crate) inline: Vec<(String, Arc<Document>)>,
     attached: Vec<String>,
     boundary: Option<String>,
 }
@@ -66,17 +67,28 @@ impl Compiled {
 
     /// The policies that bind an identity.
     pub(crate) fn policies(&self, state: Reads<'_>, identity: &Identity) -> Result<Policies, RecordError> {
-        let mut policies = Policies { identity: identity.inline.clone(), ..Policies::default() };
-        policies.tags = identity.tags.clone();
-        for arn in &identity.attached {
-            // What is attached cannot be deleted, so that this is nothing usual: who knows what it denied?
-            policies.identity.push(self.managed(state, arn)?.unwrap_or_else(|| gone(arn)));
-        }
-        if let Some(arn) = &identity.boundary {
-            // A boundary that is gone bounds everything.
-            policies.boundary = Some(self.managed(state, arn)?.unwrap_or_else(|| Arc::new(Document::nothing())));
-        }
-        Ok(policies)
+        let inline = identity.inline.iter().map(|(_, document)| document.clone());
+        let attached = self.attached(state, identity)?.into_iter().map(|(_, document)| document);
+        let boundary = self.boundary(state, identity)?;
+        let tags = identity.tags.clone();
+        Ok(Policies { identity: inline.chain(attached).collect(), boundary, tags, ..Policies::default() })
+    }
+
+    /// The policies attached to an identity, by ARN.
+    pub(crate) fn attached<'a>(
+        &self,
+        state: Reads<'_>,
+        identity: &'a Identity,
+    ) -> Result<Vec<(&'a str, Arc<Document>)>, RecordError> {
+        // What is attached cannot be deleted, so that this is nothing usual: who knows what it denied?
+        let found = |arn: &'a String| Ok((&**arn, self.managed(state, arn)?.unwrap_or_else(|| gone(arn))));
+        identity.attached.iter().map(found).collect()
+    }
+
+    /// What bounds an identity. A boundary that is gone bounds everything.
+    pub(crate) fn boundary(&self, state: Reads<'_>, identity: &Identity) -> Result<Option<Arc<Document>>, RecordError> {
+        let Some(arn) = &identity.boundary else { return Ok(None) };
+        Ok(Some(self.managed(state, arn)?.unwrap_or_else(|| Arc::new(Document::nothing()))))
     }
 
     /// A policy given as a text.
@@ -111,7 +123,7 @@ impl Identity {
         Self {
             id,
             tags: Arc::new(tags),
-            inline: grants.inline.values().map(|text| compiled(text)).collect(),
+            inline: grants.inline.iter().map(|(name, text)| (name.clone(), compiled(text))).collect(),
             attached: grants.attached.clone(),
             boundary: grants.boundary.clone(),
         }

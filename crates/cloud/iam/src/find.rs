@@ -119,6 +119,17 @@ pub fn role_by_arn(state: Reads<'_>, arn: &str) -> Result<Option<(Scope, Role)>,
     Ok(role.map(|role| (scope, role)))
 }
 
+/// The user of an ARN, in whichever account, with that account's scope.
+pub(crate) fn user_by_arn(state: Reads<'_>, arn: &str) -> Result<Option<(Scope, User)>, RecordError> {
+    let Some((account, rest)) = arn.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(':')) else {
+        return Ok(None);
+    };
+    let Some(name) = rest.strip_prefix("user/").and_then(|rest| rest.rsplit('/').next()) else { return Ok(None) };
+    let Some(scope) = scope_of(account) else { return Ok(None) };
+    let user = state.record::<User>(&scope, name)?.filter(|user| user.arn(account) == arn);
+    Ok(user.map(|user| (scope, user)))
+}
+
 /// The instance profile of a name or an ARN in an account, and its role, if it has one.
 ///
 /// # Errors

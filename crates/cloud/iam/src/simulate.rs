@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use eksile_aws::policy::{Context, Decision, Denial, Document, Kind, Question, Trust, decide, keys};
-use eksile_aws::{Fault, Policies, Reads, Shape};
+use eksile_aws::{Caller, Fault, Policies, Principal, Reads, Shape};
 use eksile_store::Scope;
 
-use crate::directory::text_in_force;
+use crate::compiled::{Compiled, Identity};
 use crate::find;
-use crate::records::{Grants, Role, Tags, User};
 
 /// A policy that has a say, and where it comes from.
 pub(crate) struct Source {
@@ -92,59 +91,54 @@ pub(crate) struct Subject {
     pub(crate) context: Context,
 }
 
-/// The user or role of an ARN of the account.
+/// The user or role of an ARN of the account: found, compiled and told as the door does it for a caller.
 pub(crate) fn subject(state: Reads<'_>, scope: &Scope, arn: &str) -> Result<Subject, Fault> {
-    let name = arn.rsplit('/').next().unwrap_or_default();
-    let rest = arn.strip_prefix(&format!("arn:aws:iam::{}:", scope.account)).unwrap_or_default();
+    let compiled = Compiled::default();
     let missing = || find::missing(format!("The entity with ARN {arn} cannot be found."));
-    let context = |kind: &str, tags: &Tags| {
-        let mut context = Context::default();
-        context.set("aws:PrincipalArn", arn);
-        context.set("aws:PrincipalAccount", &*scope.account);
-        context.set("aws:PrincipalType", kind);
-        context.tags("aws:PrincipalTag", tags);
-        context
-    };
+    let rest = arn.strip_prefix(&format!("arn:aws:iam::{}:", scope.account)).unwrap_or_default();
     if rest.starts_with("user/") {
-        let user = state.record::<User>(scope, name)?.filter(|user| user.arn(&scope.account) == arn);
-        let user = user.ok_or_else(missing)?;
-        let mut context = context("User", &user.tags);
-        context.set("aws:username", &*user.name);
-        context.set("aws:userid", user.user_id);
-        return of(state, ("user", &user.name), &user.grants, context);
+        let (_, user) = find::user_by_arn(state, arn)?.ok_or_else(missing)?;
+        let identity = compiled.user(state, scope, &user.name)?.ok_or_else(missing)?;
+        let caller = Caller {
+            account: scope.account.clone(),
+            arn: arn.to_owned(),
+            user_id: user.user_id,
+            access_key_id: String::new(),
+            principal: Principal::User { name: user.name.clone() },
+        };
+        let context = caller.context(&identity.tags);
+        return of(&compiled, state, ("user", &user.name), &identity, context);
     }
     if rest.starts_with("role/") {
-        let role = state.record::<Role>(scope, name)?.filter(|role| role.arn(&scope.account) == arn);
-        let role = role.ok_or_else(missing)?;
-        return of(state, ("role", &role.name), &role.grants, context("AssumedRole", &role.tags));
+        let (_, role) = find::role_by_arn(state, arn)?.ok_or_else(missing)?;
+        let identity = compiled.role(state, scope, &role.name)?.ok_or_else(missing)?;
+        // What only a session has is for the call to give.
+        let mut context = Caller::standing(&scope.account, arn, "AssumedRole");
+        context.tags("aws:PrincipalTag", &*identity.tags);
+        return of(&compiled, state, ("role", &role.name), &identity, context);
     }
     Err(invalid(format!("Invalid Entity Arn: {arn} does not clearly define entity type and name.")))
 }
 
 fn of(
+    compiled: &Compiled,
     state: Reads<'_>,
     (kind, name): (&'static str, &str),
-    grants: &Grants,
+    bound: &Identity,
     context: Context,
 ) -> Result<Subject, Fault> {
-    let stored = |text: &str| Arc::new(Document::identity(text).unwrap_or_else(|_| Document::denial()));
-    let mut identity = Vec::new();
-    for (policy, text) in &grants.inline {
-        identity.push(Source { id: format!("{kind}_{name}_{policy}"), kind, document: stored(text) });
-    }
-    for arn in &grants.attached {
-        let text = text_in_force(state, arn)?;
-        let document = text.map_or_else(|| Arc::new(Document::denial()), |text| stored(&text));
-        let kind = if arn.starts_with("arn:aws:iam::aws:") { "aws-managed" } else { "user-managed" };
-        identity.push(Source { id: arn.rsplit('/').next().unwrap_or(arn).to_owned(), kind, document });
-    }
-    let boundary = match &grants.boundary {
-        Some(arn) => {
-            Some(text_in_force(state, arn)?.map_or_else(|| Arc::new(Document::nothing()), |text| stored(&text)))
-        }
-        None => None,
-    };
-    Ok(Subject { identity, boundary, context })
+    let inline = bound.inline.iter().map(|(policy, document)| Source {
+        id: format!("{kind}_{name}_{policy}"),
+        kind,
+        document: document.clone(),
+    });
+    let attached = compiled.attached(state, bound)?.into_iter().map(|(arn, document)| Source {
+        id: arn.rsplit('/').next().unwrap_or(arn).to_owned(),
+        kind: if arn.starts_with("arn:aws:iam::aws:") { "aws-managed" } else { "user-managed" },
+        document,
+    });
+    let identity = inline.chain(attached).collect();
+    Ok(Subject { identity, boundary: compiled.boundary(state, bound)?, context })
 }
 
 /// Adds the keys that the call gives.

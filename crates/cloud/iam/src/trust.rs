@@ -67,7 +67,7 @@ fn meant(state: Reads<'_>, own: &Scope, named: &str) -> Result<Option<Meant>, Fa
     let id = match (service, kind) {
         ("iam", "root") if name.is_empty() => return whole(named),
         ("iam", "role") => find::role_by_arn(state, named)?.map(|(_, role)| role.role_id),
-        ("iam", "user") => user(state, &scope, named)?.map(|user| user.user_id),
+        ("iam", "user") => find::user_by_arn(state, named)?.map(|(_, user)| user.user_id),
         ("sts", "assumed-role") => {
             let Some((role, session)) = name.split_once('/').filter(|(_, session)| !session.is_empty()) else {
                 return Ok(None);
@@ -88,12 +88,6 @@ fn parts(arn: &str) -> Option<(&str, &str, &str)> {
     let (service, rest) = rest.split_once("::")?;
     let (account, rest) = rest.split_once(':')?;
     Some((service, account, rest))
-}
-
-fn user(state: Reads<'_>, scope: &Scope, arn: &str) -> Result<Option<User>, Fault> {
-    let name = arn.rsplit('/').next().unwrap_or_default();
-    let user = state.record::<User>(scope, name)?;
-    Ok(user.filter(|user| user.arn(&scope.account) == arn))
 }
 
 /// The user or role of a unique id, in the caller's own account.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use http_body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::status::{Status, StatusError};
 
@@ -26,6 +27,8 @@ pub enum Body {
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
     /// Passed on from a node.
     Passed(hyper::body::Incoming),
+    /// With its share of what may last.
+    Lasting(Box<Body>, OwnedSemaphorePermit),
 }
 
 impl http_body::Body for Body {
@@ -39,6 +42,7 @@ impl http_body::Body for Body {
             Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
             Self::Stream(stream) => stream.as_mut().poll_next(cx).map(|item| item.map(|bytes| Ok(Frame::data(bytes)))),
             Self::Passed(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Lasting(body, _) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 
@@ -48,6 +52,7 @@ impl http_body::Body for Body {
             Self::Pieces(pieces) => pieces.is_empty(),
             Self::Stream(_) => false,
             Self::Passed(body) => body.is_end_stream(),
+            Self::Lasting(body, _) => body.is_end_stream(),
         }
     }
 
@@ -57,6 +62,7 @@ impl http_body::Body for Body {
             Self::Pieces(pieces) => SizeHint::with_exact(pieces.iter().map(|p| p.len() as u64).sum()),
             Self::Stream(_) => SizeHint::default(),
             Self::Passed(body) => body.size_hint(),
+            Self::Lasting(body, _) => body.size_hint(),
         }
     }
 }

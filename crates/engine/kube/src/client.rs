@@ -226,7 +226,9 @@ fn parsed<T: DeserializeOwned>(answer: Answer) -> Result<T, StatusError> {
     let bytes = match answer.body {
         Body::Full(bytes) => bytes,
         Body::Pieces(pieces) => crate::answer::joined(pieces),
-        Body::Stream(_) | Body::Passed(_) => return Err(StatusError::internal("a stream is not an object")),
+        Body::Stream(_) | Body::Passed(_) | Body::Lasting(..) => {
+            return Err(StatusError::internal("a stream is not an object"));
+        }
     };
     if answer.code >= 400 {
         let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -18,6 +18,7 @@ use crate::answer::{Answer, Body};
 use crate::call::Call;
 use crate::door::Door;
 use crate::field::FieldErrors;
+use crate::flight::Share;
 use crate::locate::ResourceRequest;
 use crate::query::Query;
 use crate::status::StatusError;
@@ -210,11 +211,12 @@ pub fn wants_upgrade(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// As [`log`], but for the kubelet's own refusal.
-pub async fn upgrade(
+pub(crate) async fn upgrade(
     door: &Arc<Door>,
     at: &ResourceRequest,
     query: &Query<'_>,
     mut client: Request<Incoming>,
+    share: Share,
 ) -> Result<Response<Body>, StatusError> {
     let place = place(door, at, query)?;
     let io = dial(door, &place.node).await?;
@@ -228,7 +230,7 @@ pub async fn upgrade(
     }
     let mut answer = send(io, request(&path, headers)?).await?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(answer.map(Body::Passed));
+        return Ok(answer.map(|body| share.with(Body::Passed(body))));
     }
     let mut response = Response::new(Body::Full(Bytes::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -239,6 +241,7 @@ pub async fn upgrade(
     }
     let (near, far) = (hyper::upgrade::on(&mut client), hyper::upgrade::on(&mut answer));
     tokio::spawn(async move {
+        let _share = share;
         match tokio::try_join!(near, far) {
             Ok((near, far)) => {
                 let copied = tokio::io::copy_bidirectional(&mut TokioIo::new(near), &mut TokioIo::new(far)).await;

@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -81,8 +82,8 @@ async fn connection(door: Arc<Door>, stream: Watched<TcpStream>, pass: Pass, fro
 enum Peer {
     /// No certificate.
     Nobody(Arc<Caller>),
-    /// A certificate that holds.
-    Known(Arc<Caller>),
+    /// A certificate that holds until then.
+    Known(Arc<Caller>, Timestamp),
     /// One that does not.
     Bad,
 }
@@ -91,8 +92,16 @@ impl Peer {
     fn of(presented: Presented) -> Self {
         match presented {
             Presented::Nothing => Self::Nobody(Caller::anonymous()),
-            Presented::User(user) => Self::Known(Caller::authenticated(user)),
+            Presented::User(user, end) => Self::Known(Caller::authenticated(user), end),
             Presented::Bad => Self::Bad,
+        }
+    }
+
+    /// As it is by now: what has ended is bad, however long ago the connection began.
+    fn at(&self, now: Timestamp) -> &Self {
+        match self {
+            Self::Known(_, end) if *end < now => &Self::Bad,
+            peer => peer,
         }
     }
 }
@@ -138,19 +147,20 @@ async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Re
         Err(Refused::Untold(why)) => return Ok(encode(Answer::untold(&parts.uri, &why), None)),
     };
     door.authorize(&caller, &at)?;
+    let share = door.flights.enter(&caller, &at)?;
     if connect::wants_upgrade(&parts.headers)
         && let Some(target) = door.stream(&at)
     {
         let query = Query::parse(parts.uri.query());
-        return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body)).await;
+        return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body), share).await;
     }
-    let _share = door.flights.enter(&caller, &at)?;
     let mut room = None;
     let collected = tokio::time::timeout(WHOLE, collect(body, &parts.headers, door, &mut room)).await;
     let body = collected.map_err(|_| too_slow())??;
     let size = body.len().max(flight::stored_size(door, &at));
     let served = door.clone();
-    let answer = door.flights.work(size, async move { run(&served, &caller, &at, &parts, body).await }).await?;
+    let mut answer = door.flights.work(size, async move { run(&served, &caller, &at, &parts, body).await }).await?;
+    answer.body = share.with(answer.body);
     Ok(encode(answer, None))
 }
 
@@ -176,8 +186,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 async fn authenticate(door: &Door, peer: &Peer, headers: &HeaderMap) -> Result<Arc<Caller>, StatusError> {
-    match (peer, bearer(headers)) {
-        (Peer::Known(caller), _) => Ok(caller.clone()),
+    match (peer.at(door.clock.now_wall()), bearer(headers)) {
+        (Peer::Known(caller, _), _) => Ok(caller.clone()),
         (_, Some(token)) => {
             let found = door.tokens.bearer(&token, &door.store, door.clock.now_wall()).await;
             found.ok_or_else(StatusError::unauthorized)

@@ -40,10 +40,19 @@ pub(crate) struct Done {
     pub bytes: Bytes,
 }
 
-/// Records the writer in the managed fields.
-fn track(call: &Call<'_>, live: Option<&Value>, new: &mut Value, options: &WriteOptions) -> Result<(), StatusError> {
-    let name = manager_name(call, options);
-    managed::update(call.schema()?, live, new, &manager(call, &name));
+/// Records the writer in the managed fields, empty lists that it gave among them. From then on there are none.
+fn track(
+    call: &Call<'_>,
+    live: Option<&Value>,
+    new: &mut Value,
+    options: &WriteOptions,
+    tracking: Tracking,
+) -> Result<(), StatusError> {
+    let schema = call.schema()?;
+    if tracking == Tracking::Compare {
+        managed::update(schema, live, new, &manager(call, &manager_name(call, options)));
+    }
+    schema.normalize(new);
     Ok(())
 }
 
@@ -77,9 +86,7 @@ pub(crate) async fn create(
     tracking: Tracking,
 ) -> Result<Done, StatusError> {
     let strategy = call.resource.strategy;
-    if tracking == Tracking::Compare {
-        track(call, None, &mut object, options)?;
-    }
+    track(call, None, &mut object, options, tracking)?;
     metadata::begin(&mut object, call.resource, call.now);
     admit::create(call, &mut object)?;
     strategy.may_grant(&object, None, &call.context())?;
@@ -246,9 +253,7 @@ pub(crate) async fn replace(
     let strategy = call.resource.strategy;
     let old = &current.object;
     metadata::carry(&mut new, old);
-    if tracking == Tracking::Compare {
-        track(call, Some(old), &mut new, options)?;
-    }
+    track(call, Some(old), &mut new, options, tracking)?;
     admit::update(call, &mut new, old)?;
     strategy.may_grant(&new, Some(old), &call.context())?;
     strategy.prepare_update(&mut new, old, &call.context());

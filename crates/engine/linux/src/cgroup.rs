@@ -178,8 +178,11 @@ mod tests {
         let pid = i32::try_from(child.id()).unwrap();
         std::fs::write(below.join("cgroup.procs"), pid.to_string()).unwrap();
         std::fs::write(below.join("freezer.state"), "FROZEN").unwrap();
+        let state = || std::fs::read_to_string(below.join("freezer.state")).unwrap();
+        while state().trim() != "FROZEN" {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         child.kill().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(200));
         let frozen = child.try_wait().unwrap().is_none();
         assert_eq!(processes(&top).unwrap(), [pid]);
         assert!(remove(&top).is_err(), "it is in use");

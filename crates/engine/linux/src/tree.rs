@@ -139,37 +139,52 @@ fn names(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
+/// What a file takes that has nothing in it, in bytes: its inode (mke2fs(8)). Of those a disk has only so many.
+const INODE: u64 = 256;
+
 /// Bytes on disk of what `path` names, with all below it; nothing there takes none. Links are not followed. What goes away
 /// meanwhile is not counted.
 ///
 /// # Errors
-/// A tree deeper than any program needs, which is not measured.
+/// A tree deeper than any program needs, and what else keeps it from being measured (no descriptor left, no right).
 pub fn used(path: &Path) -> io::Result<u64> {
-    let blocks = |stat: &rustix::fs::Stat| u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
-    let Ok(stat) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(0) };
+    let blocks = |stat: &rustix::fs::Stat| u64::try_from(stat.st_blocks).unwrap_or(0) * 512 + INODE;
+    let Some(stat) = there(statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW))? else { return Ok(0) };
     let mut sum = blocks(&stat);
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         return Ok(sum);
     }
-    let Ok(top) = openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) else { return Ok(sum) };
-    let mut open = vec![(names(&top).unwrap_or_default(), top)];
+    let top = openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
+    let Some(top) = there(top)? else { return Ok(sum) };
+    let mut open = vec![(there(names(&top))?.unwrap_or_default(), top)];
     while let Some((left, directory)) = open.last_mut() {
         let Some(name) = left.pop() else {
             open.pop();
             continue;
         };
-        let Ok(stat) = statat(&*directory, &name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let Some(stat) = there(statat(&*directory, &name, AtFlags::SYMLINK_NOFOLLOW))? else { continue };
         sum += blocks(&stat);
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
             continue;
         }
-        let Ok(below) = enter(directory, &name) else { continue };
+        let Some(below) = there(enter(directory, &name))? else { continue };
         if open.len() >= DEPTH_MAX {
             return Err(io::Error::other("directories are nested too deeply to be measured"));
         }
-        open.push((names(&below).unwrap_or_default(), below));
+        open.push((there(names(&below))?.unwrap_or_default(), below));
     }
     Ok(sum)
+}
+
+/// Nothing where something went away, gave its place to something else, or lies on another file system.
+fn there<T>(looked: Result<T, impl Into<io::Error>>) -> io::Result<Option<T>> {
+    match looked.map_err(Into::into) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Ok(None),
+            _ => Err(error),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -248,12 +263,32 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_measured_is_not_taken_for_nothing() {
+        let base = tempfile::tempdir().unwrap();
+        let tree = base.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        assert_eq!(used(&base.path().join("gone")).unwrap(), 0);
+        // As a thread without the rights of root sees it.
+        fs::set_permissions(&tree, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+        let measured = std::thread::spawn(move || {
+            rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).map(|()| used(&tree))
+        });
+        match measured.join().unwrap() {
+            Ok(measured) => assert_eq!(measured.unwrap_err().kind(), io::ErrorKind::PermissionDenied),
+            Err(error) => println!("SKIPPED: {error}"),
+        }
+    }
+
+    #[test]
     fn what_lies_on_disk_is_counted() {
         let base = tempfile::tempdir().unwrap();
         assert_eq!(used(&base.path().join("nothing")).unwrap(), 0);
         fs::create_dir_all(base.path().join("a/b")).unwrap();
         fs::write(base.path().join("a/b/file"), vec![1; 1 << 20]).unwrap();
         std::os::unix::fs::symlink("/usr", base.path().join("a/link")).unwrap();
+        (0..1000).for_each(|number| fs::write(base.path().join(format!("a/b/{number}")), "").unwrap());
+        let empty = used(&base.path().join("a/b")).unwrap() - used(&base.path().join("a/b/file")).unwrap();
+        assert!(empty > 1000 * 256, "{empty}: empty files are not free");
         assert!((1 << 20..3 << 20).contains(&used(base.path()).unwrap()));
     }
 }

@@ -36,14 +36,8 @@ impl Identity {
         let malformed = |reason: String| PkiError::malformed("certificate", reason);
         let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| malformed(error.to_string()))?;
         let (common_name, organizations) = subject(parsed.subject()).map_err(malformed)?;
-        let time = |at: i64| Timestamp::from_second(at).map_err(|error| malformed(error.to_string()));
-        let validity = parsed.validity();
-        Ok(Identity {
-            common_name,
-            organizations,
-            not_before: time(validity.not_before.timestamp())?,
-            not_after: time(validity.not_after.timestamp())?,
-        })
+        let (not_before, not_after) = validity(certificate)?;
+        Ok(Identity { common_name, organizations, not_before, not_after })
     }
 }
 
@@ -87,7 +81,8 @@ impl ClientVerifier {
         Ok(ClientVerifier { inner })
     }
 
-    /// Who holds the chain (the holder's certificate first, as TLS hands it over), at wall time `now`.
+    /// Who holds the chain (the holder's certificate first, as TLS hands it over), at wall time `now`. Its end is that of
+    /// whichever certificate of the chain ends first: by then, whoever goes on believing must ask again.
     ///
     /// # Errors
     /// [`PkiError::Refused`] when it does not lead to a trusted authority, is out of its time, or not for clients.
@@ -98,6 +93,19 @@ impl ClientVerifier {
         let seconds = u64::try_from(now.as_second()).unwrap_or_default();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         self.inner.verify_client_cert(certificate, intermediates, now).map_err(PkiError::Refused)?;
-        Identity::read(certificate)
+        let mut holder = Identity::read(certificate)?;
+        for issuer in intermediates {
+            holder.not_after = holder.not_after.min(validity(issuer)?.1);
+        }
+        Ok(holder)
     }
+}
+
+/// From when a certificate is valid, and until when.
+fn validity(certificate: &[u8]) -> Result<(Timestamp, Timestamp), PkiError> {
+    let malformed = |reason: String| PkiError::malformed("certificate", reason);
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| malformed(error.to_string()))?;
+    let time = |at: i64| Timestamp::from_second(at).map_err(|error| malformed(error.to_string()));
+    let validity = parsed.validity();
+    Ok((time(validity.not_before.timestamp())?, time(validity.not_after.timestamp())?))
 }

@@ -108,6 +108,9 @@ impl Fabric {
                 known
             }
         };
+        if records.incomplete {
+            keep_unknown(&known, &mut wanted);
+        }
         let actions = diff::actions(&known, &wanted);
         if !actions.is_empty() {
             self.remember(&known, &wanted)?;
@@ -182,6 +185,18 @@ fn leave_unreachable(plan: &mut Plan) {
     leave_out(plan, &missing);
 }
 
+/// What is there and not wanted may be of a record that cannot be read: it stays as it is.
+fn keep_unknown(known: &Plan, wanted: &mut Plan) {
+    for (name, place) in &known.places {
+        if !wanted.places.contains_key(name) {
+            wanted.places.insert(name.clone(), place.clone());
+        }
+    }
+    for (end, cable) in &known.cables {
+        wanted.cables.entry(end.clone()).or_insert_with(|| cable.clone());
+    }
+}
+
 /// Takes out places, and what hangs on cables to them.
 fn leave_out(plan: &mut Plan, missing: &BTreeSet<String>) {
     plan.places.retain(|name, _| !missing.contains(name));
@@ -203,3 +218,48 @@ fn all_exist(plan: &Plan) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unknown_tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_of_an_unreadable_record_is_not_taken_away() {
+        let planned = |names: &[&str]| {
+            let mut plan = Plan::default();
+            names.iter().for_each(|name| drop(plan.places.insert((*name).to_owned(), plan::Place::quiet())));
+            plan
+        };
+        let known = planned(&["i-1", "i-2"]);
+        let mut wanted = planned(&["i-2", "i-3"]);
+        assert!(diff::actions(&known, &wanted).iter().any(|action| action.place == "i-1"));
+        keep_unknown(&known, &mut wanted);
+        let actions = diff::actions(&known, &wanted);
+        assert!(actions.iter().all(|action| action.place == "i-3") && !actions.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_keeps_no_other_from_the_plan() {
+        use eksile_ec2::records::Vpc;
+        use eksile_store::{Scope, Store};
+        let store = Store::in_memory();
+        let scope = Scope::new("1", "us-west-2");
+        let vpc = Vpc {
+            vpc_id: "vpc-1".into(),
+            cidr_block: "10.0.0.0/16".into(),
+            dhcp_options_id: "dopt-1".into(),
+            is_default: false,
+            enable_dns_support: true,
+            enable_dns_hostnames: true,
+            tags: std::collections::BTreeMap::new(),
+        };
+        let write = store.write(|txn| {
+            txn.put_record(&scope, &vpc)?;
+            txn.put(&format!("{}bad", scope.prefix::<Vpc>()), "not a record");
+            Ok::<(), eksile_store::RecordError>(())
+        });
+        write.await.unwrap();
+        let (records, failed) = Records::read(&store.view(), BTreeSet::new(), BTreeMap::new());
+        assert_eq!((records.vpcs.len(), records.incomplete, failed.len()), (1, true, 1));
+        assert!(failed[0].contains("bad"), "{failed:?}");
+    }
+}

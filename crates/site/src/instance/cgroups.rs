@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use eksile_linux::IdRange;
+use eksile_linux::{IdRange, cgroup};
 
 use super::{InstanceError, Machine, Spec};
 
@@ -19,6 +19,13 @@ const DELEGATED: [&str; 4] = ["cgroup.procs", "tasks", "cgroup.threads", "cgroup
 const DEVICES: [&str; 9] =
     ["c 1:3 rw", "c 1:5 rw", "c 1:7 rw", "c 1:8 rw", "c 1:9 rw", "c 5:0 rw", "c 5:1 rw", "c 5:2 rw", "c 136:* rw"];
 const CPU_PERIOD: u64 = 100_000;
+/// Without limits by these no instance starts: what its type promises to others would be there for it to take.
+const REQUIRED: [&str; 3] = ["cpu", "memory", "pids"];
+/// Version 2 limits devices by other means than files.
+const DEVICES_CONTROLLER: &str = "devices";
+/// What an instance may nest, where the kernel can tell it (version 2): more than pods need, less than walks suffer from.
+const DEPTH_MAX: u32 = 64;
+const DESCENDANTS_MAX: u32 = 16_384;
 /// How long groups of processes that have ended may stay.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -37,6 +44,36 @@ impl Hierarchy {
     pub(super) fn is_only(&self) -> bool {
         self.path == Path::new(ROOT)
     }
+
+    /// Version 1's freezer, which holds processes so that nobody can end them. It is no instance's to have.
+    pub(super) fn freezes(&self) -> bool {
+        self.has("freezer")
+    }
+
+    fn is_first_version(&self) -> bool {
+        self.kind == "cgroup"
+    }
+
+    fn has(&self, controller: &str) -> bool {
+        if self.is_first_version() {
+            return self.data.split(',').any(|name| name == controller);
+        }
+        // A hierarchy that cannot be read offers nothing.
+        let offered = fs::read_to_string(self.path.join("cgroup.controllers")).unwrap_or_default();
+        offered.split_whitespace().any(|name| name == controller)
+    }
+}
+
+/// The controllers that limits need and that this machine's control groups lack.
+pub(super) fn missing() -> Result<Vec<&'static str>, InstanceError> {
+    let hierarchies = hierarchies()?;
+    Ok(lacking(&hierarchies, |controller| hierarchies.iter().any(|one| one.has(controller))))
+}
+
+/// Those that are needed and not `there`.
+fn lacking(hierarchies: &[Hierarchy], there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let devices = hierarchies.iter().any(Hierarchy::is_first_version).then_some(DEVICES_CONTROLLER);
+    REQUIRED.into_iter().chain(devices).filter(|controller| !there(controller)).collect()
 }
 
 /// The mounted hierarchies: version 1's controllers and the version 2 one beside them, or version 2.
@@ -91,42 +128,61 @@ pub(super) fn make(spec: &Spec) -> Result<Vec<PathBuf>, InstanceError> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let mut own = Vec::new();
-    for hierarchy in hierarchies()? {
+    let hierarchies = hierarchies()?;
+    let (mut own, mut limited) = (Vec::new(), Vec::new());
+    for hierarchy in &hierarchies {
         let mut directory = hierarchy.path.clone();
         let parts = spec.cgroup_parent.split('/').filter(|part| !part.is_empty());
         for part in parts {
             directory = child(&directory, part)?;
         }
-        limit(&directory, spec.machine)?;
+        limited.extend(limit(&directory, spec.machine)?);
         let guest = child(&directory, OWN)?;
-        delegate(&guest, spec.ids)?;
+        if !hierarchy.freezes() {
+            delegate(&guest, spec.ids)?;
+        }
         own.push(guest);
     }
-    Ok(own)
+    let lacking = lacking(&hierarchies, |controller| limited.contains(&controller));
+    if lacking.is_empty() {
+        return Ok(own);
+    }
+    let why =
+        format!("its limits cannot be set: control groups lack {} (`eksile doctor` tells more)", lacking.join(", "));
+    Err(InstanceError::Start(why))
 }
 
 /// Removes them; what is not there is no error.
 pub(super) fn remove(parent: &str) -> Result<(), InstanceError> {
-    for hierarchy in hierarchies()? {
-        let directory = hierarchy.path.join(parent.trim_matches('/'));
-        remove_tree(&directory).map_err(InstanceError::at(format!("remove {}", directory.display())))?;
-    }
-    Ok(())
+    each(parent, "remove", cgroup::remove)
 }
 
-fn remove_tree(directory: &Path) -> io::Result<()> {
-    let listed = match fs::read_dir(directory) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        listed => listed?,
-    };
-    for entry in listed {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_tree(&entry.path())?;
+/// Lets what is frozen in them go on, so that it can be ended.
+pub(super) fn thaw(parent: &str) -> Result<(), InstanceError> {
+    each(parent, "thaw", cgroup::thaw)
+}
+
+/// Ends every process in them.
+pub(super) fn kill(parent: &str) -> Result<(), InstanceError> {
+    thaw(parent)?;
+    each(parent, "end the processes of", |directory| {
+        for pid in cgroup::processes(directory)? {
+            // One that has ended meanwhile is what is wanted.
+            let _ended = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
+        Ok(())
+    })
+}
+
+/// Does something to an instance's group of each hierarchy; one that fails keeps none of the others from it.
+fn each(parent: &str, what: &str, act: impl Fn(&Path) -> io::Result<()>) -> Result<(), InstanceError> {
+    let mut outcome = Ok(());
+    for hierarchy in hierarchies()? {
+        let directory = hierarchy.path.join(parent.trim_matches('/'));
+        let done = act(&directory).map_err(InstanceError::at(format!("{what} {}", directory.display())));
+        outcome = outcome.and(done);
     }
-    fs::remove_dir(directory)
+    outcome
 }
 
 fn child(above: &Path, name: &str) -> Result<PathBuf, InstanceError> {
@@ -154,28 +210,31 @@ fn child(above: &Path, name: &str) -> Result<PathBuf, InstanceError> {
     Ok(directory)
 }
 
-/// What is shown is the limit. Each file is there in the hierarchy of its controller only.
-fn limit(directory: &Path, machine: Option<Machine>) -> Result<(), InstanceError> {
-    let mut limits: Vec<(&str, String)> = vec![("devices.deny", "a".to_owned())];
-    limits.extend(DEVICES.iter().map(|device| ("devices.allow", (*device).to_owned())));
-    if let Some(machine) = machine {
-        let memory = (machine.memory_mib << 20).to_string();
-        let quota = u64::from(machine.vcpus) * CPU_PERIOD;
-        limits.extend([
-            ("memory.limit_in_bytes", memory.clone()),
-            ("memory.max", memory),
-            ("pids.max", processes(machine).to_string()),
-            ("cpu.cfs_period_us", CPU_PERIOD.to_string()),
-            ("cpu.cfs_quota_us", quota.to_string()),
-            ("cpu.max", format!("{quota} {CPU_PERIOD}")),
-        ]);
-    }
-    for (file, value) in limits {
+/// What is shown is the limit. Each file is there in the hierarchy of its controller only; answers the controllers that
+/// limit now.
+fn limit(directory: &Path, machine: Machine) -> Result<Vec<&'static str>, InstanceError> {
+    let memory = (machine.memory_mib << 20).to_string();
+    let quota = u64::from(machine.vcpus) * CPU_PERIOD;
+    let mut limits: Vec<(&'static str, &str, String)> = vec![("devices", "devices.deny", "a".to_owned())];
+    limits.extend(DEVICES.iter().map(|device| ("devices", "devices.allow", (*device).to_owned())));
+    limits.extend([
+        ("memory", "memory.limit_in_bytes", memory.clone()),
+        ("memory", "memory.max", memory),
+        ("pids", "pids.max", processes(machine).to_string()),
+        ("", "cpu.cfs_period_us", CPU_PERIOD.to_string()),
+        ("cpu", "cpu.cfs_quota_us", quota.to_string()),
+        ("cpu", "cpu.max", format!("{quota} {CPU_PERIOD}")),
+        ("", "cgroup.max.depth", DEPTH_MAX.to_string()),
+        ("", "cgroup.max.descendants", DESCENDANTS_MAX.to_string()),
+    ]);
+    let mut limited = Vec::new();
+    for (controller, file, value) in limits {
         if directory.join(file).exists() {
             put(directory, file, &value)?;
+            limited.push(controller);
         }
     }
-    Ok(())
+    Ok(limited)
 }
 
 /// As many as the kernel would let a machine of that memory have (`threads-max`: an eighth of memory for stacks of
@@ -223,6 +282,40 @@ mod tests {
         );
         let only = parse("34 31 0:29 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n");
         assert!(only[0].is_only() && only.len() == 1);
+    }
+
+    #[test]
+    fn a_controller_that_is_not_there_is_missed() {
+        let first = |data: &str| Hierarchy { path: PathBuf::from("/nowhere"), kind: "cgroup", data: data.to_owned() };
+        let of = |hierarchies: &[Hierarchy]| {
+            lacking(hierarchies, |controller| hierarchies.iter().any(|one| one.has(controller)))
+        };
+        let all = ["cpu,cpuacct", "memory", "pids", "devices", "freezer", "none,name=systemd"].map(first);
+        assert_eq!(of(&all), [""; 0]);
+        assert!(all[4].freezes() && !all[0].freezes());
+        for (without, missed) in [(0, "cpu"), (1, "memory"), (2, "pids"), (3, "devices")] {
+            let some: Vec<_> = (0..all.len()).filter(|at| *at != without).map(|at| all[at].clone()).collect();
+            assert_eq!(of(&some), [missed]);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let second = Hierarchy { path: folder.path().to_owned(), kind: "cgroup2", data: String::new() };
+        assert_eq!(of(std::slice::from_ref(&second)), ["cpu", "memory", "pids"]);
+        fs::write(folder.path().join("cgroup.controllers"), "cpuset cpu io memory hugetlb pids\n").unwrap();
+        assert_eq!(of(&[second]), [""; 0]);
+    }
+
+    /// A folder stands for a hierarchy: what has no file is not limited, and that is told.
+    #[test]
+    fn what_cannot_be_limited_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Machine { vcpus: 2, memory_mib: 256 };
+        assert_eq!(limit(folder.path(), machine).unwrap(), [""; 0]);
+        for file in ["memory.max", "cpu.cfs_period_us", "cgroup.max.depth"] {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+        assert_eq!(limit(folder.path(), machine).unwrap(), ["memory", "", ""]);
+        assert_eq!(fs::read_to_string(folder.path().join("memory.max")).unwrap(), (256_u64 << 20).to_string());
+        assert_eq!(fs::read_to_string(folder.path().join("cgroup.max.depth")).unwrap(), "64");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::cgroups::{self, Hierarchy};
-use super::{CONSOLE, InstanceError, PROGRAM, Spec, root};
+use super::{CONSOLE, InstanceError, PROGRAM, Spec, plain, root};
 
 const GO: &[u8] = b"go";
 /// Namespaces that are made inside the user namespace, which then owns them.
@@ -46,7 +46,7 @@ pub(super) fn enter(spec: &Spec) -> Result<(), InstanceError> {
         network: File::open(&spec.netns).map_err(InstanceError::at(spec.netns.display().to_string()))?,
         owner: Namespace::at(&spec.netns).owner()?,
         groups: cgroups::make(spec)?,
-        hierarchies: cgroups::hierarchies()?,
+        hierarchies: cgroups::hierarchies()?.into_iter().filter(|hierarchy| !hierarchy.freezes()).collect(),
         hostname: spec.hostname.clone(),
         id: spec.id.clone(),
     };
@@ -137,7 +137,8 @@ fn become_first(mut word: PipeReader, id: &str) -> Result<(), InstanceError> {
     root::pivot()?;
     let log = Path::new(CONSOLE);
     fs::create_dir_all(log.parent().unwrap_or(log)).map_err(InstanceError::at("make /var/log"))?;
-    let console = fs::OpenOptions::new().create(true).append(true).open(log).map_err(InstanceError::at(CONSOLE))?;
+    // Opened before anything of the instance's own runs, and whatever an earlier boot left in its place.
+    let console = plain::append_at(log).map_err(InstanceError::at(CONSOLE))?;
     let errors = console.try_clone().map_err(InstanceError::at(CONSOLE))?;
     process::leave_nothing().map_err(InstanceError::at("close descriptors"))?;
     let mut program = Command::new(PROGRAM);

@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 
 use super::unit::{self, KUBELET, Unit};
 use super::user_data::{self, Part};
-use super::{InstanceError, etc, files};
+use super::{InstanceError, etc, files, plain};
 
 /// What was handed over from outside.
 const HANDED: &str = "/run/eksile";
@@ -61,8 +61,7 @@ pub(super) fn run() -> Result<(), InstanceError> {
 
 /// Says something where cloud-init would.
 fn note(text: &str) {
-    let mut file = fs::OpenOptions::new();
-    let written = file.create(true).append(true).open(unit::OUTPUT).and_then(|mut file| writeln!(file, "{text}"));
+    let written = plain::append(Path::new(unit::OUTPUT)).and_then(|mut file| writeln!(file, "{text}"));
     if written.is_err() {
         eksile_base::stderr::say(text);
     }

@@ -1,11 +1,13 @@
 //! What a unit writes, kept in a file with times, as `journalctl -u` shows it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use super::plain;
 
 /// Where journals are, inside the instance.
 pub(crate) const DIRECTORY: &str = "/var/log/journal";
@@ -31,7 +33,7 @@ pub(super) fn append(unit: &str, text: &str) -> io::Result<()> {
     if path.metadata().is_ok_and(|meta| meta.len() > MOST) {
         std::fs::rename(&path, path.with_extension("log.1"))?;
     }
-    OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
+    plain::append(&path)?.write_all(text.as_bytes())
 }
 
 /// The output of a running unit on its way into the journal.

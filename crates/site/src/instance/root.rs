@@ -214,10 +214,8 @@ fn hand_over(spec: &Spec, run: &Path, owner: &Owner) -> Result<(), InstanceError
     fs::copy(spec.dir.join(files::USER_DATA), handed.join(files::USER_DATA))
         .map_err(InstanceError::at(files::USER_DATA))?;
     // The kernel shows the host's processors and memory to everyone; the node believes this instead.
-    if let Some(machine) = &spec.machine {
-        fs::write(handed.join(files::MACHINE), serde_json::to_vec(machine)?)
-            .map_err(InstanceError::at(files::MACHINE))?;
-    }
+    fs::write(handed.join(files::MACHINE), serde_json::to_vec(&spec.machine)?)
+        .map_err(InstanceError::at(files::MACHINE))?;
     etc::stage(spec, &handed)?;
     owner.tree(&handed).map_err(InstanceError::at("hand over"))
 }
@@ -319,11 +317,11 @@ mod tests {
             cgroup_parent: String::new(),
             program: PathBuf::new(),
             trusted_ca: outside.path().join("ca"),
-            machine: Some(Machine { vcpus: 2, memory_mib: 4096 }),
+            machine: Machine { vcpus: 2, memory_mib: 4096 },
             ids: IdRange { base: nix::unistd::getuid().as_raw() },
         };
         hand_over(&spec, inside.path(), &Owner(spec.ids.base)).unwrap();
         let text = fs::read(inside.path().join("eksile").join(files::MACHINE)).unwrap();
-        assert_eq!(serde_json::from_slice::<Machine>(&text).unwrap(), spec.machine.unwrap());
+        assert_eq!(serde_json::from_slice::<Machine>(&text).unwrap(), spec.machine);
     }
 }

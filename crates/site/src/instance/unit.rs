@@ -12,8 +12,8 @@ use eksile_linux::process::inherit_nothing;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::PROGRAM;
 use super::journal::{self, Pipe};
+use super::{PROGRAM, plain};
 
 /// The one service of an instance: the kubelet.
 pub(super) const KUBELET: &str = "kubelet";
@@ -107,9 +107,9 @@ impl Unit {
 
     fn spawn(&mut self) -> io::Result<u32> {
         // Without a bootstrap there are none.
-        let arguments = match fs::read_to_string(ARGUMENTS) {
+        let arguments = match plain::read(Path::new(ARGUMENTS)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            read => read?,
+            read => String::from_utf8(read?).map_err(io::Error::other)?,
         };
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(PROGRAM);
@@ -197,7 +197,7 @@ pub(super) fn scripts_done() -> bool {
 /// Remembers that the user data ran to its end.
 pub(super) fn mark_scripts_done() -> io::Result<()> {
     fs::create_dir_all(Path::new(DONE).parent().unwrap_or(Path::new("/")))?;
-    fs::write(DONE, "")
+    plain::write(Path::new(DONE), b"")
 }
 
 /// Puts a script where cloud-init puts it.
@@ -205,14 +205,14 @@ pub(super) fn write_script(number: usize, content: &[u8]) -> io::Result<PathBuf>
     use std::os::unix::fs::PermissionsExt;
     fs::create_dir_all(SCRIPTS)?;
     let path = Path::new(SCRIPTS).join(format!("part-{number:03}"));
-    fs::write(&path, content)?;
+    plain::write(&path, content)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
     Ok(path)
 }
 
 /// Starts a script, its output appended to [`OUTPUT`].
 pub(super) fn run_script(path: &Path) -> io::Result<u32> {
-    let output = fs::OpenOptions::new().create(true).append(true).open(OUTPUT)?;
+    let output = plain::append(Path::new(OUTPUT))?;
     let mut command = Command::new(path);
     let child = inherit_nothing(&mut command)
         .current_dir("/")

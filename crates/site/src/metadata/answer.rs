@@ -221,5 +221,4 @@ pub(super) fn refusal(status: StatusCode) -> Response<Full<Bytes>> {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

@@ -116,7 +116,8 @@ impl Who {
     fn find(&self, address: IpAddr) -> Result<Option<(Scope, Instance)>, RecordError> {
         let address = address.to_string();
         let view = self.store.view();
-        for (scope, interface) in view.all_records::<NetworkInterface>()? {
+        // One that cannot be read has no address here; the site tells of it.
+        for (scope, interface) in view.each_record::<NetworkInterface>().into_iter().flatten() {
             let has = interface.private_ip == address || interface.secondary_private_ips.contains(&address);
             if interface.vpc_id != self.vpc_id || !has {
                 continue;

@@ -31,19 +31,16 @@ pub fn answer(zone: &Zone, question: &[u8]) -> Option<Vec<u8>> {
     reply.metadata.recursion_available = true;
     reply.metadata.response_code = match (question.metadata.op_code, question.queries.first()) {
         (OpCode::Query, Some(query)) => match zone.resolve(&query.name().to_ascii()) {
-            Ok(Found::Silence) => return None,
-            Ok(Found::Nothing) => ResponseCode::NXDomain,
-            Ok(Found::Addresses(addresses)) => {
+            Found::Silence => return None,
+            Found::Nothing => ResponseCode::NXDomain,
+            Found::Addresses(addresses) => {
                 if matches!(query.query_type(), RecordType::A | RecordType::ANY) {
                     let record = |address| Record::from_rdata(query.name().clone(), TTL, RData::A(A(address)));
                     reply.add_answers(addresses.into_iter().map(record));
                 }
                 ResponseCode::NoError
             }
-            Err(error) => {
-                tracing::error!(%error, "a name cannot be resolved");
-                ResponseCode::ServFail
-            }
+            Found::Unknown => ResponseCode::ServFail,
         },
         (OpCode::Query, None) => ResponseCode::FormErr,
         _ => ResponseCode::NotImp,

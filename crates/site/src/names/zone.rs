@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use eksile_ec2::records::{Instance, Vpc};
 use eksile_eks::records::Cluster;
-use eksile_store::{RecordError, Store};
+use eksile_store::{Record, Scope, Store, View};
 
 /// Services whose names lead to the Region's endpoints.
 const SERVICES: &[&str] = &[
@@ -34,6 +34,8 @@ pub enum Found {
     Addresses(Vec<Ipv4Addr>),
     /// There is no such name.
     Nothing,
+    /// None of the records that can be read has it, and some cannot; the site tells of those.
+    Unknown,
     /// The VPC's `enableDnsSupport` is off: no answer at all.
     Silence,
 }
@@ -53,30 +55,32 @@ pub struct Zone {
 
 impl Zone {
     /// Looks a name up; case does not matter, and a final dot neither.
-    ///
-    /// # Errors
-    /// When a record cannot be read.
-    pub fn resolve(&self, name: &str) -> Result<Found, RecordError> {
+    #[must_use]
+    pub fn resolve(&self, name: &str) -> Found {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let view = self.store.view();
-        let vpcs = view.all_records::<Vpc>()?;
-        if !vpcs.iter().any(|(_, vpc)| vpc.vpc_id == self.vpc_id && vpc.enable_dns_support) {
-            return Ok(Found::Silence);
+        let mut vpcs = view.each_record::<Vpc>().into_iter().flatten();
+        if !vpcs.any(|(_, vpc)| vpc.vpc_id == self.vpc_id && vpc.enable_dns_support) {
+            return Found::Silence;
         }
         if self.is_endpoint(&name) {
-            return Ok(Found::Addresses(vec![self.endpoints]));
+            return Found::Addresses(vec![self.endpoints]);
         }
-        let instances = view.all_records::<Instance>()?;
-        let named = instances.iter().find(|(_, instance)| {
+        let mut unreadable = false;
+        let named = readable::<Instance>(&view, &mut unreadable).find(|(_, instance)| {
             instance.vpc_id == self.vpc_id && instance.private_dns_name.eq_ignore_ascii_case(&name)
         });
         if let Some((_, instance)) = named {
-            return Ok(addresses([&instance.private_ip]));
+            return addresses([&instance.private_ip]);
         }
         // Public resolvers know a local cluster's endpoint too, and answer its private addresses.
-        let clusters = view.all_records::<Cluster>()?;
-        let cluster = clusters.iter().find(|(_, cluster)| cluster.endpoint_name.eq_ignore_ascii_case(&name));
-        Ok(cluster.map_or(Found::Nothing, |(_, cluster)| addresses(cluster.members.iter().map(|m| &m.private_ip))))
+        let cluster = readable::<Cluster>(&view, &mut unreadable)
+            .find(|(_, cluster)| cluster.endpoint_name.eq_ignore_ascii_case(&name));
+        match cluster {
+            Some((_, cluster)) => addresses(cluster.members.iter().map(|m| &m.private_ip)),
+            None if unreadable => Found::Unknown,
+            None => Found::Nothing,
+        }
     }
 
     fn is_endpoint(&self, name: &str) -> bool {
@@ -85,6 +89,14 @@ impl Zone {
         let registry = service.strip_suffix(".dkr.ecr").is_some_and(|account| account.len() == 12);
         registry || SERVICES.contains(&service)
     }
+}
+
+/// The records that can be read; whether there are others is noted as far as they are gone through.
+fn readable<R: Record>(view: &View, unreadable: &mut bool) -> impl Iterator<Item = (Scope, R)> {
+    view.each_record::<R>().into_iter().filter_map(move |each| {
+        *unreadable |= each.is_err();
+        each.ok()
+    })
 }
 
 fn addresses<'a>(texts: impl IntoIterator<Item = &'a String>) -> Found {
@@ -97,10 +109,8 @@ fn addresses<'a>(texts: impl IntoIterator<Item = &'a String>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use eksile_ec2::records::{InstanceRole, MetadataOptions, Tags, WantedInstanceState};
-    use eksile_store::Scope;
-
     use super::*;
+    use eksile_ec2::records::{InstanceRole, MetadataOptions, Tags, WantedInstanceState};
 
     fn vpc(id: &str, dns: bool) -> Vpc {
         Vpc {
@@ -167,13 +177,13 @@ mod tests {
         let zone = zones().await;
         let own = "ip-10-0-0-5.us-west-2.compute.internal";
         let others = "IP-10-0-0-6.us-west-2.compute.internal.";
-        assert_eq!(zone("vpc-1").resolve(own).unwrap(), Found::Addresses(vec![Ipv4Addr::new(10, 0, 0, 5)]));
-        assert_eq!(zone("vpc-1").resolve(others).unwrap(), Found::Nothing, "another account's VPC");
-        assert_eq!(zone("vpc-2").resolve(own).unwrap(), Found::Nothing);
+        assert_eq!(zone("vpc-1").resolve(own), Found::Addresses(vec![Ipv4Addr::new(10, 0, 0, 5)]));
+        assert_eq!(zone("vpc-1").resolve(others), Found::Nothing, "another account's VPC");
+        assert_eq!(zone("vpc-2").resolve(own), Found::Nothing);
         for name in
             ["", ".", "localhost", "compute.internal", "ip-10-0-0-7.us-west-2.compute.internal", &"a.".repeat(127)]
         {
-            assert_eq!(zone("vpc-1").resolve(name).unwrap(), Found::Nothing, "{name}");
+            assert_eq!(zone("vpc-1").resolve(name), Found::Nothing, "{name}");
         }
     }
 
@@ -181,7 +191,27 @@ mod tests {
     async fn a_resolver_that_is_off_and_one_of_no_vpc_say_nothing() {
         let zone = zones().await;
         for vpc in ["vpc-3", "vpc-gone"] {
-            assert_eq!(zone(vpc).resolve("sts.amazonaws.com").unwrap(), Found::Silence);
+            assert_eq!(zone(vpc).resolve("sts.amazonaws.com"), Found::Silence);
         }
+    }
+
+    /// One of a later release, or damaged.
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_hides_no_other() {
+        let zone = zones().await;
+        let zone = zone("vpc-1");
+        let scope = Scope::new("0", "us-west-2");
+        let bad = [scope.prefix::<Instance>(), scope.prefix::<Vpc>(), scope.prefix::<Cluster>()];
+        let written = zone.store.write(|txn| {
+            // A scope is known by what is in it.
+            txn.put_record(&scope, &vpc("vpc-9", true))?;
+            bad.iter().for_each(|prefix| txn.put(&format!("{prefix}bad"), "not a record"));
+            Ok::<(), eksile_store::RecordError>(())
+        });
+        written.await.unwrap();
+        let own = zone.resolve("ip-10-0-0-5.us-west-2.compute.internal");
+        assert_eq!(own, Found::Addresses(vec![Ipv4Addr::new(10, 0, 0, 5)]));
+        assert!(matches!(zone.resolve("sts.us-west-2.amazonaws.com"), Found::Addresses(_)));
+        assert_eq!(zone.resolve("ip-10-0-0-9.us-west-2.compute.internal"), Found::Unknown, "not that there is none");
     }
 }

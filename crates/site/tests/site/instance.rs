@@ -13,8 +13,8 @@ use eksile_site::instance::{self, Machine, Spec};
 const BASE: u32 = 0x7000_0000;
 const SOON: Duration = Duration::from_secs(30);
 
-/// As in the fabric's tests: true inside of a world.
-fn inside(name: &str) -> bool {
+/// As in the fabric's tests: true inside of a world. The name is the test's, with its module.
+pub(crate) fn inside(name: &str) -> bool {
     if std::env::var_os("EKSILE_TEST_WORLD").is_some() {
         world::settle().unwrap();
         return true;
@@ -25,7 +25,7 @@ fn inside(name: &str) -> bool {
     }
     let order = Order {
         program: std::env::current_exe().unwrap(),
-        args: ["--exact", &format!("instance::{name}"), "--nocapture"].map(Into::into).to_vec(),
+        args: ["--exact", name, "--nocapture"].map(Into::into).to_vec(),
         env: vec![("EKSILE_TEST_WORLD".into(), "1".into()), ("SECRET".into(), "of-the-host".into())],
         inherit: Vec::new(),
     };
@@ -67,7 +67,7 @@ impl Guest {
             cgroup_parent: unique,
             program: program(),
             trusted_ca: ca,
-            machine: Some(Machine { vcpus: 2, memory_mib: 512 }),
+            machine: Machine { vcpus: 2, memory_mib: 512 },
             ids,
         };
         Self { spec }
@@ -167,6 +167,12 @@ fn attacks(host_file: &str) -> Vec<(&'static str, String)> {
                 "mkdir -p /tmp/g && mount -t cgroup -o memory g /tmp/g && (test -e /tmp/g/guest || echo -1 > /tmp/g/memory.limit_in_bytes)",
             )
         }),
+        ("a freezer, which keeps processes from being ended", {
+            text(
+                "test -e /sys/fs/cgroup/freezer || { mkdir -p /tmp/f && mount -t cgroup -o freezer f /tmp/f && \
+                 (mkdir /tmp/f/x || echo FROZEN > /tmp/f/freezer.state || echo FROZEN > /tmp/f/guest/freezer.state); }",
+            )
+        }),
         (
             "a release agent",
             text("mkdir -p /tmp/r && mount -t cgroup -o pids g /tmp/r; echo /attack > /tmp/r/release_agent"),
@@ -227,7 +233,7 @@ const NEEDED: [(&str, &str); 8] = [
 
 #[test]
 fn an_instances_root_gets_at_nothing_of_this_machine() {
-    if !inside("an_instances_root_gets_at_nothing_of_this_machine") {
+    if !inside("instance::an_instances_root_gets_at_nothing_of_this_machine") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -242,11 +248,15 @@ fn an_instances_root_gets_at_nothing_of_this_machine() {
     for (name, command) in NEEDED {
         script += &format!("({command}) >/tmp/out 2>&1 </dev/null || {{ echo 'LACKS: {name}'; cat /tmp/out; }}\n");
     }
+    script += "echo groups: $(ls /sys/fs/cgroup)\n";
     // At the end: it looks like the file of its own machine.
     script += "echo 'id of root:' $(id -u) of $(cat /proc/self/uid_map)\n";
     let guest = Guest::new(folder.path(), "i-attacker", 0, &script);
     let printed = guest.run();
     assert!(!printed.contains("WON:") && !printed.contains("LACKS:"), "{printed}");
+    let groups = printed.lines().find(|line| line.starts_with("groups:")).unwrap();
+    assert!(groups.contains("pids") || groups.contains("cgroup.procs"), "{printed}");
+    assert!(!groups.contains("freezer"), "{groups}");
     assert!(printed.contains(&format!("id of root: 0 of 0 {BASE} 65536")), "{printed}");
     let owner = fs::metadata(guest.disk("/var/u")).unwrap();
     assert_eq!((owner.uid(), owner.gid()), (BASE + 1000, BASE + 65535));
@@ -268,7 +278,7 @@ fn give_a_key() {
 
 #[test]
 fn what_an_instance_type_shows_is_its_limit() {
-    if !inside("what_an_instance_type_shows_is_its_limit") {
+    if !inside("instance::what_an_instance_type_shows_is_its_limit") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -294,7 +304,7 @@ fn what_an_instance_type_shows_is_its_limit() {
 
 #[test]
 fn two_instances_do_not_see_each_other() {
-    if !inside("two_instances_do_not_see_each_other") {
+    if !inside("instance::two_instances_do_not_see_each_other") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -317,7 +327,7 @@ fn two_instances_do_not_see_each_other() {
 
 #[test]
 fn a_disk_full_of_links_misleads_nobody_outside_when_its_instance_starts_again() {
-    if !inside("a_disk_full_of_links_misleads_nobody_outside_when_its_instance_starts_again") {
+    if !inside("instance::a_disk_full_of_links_misleads_nobody_outside_when_its_instance_starts_again") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -346,4 +356,79 @@ fn a_disk_full_of_links_misleads_nobody_outside_when_its_instance_starts_again()
     assert!(refused.contains("/opt/eksile/bin"), "{refused}");
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
     assert!(!guest.spec.pid_file.exists() || !Identity::read(&guest.spec.pid_file).unwrap().unwrap().is_alive());
+}
+
+/// Whatever lies where this machine opens something at a start: nobody waits for it.
+#[test]
+fn a_pipe_in_the_place_of_a_file_holds_up_no_start() {
+    if !inside("instance::a_pipe_in_the_place_of_a_file_holds_up_no_start") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let guest = Guest::new(folder.path(), "i-pipes", 5, "");
+    guest.run();
+    guest.end();
+    let own =
+        |path: &Path| std::os::unix::fs::chown(path, Some(guest.spec.ids.base), Some(guest.spec.ids.base)).unwrap();
+    let pipe = |path: &Path| {
+        nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        own(path);
+    };
+    let within = |what: &str| {
+        let begun = Instant::now();
+        let started = instance::start(&guest.spec);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+        started
+    };
+    for file in [
+        "/var/log/console.log",
+        "/var/log/cloud-init-output.log",
+        "/etc/hostname",
+        "/etc/resolv.conf",
+        "/etc/passwd",
+        "/etc/eksile/kubelet.args",
+        "/var/lib/cloud/instance/sem/config_scripts_user",
+    ] {
+        let path = guest.disk(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _absent = fs::remove_file(&path);
+        pipe(&path);
+        within(file).unwrap();
+        let first = Identity::read(&guest.spec.pid_file).unwrap().unwrap();
+        assert!(first.is_alive(), "{file}");
+        guest.end();
+        let _replaced = fs::remove_file(&path);
+    }
+    // The console is the instance's again.
+    assert!(fs::symlink_metadata(guest.disk("/var/log/console.log")).unwrap().is_file());
+    within("nothing").unwrap();
+    guest.end();
+    for file in ["/opt/eksile/bin", "/opt/eksile", "/var/log"] {
+        fs::remove_dir_all(guest.disk(file)).unwrap();
+        pipe(&guest.disk(file));
+        let why = within(file).unwrap_err().to_string();
+        assert!(why.contains(file.rsplit('/').next().unwrap()), "{why}");
+        fs::remove_file(guest.disk(file)).unwrap();
+        fs::create_dir_all(guest.disk(file)).unwrap();
+        own(&guest.disk(file));
+    }
+}
+
+/// As an instance of an earlier version could.
+#[test]
+fn groups_as_deep_as_they_can_be_keep_no_instance_from_starting_again() {
+    if !inside("instance::groups_as_deep_as_they_can_be_keep_no_instance_from_starting_again") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = "cd /sys/fs/cgroup/pids || cd /sys/fs/cgroup; n=$(printf 'd%.0s' $(seq 200)); \
+        for i in $(seq 40); do mkdir $n && cd $n || break; done; echo depth $i";
+    let guest = Guest::new(folder.path(), "i-deep", 6, script);
+    let printed = guest.run();
+    assert!(printed.contains("depth"), "{printed}");
+    guest.end();
+    let begun = Instant::now();
+    instance::start(&guest.spec).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    guest.end();
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::instance::inside;
 use eksile_ec2::records::{Instance, InstanceRole, InstanceState, ObservedInstance, WantedInstanceState};
 use eksile_site::control_plane::Loopback;
 use eksile_site::host::Host;
@@ -112,7 +113,8 @@ async fn a_folder_that_cannot_be_removed_keeps_no_other_instance_waiting() {
         pass().await;
     }
     let told = observed("i-bad").unwrap();
-    assert!(told.state != InstanceState::Terminated && told.reason.unwrap().contains("Not a directory"));
+    let why = told.reason.unwrap();
+    assert!(told.state != InstanceState::Terminated && why.to_lowercase().contains("not a directory"), "{why}");
     assert!(pass().await, "what failed calls for another pass");
     // Only what is gone gives its ids back.
     assert_eq!(host.ids.taken().unwrap().keys().collect::<Vec<_>>(), ["i-bad"]);
@@ -121,4 +123,87 @@ async fn a_folder_that_cannot_be_removed_keeps_no_other_instance_waiting() {
         pass().await;
     }
     assert!(host.ids.taken().unwrap().is_empty());
+}
+
+fn running(id: &str, kind: &str) -> Instance {
+    Instance { wanted: WantedInstanceState::Running, instance_type: kind.to_owned(), ..terminated(id) }
+}
+
+/// Passes until something is so; answers how long the longest took.
+async fn pass_until(host: &Host, progress: &mut Progress, so: impl Fn() -> bool) -> Duration {
+    let instances = Instances { host, outbox: host.link.outbox() };
+    let (begun, mut longest) = (Instant::now(), Duration::ZERO);
+    while !so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "in vain");
+        let pass = Instant::now();
+        let _told = instances.reconcile(&host.store.view(), "op-1", progress).await;
+        longest = longest.max(pass.elapsed());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    longest
+}
+
+#[test]
+fn an_instance_whose_start_hangs_holds_no_other() {
+    if !inside("instances::an_instance_whose_start_hangs_holds_no_other") {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("hangs");
+    std::fs::write(&program, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut host = host(folder.path());
+        host.program = program;
+        std::fs::create_dir(folder.path().join("run")).unwrap();
+        for id in ["i-hangs", "i-what"] {
+            eksile_linux::Namespace::named(id).create().unwrap();
+        }
+        let scope = Scope { account: "111122223333".into(), region: "us-west-2".into() };
+        let write = |txn: &mut eksile_store::Txn<'_>| -> Result<(), RecordError> {
+            txn.put_record(&scope, &running("i-hangs", "m5.large"))?;
+            txn.put_record(&scope, &running("i-what", "m99.unheard-of"))?;
+            txn.put_record(&scope, &terminated("i-over"))
+        };
+        host.store.write(write).await.unwrap();
+        std::fs::create_dir_all(folder.path().join("instances/i-over/disk")).unwrap();
+        let observed = |id: &str| host.link.outbox().observed::<ObservedInstance>(id).unwrap();
+        let mut progress = Progress::default();
+        let over = || observed("i-over").is_some_and(|seen| seen.state == InstanceState::Terminated);
+        let longest = pass_until(&host, &mut progress, over).await;
+        assert!(longest < Duration::from_secs(2), "{longest:?}");
+        assert!(observed("i-hangs").is_none());
+        // Nobody knows the limits of its type: it does not start, and says why.
+        let told = || observed("i-what").and_then(|seen| seen.reason).is_some_and(|why| why.contains("m99.unheard-of"));
+        pass_until(&host, &mut progress, told).await;
+    });
+    // What hangs ends with this world.
+    runtime.shutdown_background();
+}
+
+#[test]
+fn a_full_disk_takes_no_ids_away() {
+    if !inside("instances::a_full_disk_takes_no_ids_away") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let none = None::<&str>;
+    nix::mount::mount(none, folder.path(), Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=16k,nr_inodes=100"))
+        .unwrap();
+    let ids = Ids::new(folder.path().join("ids"));
+    ids.take("i-1").unwrap();
+    let filler = folder.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut file, &[1; 512]).is_ok() {}
+    for number in 2..20 {
+        assert!(ids.take(&format!("i-{number}")).is_err());
+    }
+    // One record, and the lock.
+    assert_eq!(std::fs::read_dir(folder.path().join("ids")).unwrap().count(), 2);
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    ids.take("i-2").unwrap();
+    assert_eq!(ids.taken().unwrap().len(), 2);
 }

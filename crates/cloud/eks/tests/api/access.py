@@ -36,6 +36,9 @@ BAD = [
     (PARAMETER, {"principalArn": able, "kubernetesGroups": ["system:masters"]}),
     (PARAMETER, {"principalArn": able, "username": "system:admin"}),
     (PARAMETER, {"principalArn": able, "username": "{{SessionName}}"}),
+    (PARAMETER, {"principalArn": able, "username": "{{SessionNameRaw}}:{{SessionName}}"}),
+    (PARAMETER, {"principalArn": able, "kubernetesGroups": ["{{SessionName}}:masters"]}),
+    (PARAMETER, {"principalArn": able, "type": "HYBRID_LINUX"}),
     (PARAMETER, {}),
 ]
 for code, bad in BAD:

@@ -4,6 +4,7 @@
 /// Under this name `make attack` finds them.
 mod attack {
     mod denied;
+    mod managed;
     mod members;
     mod regions;
     mod roles;

@@ -14,6 +14,7 @@ use super::environment::{ConfigError, Facts, expand, variables};
 use super::oci::{self, Plan};
 use super::share;
 use super::source::Sources;
+use super::task::aside;
 use super::volumes::{Place, Source, Volumes};
 use super::worker::{Wanted, unless_it_goes};
 use crate::beneath;
@@ -142,7 +143,7 @@ impl Launch<'_> {
         match made {
             Ok(()) => events.normal(self.pod, Some(name), "Created", format!("Created container: {name}")),
             Err(error) => {
-                discard(&Container::at(&directory))?;
+                discard(&Container::at(&directory)).await?;
                 return Err(error);
             }
         }
@@ -153,7 +154,7 @@ impl Launch<'_> {
                 Ok((container, record))
             }
             Err(error) => {
-                discard(&container)?;
+                discard(&container).await?;
                 Err(error.into())
             }
         }
@@ -331,8 +332,13 @@ fn pull_failed(name: &str, error: &PullError) -> LaunchError {
 }
 
 /// Removes what is left of a container that does not run.
-pub(crate) fn discard(container: &Container) -> io::Result<()> {
-    let directory = container.directory();
+pub(crate) async fn discard(container: &Container) -> io::Result<()> {
+    let directory = container.directory().to_owned();
+    aside(move || remove(&directory)).await
+}
+
+/// What [`discard`] does. Blocks for as long as what the container has left is deep.
+fn remove(directory: &Path) -> io::Result<()> {
     let parts = fs::read_dir(directory.join(PARTS)).into_iter().flatten().flatten();
     for mounted in parts.map(|entry| entry.path()).chain([directory.join("rootfs")]) {
         match umount2(&mounted, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
@@ -348,4 +354,33 @@ fn new_id() -> io::Result<String> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("no entropy"))?;
     Ok(hex::encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// On a runtime with one thread anything else stands still while one task blocks.
+    #[tokio::test]
+    async fn what_a_container_leaves_holds_up_nobody() {
+        let base = tempfile::tempdir().unwrap();
+        let directory = base.path().join("container");
+        for number in 0..100 {
+            let below = directory.join("upper").join(number.to_string());
+            fs::create_dir_all(&below).unwrap();
+            (0..30).for_each(|file| fs::write(below.join(file.to_string()), "").unwrap());
+        }
+        static TURNS: AtomicU32 = AtomicU32::new(0);
+        let other = tokio::spawn(async {
+            loop {
+                TURNS.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        discard(&Container::at(&directory)).await.unwrap();
+        assert!(!directory.exists());
+        assert!(TURNS.load(Ordering::Relaxed) > 0);
+        other.abort();
+    }
 }

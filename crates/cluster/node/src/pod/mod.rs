@@ -201,7 +201,8 @@ impl Pods {
         let failed = self.unreadable.is_some_and(|at| at.elapsed() < UNREADABLE);
         let most = if failed { LABELS / 10 } else { LABELS };
         let node: Option<Node> = within(most, || self.context.api.get(&path)).await;
-        self.unreadable = if node.is_none() { self.unreadable.filter(|_| failed).or(Some(Instant::now())) } else { None };
+        self.unreadable =
+            if node.is_none() { self.unreadable.filter(|_| failed).or(Some(Instant::now())) } else { None };
         Some(node?.metadata.labels.unwrap_or_default())
     }
 }

@@ -186,14 +186,19 @@ impl Volumes {
         Ok(Source { place: Place::Part(found), read_only })
     }
 
-    /// Removes all; memory-backed ones are unmounted first.
-    pub(crate) fn remove(&self) -> io::Result<()> {
-        for entry in fs::read_dir(self.root.join("kubernetes.io~empty-dir")).into_iter().flatten().flatten() {
-            // Only those on a tmpfs are mounts; the others say EINVAL.
-            let _ = nix::mount::umount2(&entry.path(), nix::mount::MntFlags::MNT_DETACH);
-        }
-        remove_tree(&self.root)
+    /// Where they all are.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
+}
+
+/// Removes all volumes below `root`; memory-backed ones are unmounted first.
+pub(crate) fn remove(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root.join("kubernetes.io~empty-dir")).into_iter().flatten().flatten() {
+        // Only those on a tmpfs are mounts; the others say EINVAL.
+        let _ = nix::mount::umount2(&entry.path(), nix::mount::MntFlags::MNT_DETACH);
+    }
+    remove_tree(root)
 }
 
 fn file_mode(own: Option<i32>, default: Option<i32>) -> u32 {

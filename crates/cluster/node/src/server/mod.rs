@@ -92,7 +92,7 @@ pub(crate) async fn serve(
                 Ok(Err(error)) => return tracing::debug!(%error, %caller, "no TLS"),
                 Err(left) => return tracing::debug!(?left, %caller, "no TLS in time"),
             };
-            let user = stream.get_ref().1.peer_certificates().and_then(|chain| User::of(chain.first()?));
+            let user = stream.get_ref().1.peer_certificates().and_then(User::of);
             let answer = move |request| {
                 let (context, user) = (context.clone(), user.clone());
                 async move { answer(&context, user.as_ref(), request).await }
@@ -103,7 +103,8 @@ pub(crate) async fn serve(
 }
 
 async fn answer(context: &Arc<Context>, user: Option<&User>, request: Request<Incoming>) -> Answer {
-    let Some(user) = user else { return text(StatusCode::UNAUTHORIZED, "Unauthorized") };
+    let now = jiff::Timestamp::now();
+    let Some(user) = user.and_then(|user| user.at(now)) else { return text(StatusCode::UNAUTHORIZED, "Unauthorized") };
     // Taken once: what is authorized is what is answered.
     let path = request.uri().path().to_owned();
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();

@@ -2,6 +2,7 @@
 //! server's SubjectAccessReview says.
 
 use http::Method;
+use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use x509_cert::Certificate;
@@ -13,17 +14,23 @@ use crate::context::Context;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
-/// A client's name and groups, from a certificate that was verified in the handshake.
+/// A client's name and groups, from a certificate that was verified in the handshake (or in that of a session that was
+/// taken up again).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
     name: String,
     groups: Vec<String>,
+    /// When the first certificate of the chain ends: the connection outlives it.
+    end: Timestamp,
 }
 
 impl User {
-    /// Common name and every organization of the subject; none without a name.
-    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        let certificate = Certificate::from_der(certificate).ok()?;
+    /// Common name and every organization of the subject of the first in a chain; none without a name.
+    pub(crate) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let read: Result<Vec<Certificate>, _> = chain.iter().map(|der| Certificate::from_der(der)).collect();
+        let read = read.ok()?;
+        let ends: Option<Vec<Timestamp>> = read.iter().map(end).collect();
+        let (certificate, end) = (read.first()?, ends?.into_iter().min()?);
         let (mut name, mut groups) = (None, Vec::new());
         for attribute in certificate.tbs_certificate().subject().iter() {
             let value = String::from_utf8(attribute.value.value().to_vec()).ok()?;
@@ -33,8 +40,18 @@ impl User {
                 groups.push(value);
             }
         }
-        Some(Self { name: name?, groups })
+        Some(Self { name: name?, groups, end })
     }
+
+    /// Them, for a request at that time; nobody once a certificate has ended.
+    pub(crate) fn at(&self, now: Timestamp) -> Option<&Self> {
+        (now <= self.end).then_some(self)
+    }
+}
+
+fn end(certificate: &Certificate) -> Option<Timestamp> {
+    let since_epoch = certificate.tbs_certificate().validity().not_after.to_unix_duration();
+    Timestamp::from_second(i64::try_from(since_epoch.as_secs()).ok()?).ok()
 }
 
 /// What of the node a path is about (upstream's `NodeAuthorizerAttributesGetter`): the subresources of which one must be
@@ -95,7 +112,29 @@ async fn review(context: &Context, user: &User, verb: &str, subresource: &str) -
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
+
+    /// Of `O=fl, CN=fleeting`.
+    const FLEETING: &str = "MIIBlDCCATugAwIBAgIUSBs4GDhIK0BXBkJUcvdD3159awUwCgYIKoZIzj0EAwIwIDELMAkGA1UECgwCZmwxETAPBgNVBAMMCGZs\
+         ZWV0aW5nMB4XDTI2MTEyOTAzNTA1MVoXDTI2MTEzMDAzNTA1MVowIDELMAkGA1UECgwCZmwxETAPBgNVBAMMCGZsZWV0aW5nMFkw\
+         EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZ9lIcTkLqwYCT2lD1lfeMDcmZ6Ymp601N5d7D6U4O7N+tvmXBKgB9LIztuD8Yfi88t6/\
+         vDEC5S2V6HDaVfiD76NTMFEwHQYDVR0OBBYEFI1VpmJ+5fd7bXUuQxADolNW4gTLMB8GA1UdIwQYMBaAFI1VpmJ+5fd7bXUuQxAD\
+         olNW4gTLMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgYfj7ouYEW1veV1cmNeDVAaqx1Tc/XIyuBDDQtnlDmjgC\
+         IFY+T55TCBsNGh3PWJbFIo0MgaxG/aOJNG0yFKkamCWs";
+
+    #[test]
+    fn a_certificate_is_somebody_s_until_it_ends() {
+        let der = CertificateDer::from(STANDARD.decode(FLEETING).unwrap());
+        let user = User::of(&[der.clone(), der]).unwrap();
+        assert_eq!((user.name.as_str(), &user.groups[..]), ("fleeting", &["fl".to_owned()][..]));
+        let at = |time: &str| user.at(time.parse().unwrap());
+        assert_eq!(at("2026-11-30T03:50:51Z"), Some(&user));
+        assert_eq!(at("2026-11-30T03:50:52Z"), None, "the connection goes on, its certificate does not");
+        assert_eq!(User::of(&[]), None);
+    }
 
     #[test]
     fn every_path_is_about_something_of_the_node() {

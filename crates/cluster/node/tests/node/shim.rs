@@ -330,15 +330,15 @@ async fn attack_a_container_that_stops_what_is_started_in_it_stops_nothing_else(
         .collect();
     tokio::time::sleep(Duration::from_secs(1)).await;
     // The shim goes on serving meanwhile ...
-    tokio::time::timeout(Duration::from_secs(5), container.kill(Signal::SIGCONT as i32)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(30), container.kill(Signal::SIGCONT as i32)).await.unwrap().unwrap();
     // ... and each start has come to an end within its time.
     let mut refused = 0;
     for exec in execs {
-        let outcome = tokio::time::timeout(Duration::from_secs(15), exec).await.unwrap().unwrap();
+        let outcome = tokio::time::timeout(Duration::from_secs(60), exec).await.unwrap().unwrap();
         refused += u32::from(outcome.is_err());
     }
     eprintln!("{refused} of 6 did not start, {:?}", begin.elapsed());
-    tokio::time::timeout(Duration::from_secs(5), container.end()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), container.end()).await.unwrap().unwrap();
     assert_eq!(container.wait().await.unwrap().code, 137);
     let group = cgroup::directory("pids", bundle.cgroup());
     until("nothing is left", || !group.exists()).await;
@@ -467,7 +467,7 @@ async fn a_hundred_starts_from_a_busy_agent() {
         let bundle = Bundle::new(&["sh", "-c", &format!("echo {number}")]);
         let begin = Instant::now();
         let container = bundle.container();
-        tokio::time::timeout(Duration::from_secs(20), container.start(&program())).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(120), container.start(&program())).await.unwrap().unwrap();
         took.push(begin.elapsed());
         assert_eq!(container.wait().await.unwrap().code, 0);
         assert_eq!(bundle.log(), [format!("stdout F {number}")]);

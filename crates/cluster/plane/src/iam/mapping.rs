@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::identity::Identity;
+use super::naming::{self, Named};
 
 /// Who may come in, as the site writes it beside the control plane.
 #[derive(Debug, Clone, Deserialize)]
@@ -117,7 +118,7 @@ pub(super) fn user(access: &Access, config_map: &AwsAuth, who: &Identity) -> Res
         && (without_path(&creator.arn) == canonical || creator.arn.to_lowercase() == canonical)
         && creator.principal_id == who.principal
     {
-        return Ok(Some(named(who, "kubernetes-admin".to_owned(), vec!["system:masters".to_owned()])));
+        return Ok(Some(user_of(who, ("kubernetes-admin".to_owned(), vec!["system:masters".to_owned()]))));
     }
     if access.mode != AuthenticationMode::ConfigMap
         && let Some(entry) = access.entry(who, &canonical)
@@ -126,17 +127,18 @@ pub(super) fn user(access: &Access, config_map: &AwsAuth, who: &Identity) -> Res
         if entry.principal_id != who.principal {
             return Ok(None);
         }
-        return filled(access, who, &entry.username, &entry.kubernetes_groups).map(Some);
+        return naming::of_entry(access, who, entry).map(|named| Some(user_of(who, named)));
     }
     if access.mode == AuthenticationMode::Api {
         return Ok(None);
     }
     // The last of several items for the same ARN wins.
     if let Some(item) = config_map.items.iter().rev().find(|item| item.arn == canonical) {
-        return filled(access, who, &item.username, &item.groups).map(Some);
+        let named = naming::of_config_map(access, who, &item.username, &item.groups)?;
+        return Ok(Some(user_of(who, named)));
     }
     if config_map.accounts.contains(&who.account) {
-        return Ok(Some(named(who, who.canonical.clone(), Vec::new())));
+        return Ok(Some(user_of(who, (who.canonical.clone(), Vec::new()))));
     }
     Ok(None)
 }
@@ -150,7 +152,7 @@ fn without_path(arn: &str) -> String {
     }
 }
 
-fn named(who: &Identity, name: String, groups: Vec<String>) -> User {
+fn user_of(who: &Identity, (name, groups): Named) -> User {
     let extra = [
         ("accessKeyId", who.access_key.clone()),
         ("arn", who.arn.clone()),
@@ -166,136 +168,5 @@ fn named(who: &Identity, name: String, groups: Vec<String>) -> User {
     }
 }
 
-fn filled(access: &Access, who: &Identity, username: &str, groups: &[String]) -> Result<User, String> {
-    let name = fill(access, who, username)?;
-    let groups = groups.iter().map(|g| fill(access, who, g)).collect::<Result<_, _>>()?;
-    Ok(named(who, name, groups))
-}
-
-/// Fills in a template.
-fn fill(access: &Access, who: &Identity, template: &str) -> Result<String, String> {
-    let mut text = template.replace("{{AccountID}}", &who.account).replace("{{AccessKeyID}}", &who.access_key);
-    if text.contains("{{SessionName") {
-        if who.session.is_empty() {
-            return Err("template needs a session name, the caller has none".to_owned());
-        }
-        text =
-            text.replace("{{SessionNameRaw}}", &who.session).replace("{{SessionName}}", &who.session.replace('@', "-"));
-    }
-    if text.contains("{{EC2PrivateDNSName}}") {
-        // Only the Region's word makes a session an instance's; its name is chosen by whoever assumes the role.
-        let id = who.instance.as_ref().filter(|id| is_instance(id));
-        let id = id.ok_or_else(|| format!("the session {:?} is no instance's", who.session))?;
-        let name = access.instances.get(id).ok_or_else(|| format!("no instance {id:?}"))?;
-        text = text.replace("{{EC2PrivateDNSName}}", name);
-    }
-    Ok(text)
-}
-
-fn is_instance(session: &str) -> bool {
-    session
-        .strip_prefix("i-")
-        .is_some_and(|id| matches!(id.len(), 8 | 17) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn identity(canonical: &str, principal: &str, session: &str) -> Identity {
-        Identity {
-            arn: canonical.to_owned(),
-            canonical: canonical.to_owned(),
-            account: "1".to_owned(),
-            principal: principal.to_owned(),
-            session: session.to_owned(),
-            access_key: "AK".to_owned(),
-            instance: is_instance(session).then(|| session.to_owned()),
-        }
-    }
-
-    fn access(mode: AuthenticationMode) -> Access {
-        Access {
-            mode,
-            creator: Some(Creator { arn: "arn:aws:iam::1:role/path/Admin".into(), principal_id: "AROA1".into() }),
-            entries: Vec::new(),
-            instances: BTreeMap::from([("i-0123456789abcdef0".to_owned(), "ip-10-0-0-1.ec2.internal".to_owned())]),
-            addresses: BTreeMap::new(),
-        }
-    }
-
-    fn config_map() -> AwsAuth {
-        AwsAuth::read(&serde_json::json!({"data": {
-            "mapRoles": "- rolearn: arn:aws:iam::1:role/Node\n  username: system:node:{{EC2PrivateDNSName}}\n  groups: [system:bootstrappers, system:nodes]\n- username: bad\n",
-            "mapUsers": "not: a list", "mapAccounts": "['2']"
-        }}))
-    }
-
-    #[test]
-    fn the_creator_is_known_by_arn_and_id() {
-        let access = access(AuthenticationMode::Api);
-        let found =
-            user(&access, &AwsAuth::default(), &identity("arn:aws:iam::1:role/Admin", "AROA1", "s")).unwrap().unwrap();
-        assert_eq!((found.name.as_str(), &found.groups[..]), ("kubernetes-admin", &["system:masters".to_owned()][..]));
-        assert!(
-            user(&access, &AwsAuth::default(), &identity("arn:aws:iam::1:role/Admin", "AROA2", "s")).unwrap().is_none()
-        );
-    }
-
-    #[test]
-    fn a_node_is_named_after_its_instance() {
-        let access = access(AuthenticationMode::ApiAndConfigMap);
-        let node = identity("arn:aws:iam::1:role/Node", "AROA3", "i-0123456789abcdef0");
-        let found = user(&access, &config_map(), &node).unwrap().unwrap();
-        assert_eq!(found.name, "system:node:ip-10-0-0-1.ec2.internal");
-        assert!(user(&access, &config_map(), &identity("arn:aws:iam::1:role/Node", "AROA3", "i-none")).is_err());
-        let mut only_api = access;
-        only_api.mode = AuthenticationMode::Api;
-        assert!(user(&only_api, &config_map(), &node).unwrap().is_none());
-    }
-
-    #[test]
-    fn a_session_that_only_has_an_instance_s_name_is_no_node() {
-        let access = access(AuthenticationMode::ApiAndConfigMap);
-        let mut node = identity("arn:aws:iam::1:role/Node", "AROA3", "i-0123456789abcdef0");
-        node.instance = None;
-        assert!(user(&access, &config_map(), &node).unwrap_err().contains("is no instance's"));
-    }
-
-    #[test]
-    fn an_entry_is_for_the_principal_that_it_was_made_for() {
-        let mut access = access(AuthenticationMode::Api);
-        let entry = |path: &str, id: &str, name: &str| {
-            let entry = serde_json::json!({
-                "id": format!("c/{path}"), "cluster_id": "c", "cluster_name": "c", "principal_id": id, "entry_type": "STANDARD",
-                "principal_arn": format!("arn:aws:iam::1:role/{path}Dev"), "access_entry_arn": "", "username": name,
-                "kubernetes_groups": [], "created_at": 0, "modified_at": 0, "tags": {}
-            });
-            serde_json::from_value::<AccessEntry>(entry).unwrap()
-        };
-        access.entries = vec![entry("old/", "AROAOLD", "old"), entry("new/", "AROANEW", "new")];
-        let of = |id: &str| {
-            let who = identity("arn:aws:iam::1:role/Dev", id, "s");
-            user(&access, &AwsAuth::default(), &who).unwrap().map(|user| user.name)
-        };
-        assert_eq!(of("AROANEW").as_deref(), Some("new"));
-        assert_eq!(of("AROAOLD").as_deref(), Some("old"));
-        assert_eq!(of("AROATHIRD"), None, "made again under the same name, it is another role");
-    }
-
-    #[test]
-    fn a_name_that_two_instances_have_is_nobody_s() {
-        let mut access = access(AuthenticationMode::Api);
-        assert!(access.machine("ip-10-0-0-1.ec2.internal").is_some() && access.machine("other").is_none());
-        access.instances.insert("i-0123456789abcdef1".to_owned(), "ip-10-0-0-1.ec2.internal".to_owned());
-        assert!(access.machine("ip-10-0-0-1.ec2.internal").is_none());
-    }
-
-    #[test]
-    fn accounts_come_last() {
-        let mut who = identity("arn:aws:iam::2:user/x", "AIDA", "");
-        who.account = "2".to_owned();
-        let found = user(&access(AuthenticationMode::ConfigMap), &config_map(), &who).unwrap().unwrap();
-        assert_eq!((found.name.as_str(), found.groups.len()), ("arn:aws:iam::2:user/x", 0));
-    }
-}
+mod tests;

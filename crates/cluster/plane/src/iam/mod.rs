@@ -2,6 +2,7 @@
 
 mod identity;
 mod mapping;
+mod naming;
 mod sts;
 mod token;
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use eksile_pki::{Authority, KeyPair};
 use jiff::SignedDuration;
 
-use crate::http::send;
+use crate::http::{Kept, send};
 use crate::kubectl::Kubectl;
 use crate::plane::Plane;
 
@@ -75,6 +75,18 @@ fn bad_certificates_are_unauthorized() {
     assert_eq!(ask(&own.issue_client("x", &["system:masters"], SignedDuration::from_secs(-1)).unwrap()), 401);
     let server = own.issue_server(&[eksile_pki::SanName::Dns("x".into())], hour).unwrap();
     assert_eq!(ask(&server), 401);
+}
+
+#[test]
+fn a_certificate_that_ends_ends_in_the_connections_that_it_opened() {
+    let plane = Plane::start();
+    let own = Authority::load(&plane.folder.path().join("pki")).unwrap();
+    let pair = own.issue_client("x", &["system:masters"], SignedDuration::from_secs(3)).unwrap();
+    let mut kept = Kept::new(&plane, &pair);
+    assert_eq!(kept.get(NODES), 200);
+    std::thread::sleep(std::time::Duration::from_millis(4500));
+    assert_eq!(kept.get(NODES), 401);
+    assert_eq!(Kept::new(&plane, &pair).get(NODES), 401);
 }
 
 /// As kube-apiserver 1.33.0 was seen to answer.

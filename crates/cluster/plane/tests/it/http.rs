@@ -69,10 +69,37 @@ fn exchange(
     (code, body)
 }
 
+/// A connection that stays, with a client certificate.
+pub(crate) struct Kept(Tls);
+
+impl Kept {
+    /// Connects.
+    pub(crate) fn new(plane: &Plane, certificate: &KeyPair) -> Self {
+        let stream = connect(plane, Some(certificate));
+        stream.sock.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        Self(stream)
+    }
+
+    /// The status of one more request.
+    pub(crate) fn get(&mut self, path: &str) -> u16 {
+        self.0.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            self.0.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
 type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
 
-fn connect(plane: &Plane) -> Tls {
-    let config = eksile_pki::client_config(&plane.ca(), None).unwrap();
+fn connect(plane: &Plane, certificate: Option<&KeyPair>) -> Tls {
+    let config = eksile_pki::client_config(&plane.ca(), certificate).unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
     let stream = TcpStream::connect(plane.ready.listeners[0]).unwrap();
@@ -82,7 +109,7 @@ fn connect(plane: &Plane) -> Tls {
 
 /// A body at a byte at a time, until it is told to end or the server has had enough.
 pub(crate) fn drip(plane: &Plane, path: &str, done: &AtomicBool) -> (u16, String) {
-    let mut stream = connect(plane);
+    let mut stream = connect(plane, None);
     let head =
         "Host: x\r\nAuthorization: Bearer admin-token\r\nContent-Type: application/json\r\nContent-Length: 1000000";
     let begun = stream.write_all(format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{{").as_bytes());
@@ -98,7 +125,7 @@ pub(crate) fn drip(plane: &Plane, path: &str, done: &AtomicBool) -> (u16, String
 
 /// A watch, read until it is told to end.
 pub(crate) fn follow(plane: &Plane, path: &str, done: &AtomicBool) -> (u16, String) {
-    let mut stream = connect(plane);
+    let mut stream = connect(plane, None);
     let head = format!("GET {path}?watch=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n\r\n");
     let begun = stream.write_all(head.as_bytes());
     let mut bytes = [0; 4096];

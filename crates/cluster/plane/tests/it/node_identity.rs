@@ -23,8 +23,8 @@ const PODS: &str = "/api/v1/namespaces/default/pods";
 const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 const WHO: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 
-/// Tells every caller that they are a session of the nodes' role named after the instance; of which of them the
-/// instance's metadata service gave the credentials out, it says by the signature.
+/// Tells callers that they are a session of the nodes' role named after the instance, or who chose their session's name;
+/// whom, and of which of them the instance's metadata service gave the credentials out, it says by the signature.
 fn sts(authority: &Authority) -> SocketAddr {
     let pair = authority.issue_server(&[SanName::Dns(HOST.to_owned())], SignedDuration::from_hours(1)).unwrap();
     let config = Arc::new(eksile_pki::server_config(&pair, None, &["http/1.1"]).unwrap());
@@ -44,9 +44,12 @@ fn sts(authority: &Authority) -> SocketAddr {
             } else {
                 String::new()
             };
+            let chosen = [("Hybrid", "n-one"), ("Chooser", "system")];
+            let chose = chosen.into_iter().find(|(role, _)| head.contains(&format!("X-Amz-Signature={role}")));
+            let (role, session) = chose.unwrap_or(("Node", OWN));
             let body = json!({"GetCallerIdentityResponse": {"GetCallerIdentityResult": {
-                "Arn": format!("arn:aws:sts::111122223333:assumed-role/Node/{OWN}"), "Account": "111122223333",
-                "UserId": format!("AROANODE:{OWN}")
+                "Arn": format!("arn:aws:sts::111122223333:assumed-role/{role}/{session}"), "Account": "111122223333",
+                "UserId": format!("AROA{}:{session}", role.to_uppercase())
             }}})
             .to_string();
             let length = body.len();
@@ -75,14 +78,22 @@ fn start() -> Plane {
     let address = sts(&authority);
     Plane::with(|folder, config| {
         std::fs::write(folder.join("sts-ca.pem"), authority.pem()).unwrap();
-        let entry = json!({
-            "id": "c/n", "cluster_id": CLUSTER, "cluster_name": "c", "principal_arn": "arn:aws:iam::111122223333:role/Node",
-            "principal_id": "AROANODE", "access_entry_arn": "", "entry_type": "EC2_LINUX",
-            "username": "system:node:{{EC2PrivateDNSName}}", "kubernetes_groups": ["system:bootstrappers", "system:nodes"],
-            "created_at": 0, "modified_at": 0, "tags": {}
-        });
+        let entry = |role: &str, kind: &str, username: &str, groups: &[&str]| {
+            json!({
+                "id": format!("c/{role}"), "cluster_id": CLUSTER, "cluster_name": "c",
+                "principal_arn": format!("arn:aws:iam::111122223333:role/{role}"),
+                "principal_id": format!("AROA{}", role.to_uppercase()), "access_entry_arn": "", "entry_type": kind,
+                "username": username, "kubernetes_groups": groups, "created_at": 0, "modified_at": 0, "tags": {}
+            })
+        };
+        let nodes = &["system:bootstrappers", "system:nodes"];
+        let entries = [
+            entry("Node", "EC2_LINUX", "system:node:{{EC2PrivateDNSName}}", nodes),
+            entry("Hybrid", "HYBRID_LINUX", "system:node:{{SessionName}}", nodes),
+            entry("Chooser", "STANDARD", "a:{{SessionName}}", &["{{SessionName}}:masters"]),
+        ];
         let access = json!({
-            "mode": "API", "creator": null, "entries": [entry],
+            "mode": "API", "creator": null, "entries": entries,
             "instances": {OWN: "n-one", "i-0000000000000000b": "n-two"},
             "addresses": {OWN: ["192.0.2.1"], "i-0000000000000000b": ["192.0.2.2"]}
         });
@@ -169,6 +180,15 @@ fn a_session_named_after_an_instance_is_no_node_and_a_node_bootstraps_once() {
     assert_eq!(post(&plane, "/api/v1/nodes", &first, &node).0, 201);
     let now = groups(&plane, &token("given2"));
     assert!(!now.contains(&"system:bootstrappers".to_owned()) && now.contains(&"system:nodes".to_owned()), "{now:?}");
+}
+
+#[test]
+fn entries_that_are_stored_let_no_session_choose_who_it_is() {
+    let plane = start();
+    let (code, answer) = post(&plane, WHO, &token("Hybrid"), &json!({}));
+    assert_eq!(code, 401, "a node by its session's name: {answer}");
+    let (code, answer) = post(&plane, WHO, &token("Chooser"), &json!({}));
+    assert_eq!(code, 401, "system:masters by its session's name: {answer}");
 }
 
 #[test]

@@ -328,7 +328,9 @@ fn store(fields: &mut Map<String, Value>, field: &Field, given: bool, value: Val
             }
         }
     }
-    if given && !omitted(field, &value) {
+    // An empty list that the type always writes was given: its giver owns it, though storage keeps none.
+    let owned = !field.omit_empty && matches!(field.node.kind, Kind::List(_)) && value.is_array();
+    if given && (owned || !omitted(field, &value)) {
         fields.insert(String::from(&*field.name), value);
     }
 }

@@ -125,26 +125,33 @@ impl Caller {
         }
     }
 
+    /// The condition keys of every caller of that ARN and kind (`AssumedRole`), whatever the session.
+    #[must_use]
+    pub fn standing(account: &str, iam_arn: &str, kind: &str) -> Context {
+        let mut context = Context::default();
+        context.set("aws:PrincipalArn", iam_arn);
+        context.set("aws:PrincipalAccount", account);
+        // Services call here by no credentials of their own, nor on behalf of a caller.
+        context.set("aws:PrincipalIsAWSService", "false");
+        context.set("aws:ViaAWSService", "false");
+        context.set("aws:PrincipalType", kind);
+        context
+    }
+
     /// The condition keys that tell who calls. `tags` are those of the user or role.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
     #[must_use]
     pub fn context(&self, tags: &BTreeMap<String, String>) -> Context {
-        let mut context = Context::default();
-        context.set("aws:PrincipalArn", self.iam_arn());
-        context.set("aws:PrincipalAccount", &*self.account);
-        context.set("aws:userid", &*self.user_id);
-        // Services call here by no credentials of their own, nor on behalf of a caller.
-        context.set("aws:PrincipalIsAWSService", "false");
-        context.set("aws:ViaAWSService", "false");
         let kind = match &self.principal {
             Principal::Root => "Account",
-            Principal::User { name } => {
-                context.set("aws:username", &**name);
-                "User"
-            }
+            Principal::User { .. } => "User",
             Principal::Role { .. } => "AssumedRole",
         };
-        context.set("aws:PrincipalType", kind);
+        let mut context = Self::standing(&self.account, self.iam_arn(), kind);
+        context.set("aws:userid", &*self.user_id);
+        if let Principal::User { name } = &self.principal {
+            context.set("aws:username", &**name);
+        }
         match self.session() {
             Some(facts) => facts.tell(&mut context, tags),
             None => context.tags("aws:PrincipalTag", tags),

@@ -95,6 +95,7 @@ fn note_writer(call: &Call<'_>, schema: &Schema, request: &mut Value, options: &
     let name = write::manager_name(call, options);
     let manager = Manager { api_version: VERSION, reset: &[], ..write::manager(call, &name) };
     managed::update(schema, None, request, &manager);
+    schema.normalize(request);
 }
 
 fn lifetime(request: &Value) -> Result<i64, StatusError> {

@@ -11,8 +11,8 @@ use crate::strategy::User;
 pub enum Presented {
     /// There is none, or none that names anybody.
     Nothing,
-    /// It verifies.
-    User(User),
+    /// It verifies, until then: a connection outlives it, and every request is judged.
+    User(User, Timestamp),
     /// It does not (foreign, expired, not for clients): every request on this connection is 401.
     Bad,
 }
@@ -25,12 +25,15 @@ pub fn judge(clients: &ClientVerifier, chain: Option<&[CertificateDer<'_>]>, now
     match clients.verify(chain, now) {
         // It tells nobody's name, so it tells nothing.
         Ok(identity) if identity.common_name.is_empty() => Presented::Nothing,
-        Ok(identity) => Presented::User(User {
-            name: identity.common_name,
-            uid: String::new(),
-            groups: identity.organizations,
-            extra: vec![("authentication.kubernetes.io/credential-id".to_owned(), vec![credential_id(own)])],
-        }),
+        Ok(identity) => {
+            let user = User {
+                name: identity.common_name,
+                uid: String::new(),
+                groups: identity.organizations,
+                extra: vec![("authentication.kubernetes.io/credential-id".to_owned(), vec![credential_id(own)])],
+            };
+            Presented::User(user, identity.not_after)
+        }
         Err(error) => {
             tracing::info!(%error, "client certificate refused");
             Presented::Bad

@@ -24,6 +24,7 @@ pub(crate) async fn run(call: &Call<'_>) -> Result<Answer, StatusError> {
         crate::metadata::place(&mut review, call.namespace())?;
         let name = crate::write::manager_name(call, &options);
         eksile_apimachinery::managed::update(call.schema()?, None, &mut review, &crate::write::manager(call, &name));
+        call.schema()?.normalize(&mut review);
     }
     let status = match &*call.resource.kind {
         "SelfSubjectReview" => json!({ "userInfo": user_info(&call.caller.user) }),

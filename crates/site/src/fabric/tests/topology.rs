@@ -75,6 +75,7 @@ pub(super) fn records() -> Records {
         instances: Vec::new(),
         alive: BTreeSet::new(),
         ids: BTreeMap::new(),
+        incomplete: false,
     };
     records.interfaces[0].interface_type = "nat_gateway".into();
     for machine in [&WEB, &APP, &EDGE_ONE, &EDGE_TWO] {
@@ -98,6 +99,7 @@ pub(super) fn twin(records: &Records) -> Records {
         instances: renamed(&records.instances),
         alive: BTreeSet::new(),
         ids: records.ids.iter().map(|(id, ids)| (other(id), IdRange { base: ids.base + (1 << 24) })).collect(),
+        incomplete: false,
     };
     for table in &mut twin.route_tables {
         table.routes.retain(|r| !matches!(r.target, RouteTarget::LocalGateway(_)));

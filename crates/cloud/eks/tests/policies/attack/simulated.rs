@@ -48,3 +48,15 @@ async fn a_simulation_decides_as_the_door() {
     let form = format!("Action=SimulatePrincipalPolicy&PolicySourceArn={source}&ActionNames.member.1=a:B");
     world.query(&dev, "iam", &form).await.is_denied();
 }
+
+#[tokio::test]
+async fn a_simulation_knows_of_a_caller_what_the_door_knows() {
+    let world = World::start().await;
+    let statement = |condition: &str| {
+        let condition = format!(r#""Condition":{{"Bool":{{{condition}:"false"}}}}"#);
+        format!(r#"{{"Effect":"Allow","Action":"ec2:CreateVpc","Resource":"*",{condition}}}"#)
+    };
+    let dev = world.user("dev", &statement(r#""aws:ViaAWSService""#)).await;
+    assert_eq!(simulated(&world, "ec2:CreateVpc", "").await, "allowed");
+    assert_eq!(world.ec2(&dev, "Action=CreateVpc&CidrBlock=10.0.0.0/16&DryRun=true").await.status, 412);
+}

@@ -10,8 +10,11 @@ use super::{RETRY, Worker, forget, path};
 use crate::api::{ApiError, Patch};
 use crate::cgroup;
 use crate::pod::launch::{log_directory, pod_cgroup};
+use crate::pod::slot::Run;
 use crate::pod::stop::{Farewell, Stopping, signal};
+use crate::pod::task::aside;
 use crate::pod::verdict::Verdict;
+use crate::pod::volumes;
 use eksile_linux::tree::remove_tree;
 
 /// `terminationGracePeriodSeconds` when the pod has none.
@@ -84,7 +87,7 @@ impl Worker {
             return Some(now + RETRY);
         }
         let final_status = self.status();
-        self.clean();
+        self.clean().await;
         if !gone && let Err(error) = self.finish(&final_status).await {
             tracing::warn!(%error, pod = self.pod.metadata.name, "the pod's end cannot be told, will retry");
             return Some(Instant::now() + RETRY);
@@ -109,22 +112,36 @@ impl Worker {
         }
     }
 
-    fn clean(&mut self) {
-        let failed = |what: &str, error: &dyn std::fmt::Display| tracing::warn!(%error, what, "left behind");
-        for run in self.slots.iter().flat_map(|slot| slot.current.iter().chain(&slot.last)) {
-            forget(run);
+    /// Removes all that is left of the pod, however long that takes: only this worker waits.
+    async fn clean(&self) {
+        let runs = self.slots.iter().flat_map(|slot| slot.current.iter().chain(&slot.last));
+        let runs: Vec<Run> = runs.cloned().collect();
+        for run in &runs {
+            forget(run).await;
         }
-        self.release();
-        if let Err(error) = self.volumes.remove() {
-            failed("volumes", &error);
-        }
-        if let Err(error) = cgroup::remove(&pod_cgroup(&self.context, &self.pod)) {
-            failed("control group", &error);
-        }
-        for directory in [self.directory(), log_directory(&self.context, &self.pod)] {
-            if let Err(error) = remove_tree(&directory) {
-                failed("directory", &error);
+        self.release().await;
+        let volumes = self.volumes.root().to_owned();
+        let group = pod_cgroup(&self.context, &self.pod);
+        let directories = [self.directory(), log_directory(&self.context, &self.pod)];
+        let cleaned = aside(move || {
+            let failed = |what: &str, error: &dyn std::fmt::Display| tracing::warn!(%error, what, "left behind");
+            if let Err(error) = volumes::remove(&volumes) {
+                failed("volumes", &error);
             }
+            // Nothing that a container may have put beside its own group goes on.
+            cgroup::kill_all(&group);
+            if let Err(error) = cgroup::remove(&group) {
+                failed("control group", &error);
+            }
+            for directory in directories {
+                if let Err(error) = remove_tree(&directory) {
+                    failed("directory", &error);
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = cleaned.await {
+            tracing::error!(%error, pod = self.pod.metadata.name, "a pod's cleaning broke off");
         }
     }
 }

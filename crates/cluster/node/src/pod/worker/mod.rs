@@ -312,8 +312,8 @@ impl Worker {
 }
 
 /// Removes a container that has ended; its log stays.
-fn forget(run: &Run) {
-    if let Err(error) = discard(&run.container) {
+async fn forget(run: &Run) {
+    if let Err(error) = discard(&run.container).await {
         tracing::warn!(%error, id = run.record.id, "a container was left behind");
     }
 }

@@ -1,17 +1,18 @@
 //! Bringing a pod up: its place, its containers one after the other, their hooks and probes.
 
+use std::io;
 use std::time::Instant;
 
 use super::{REFRESH, RETRY, Worker, forget, wait_for};
 use crate::pod::environment::Facts;
 use crate::pod::files;
 use crate::pod::hook;
-use crate::pod::launch::{Launch, LaunchError};
+use crate::pod::launch::{Launch, LaunchError, log_directory};
 use crate::pod::slot::Run;
 use crate::pod::source::Sources;
 use crate::pod::status::{Phase, phase};
 use crate::pod::storage;
-use crate::pod::task::Task;
+use crate::pod::task::{Task, aside};
 use crate::pod::verdict::{Verdict, deadline};
 use crate::pod::worker::Happened;
 
@@ -20,7 +21,7 @@ impl Worker {
     pub(super) async fn sync(&mut self) -> Instant {
         let later = Instant::now() + REFRESH;
         if self.settled.is_some() || matches!(phase(&self.pod, &self.slots), Phase::Succeeded | Phase::Failed) {
-            self.release();
+            self.release().await;
             return later;
         }
         let mut next = later;
@@ -35,7 +36,7 @@ impl Worker {
         if self.over.is_some() {
             self.halt_all();
             if !self.slots.iter().any(crate::pod::slot::Slot::runs) {
-                self.release();
+                self.release().await;
             }
             return later;
         }
@@ -59,12 +60,19 @@ impl Worker {
     }
 
     /// A pod that has ended needs no network, its address may be another's, and no memory.
-    pub(super) fn release(&self) {
-        if let Err(error) = self.context.network.remove(&self.uid) {
-            tracing::warn!(%error, pod = self.pod.metadata.name, "a network was left behind");
-        }
-        if let Err(error) = self.context.ipc(&self.uid).remove() {
-            tracing::warn!(%error, pod = self.pod.metadata.name, "an ipc namespace was left behind");
+    pub(super) async fn release(&self) {
+        let (context, uid, pod) = (self.context.clone(), self.uid.clone(), self.pod.metadata.name.clone());
+        let released = aside(move || {
+            if let Err(error) = context.network.remove(&uid) {
+                tracing::warn!(%error, pod, "a network was left behind");
+            }
+            if let Err(error) = context.ipc(&uid).remove() {
+                tracing::warn!(%error, pod, "an ipc namespace was left behind");
+            }
+            Ok(())
+        });
+        if let Err(error) = released.await {
+            tracing::error!(%error, pod = self.pod.metadata.name, "a pod's release broke off");
         }
     }
 
@@ -72,14 +80,22 @@ impl Worker {
     async fn measure(&mut self) -> Option<Instant> {
         let name_of = |name: &str| self.volumes.empty(name);
         let mut limits = storage::of_volumes(&self.pod, name_of);
+        let mut of_pod = storage::of_kubelet(&self.directory());
+        of_pod.push(log_directory(&self.context, &self.pod));
+        let mut of_containers = Vec::new();
         for slot in &self.slots {
             if let Some(run) = slot.current.as_ref().filter(|_| slot.runs()) {
                 let logs = run.record.log.parent().map(std::path::Path::to_owned);
-                let mut places = vec![run.container.directory().join("upper"), run.record.termination.clone()];
+                let upper = run.container.directory().join("upper");
+                of_pod.push(upper.clone());
+                let mut places = vec![upper, run.record.termination.clone()];
                 places.extend(logs);
-                limits.extend(storage::of_container(&slot.wanted, places));
+                of_containers.extend(storage::of_container(&slot.wanted, places));
             }
         }
+        // In upstream's order (`localStorageEviction`).
+        limits.extend(storage::of_pod(&self.pod, of_pod, name_of));
+        limits.extend(of_containers);
         if limits.is_empty() {
             return None;
         }
@@ -105,10 +121,13 @@ impl Worker {
             let pod = if on_node {
                 host.clone()
             } else {
-                self.context.network.add(&self.uid).map_err(|error| sandbox(error.to_string()))?.to_string()
+                let (context, uid) = (self.context.clone(), self.uid.clone());
+                let added = aside(move || context.network.add(&uid).map_err(io::Error::other)).await;
+                added.map_err(|error| sandbox(error.to_string()))?.to_string()
             };
             if self.pod.spec.as_ref().is_none_or(|spec| spec.host_ipc != Some(true)) {
-                self.context.ipc(&self.uid).add().map_err(|error| sandbox(error.to_string()))?;
+                let ipc = self.context.ipc(&self.uid);
+                aside(move || ipc.add().map_err(io::Error::other)).await.map_err(|error| sandbox(error.to_string()))?;
             }
             let facts = Facts { pod, host, room: self.context.room() };
             files::write(&self.context, &self.pod, &facts, &self.directory())
@@ -207,7 +226,7 @@ impl Worker {
                 if let Some(run) =
                     forgotten.filter(|run| slot.last.as_ref().is_none_or(|last| last.record.id != run.record.id))
                 {
-                    forget(&run);
+                    forget(&run).await;
                 }
                 self.run_post_start(index);
                 self.start_probes();
