@@ -130,7 +130,13 @@ fn aws_request(data: &[u8]) {
     static DOOR: OnceLock<Door> = OnceLock::new();
     let door = DOOR.get_or_init(|| {
         let services = vec![&eksile_iam::SERVICE, &eksile_iam::sts::SERVICE];
-        Door::new(services, Store::in_memory(), Clock::system(), Arc::new(eksile_iam::IamDirectory::default()))
+        Door::new(
+            "us-west-2",
+            services,
+            Store::in_memory(),
+            Clock::system(),
+            Arc::new(eksile_iam::IamDirectory::default()),
+        )
     });
     let text = String::from_utf8_lossy(data);
     let (head, body) = text.split_once('\n').unwrap_or((&text, ""));

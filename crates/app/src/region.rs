@@ -50,7 +50,7 @@ pub(crate) async fn run(layout: &Layout) -> Result<()> {
     let kept = store.clone();
     seed::seed(&store, &clock, layout, &config).await?;
     let iam = Arc::new(IamDirectory::default());
-    let door = Arc::new(Door::new(SERVICES.to_vec(), store.clone(), clock.clone(), iam.clone()));
+    let door = Arc::new(Door::new(&*config.region, SERVICES.to_vec(), store.clone(), clock.clone(), iam.clone()));
     let registry = Arc::new(Registry::open(layout.region().join("blobs"), store.clone(), clock.clone(), iam)?);
     let endpoints = serve::Endpoints { door, registry, bodies: eksile_gate::body::Room::default() };
 

@@ -10,6 +10,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
     ("a denial by tags, VPC, type, image or group is passed by", denials_deny),
     ("a narrowed session becomes a role that trusts its role", a_narrowed_session_stays_narrow),
     ("a policy is kept that cannot be evaluated", what_cannot_be_evaluated_is_not_kept),
+    ("a denial by Region or tag is passed by with another scope or other capitals", a_claim_is_no_fact),
     ("a session chooses who it is in a cluster", nobody_chooses_who_they_are_in_a_cluster),
     ("a node's policy tags what is no interface", a_node_tags_its_interfaces),
 ];
@@ -168,6 +169,42 @@ fn what_cannot_be_evaluated_is_not_kept(target: &Target) {
         let error = target.at.client("aws", &words).bad();
         assert!(error.contains("MalformedPolicyDocument"), "{error}");
     }
+}
+
+fn a_claim_is_no_fact(target: &Target) {
+    let at = &target.at;
+    let dev = user(target, "attack-u6", ALL);
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let run = |line: &str| dev.aws(target, &words(line).iter().map(String::as_str).collect::<Vec<_>>());
+    for region in ["eu-west-1", "us-east-1", "mars"] {
+        let error = run(&format!("ec2 describe-vpcs --region {region}")).bad();
+        assert!(error.contains("AuthFailure"), "{region}: {error}");
+    }
+    run("ec2 describe-vpcs").good();
+    let denial = |action: &str, condition: &str| {
+        format!(r#"{ALL},{{"Effect":"Deny","Action":"{action}","Resource":"*","Condition":{{{condition}}}}}"#)
+    };
+    // IAM is in us-east-1, whatever the client is set to.
+    may(target, "attack-u6", &denial("iam:*", r#""StringEquals":{"aws:RequestedRegion":"us-east-1"}"#));
+    for region in ["us-east-1", "us-west-2"] {
+        assert!(run(&format!("iam get-user --region {region}")).bad().contains("AccessDenied"), "{region}");
+    }
+    let vpc = at.aws(
+        "ec2 create-vpc --cidr-block 10.78.0.0/16 --tag-specifications ResourceType=vpc,Tags=[{Key=env,Value=prod}]",
+    );
+    let vpc = vpc.json()["Vpc"]["VpcId"].as_str().unwrap().to_owned();
+    let not_test = r#""StringNotEquals":{"aws:ResourceTag/env":"test"}"#;
+    may(target, "attack-u6", &denial("ec2:DeleteVpc", not_test));
+    run(&format!("ec2 create-tags --resources {vpc} --tags Key=ENV,Value=test")).good();
+    assert!(run(&format!("ec2 delete-vpc --vpc-id {vpc}")).bad().contains("UnauthorizedOperation"));
+    may(target, "attack-u6", &denial("ec2:DeleteTags", r#""ForAnyValue:StringEquals":{"aws:TagKeys":"env"}"#));
+    assert!(run(&format!("ec2 delete-tags --resources {vpc}")).bad().contains("UnauthorizedOperation"));
+    at.aws("iam tag-user --user-name attack-u6 --tags Key=dept,Value=a").good();
+    at.aws("iam tag-user --user-name attack-u6 --tags Key=DEPT,Value=b").good();
+    let tags = at.aws("iam list-user-tags --user-name attack-u6").json();
+    assert_eq!(tags["Tags"], serde_json::json!([{"Key": "DEPT", "Value": "b"}]));
+    at.aws(&format!("ec2 delete-vpc --vpc-id {vpc}")).good();
+    gone(target, "attack-u6", &dev);
 }
 
 fn nobody_chooses_who_they_are_in_a_cluster(target: &Target) {

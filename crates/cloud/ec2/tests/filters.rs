@@ -22,7 +22,8 @@ impl World {
         let (store, clock) = (Store::in_memory(), Clock::manual(jiff::Timestamp::now()));
         let key = Some((KEY.0.to_owned(), KEY.1.to_owned()));
         store.write(|txn| eksile_iam::seed(txn, &SystemMint, clock.now(), "111122223333", key)).await.unwrap();
-        let door = Door::new(vec![&eksile_ec2::SERVICE], store, clock.clone(), Arc::new(IamDirectory::default()));
+        let door =
+            Door::new("us-west-2", vec![&eksile_ec2::SERVICE], store, clock.clone(), Arc::new(IamDirectory::default()));
         Self { door, clock }
     }
 

@@ -1,7 +1,7 @@
 //! What IAM's operations ask the policies: which entity, with which tags and which boundary.
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html>
 
-use eksile_aws::inputs::Tag;
+use eksile_aws::inputs::{Tag, TagRules};
 use eksile_aws::{Ask, Call, Fault, Reads};
 use eksile_store::Record;
 
@@ -59,6 +59,19 @@ pub(crate) fn bounded<E: Entity>(call: &Call<'_>, state: Reads<'_>, name: &str) 
     let boundary = state.record::<E>(&call.scope, name)?;
     let boundary = boundary.and_then(|entity| entity.entity_grants().and_then(|grants| grants.boundary.clone()));
     Ok(entity::<E>(call, state, name)?.maybe("iam:PermissionsBoundary", boundary))
+}
+
+/// The keys of tags that a call changes: those given, and those there that they mean, whatever their capitals.
+pub(crate) fn tag_keys<E: Entity>(
+    call: &Call<'_>,
+    state: Reads<'_>,
+    name: &str,
+    given: &[String],
+) -> Result<Vec<String>, Fault> {
+    let entity = state.record::<E>(&call.scope, name)?;
+    let there = entity.iter().flat_map(|entity| entity.entity_tags().keys());
+    let meant = there.filter(|key| !given.contains(key) && given.iter().any(|one| TagRules::IAM.same(one, key)));
+    Ok(given.iter().chain(meant).cloned().collect())
 }
 
 /// About an entity that the call makes, and about tagging it.

@@ -7,6 +7,7 @@ use eksile_store::{RecordError, Scope};
 use jiff::Timestamp;
 
 use crate::compiled::Compiled;
+use crate::find;
 use crate::managed::Managed;
 use crate::records::{AccessKey, KeyOwner, Policy, Role, Session, User};
 
@@ -97,5 +98,5 @@ pub(crate) fn text_in_force(state: Reads<'_>, arn: &str) -> Result<Option<String
 pub(crate) fn customer_managed(arn: &str) -> Option<(Scope, &str)> {
     let (account, rest) = arn.strip_prefix("arn:aws:iam::")?.split_once(':')?;
     let name = rest.strip_prefix("policy/")?.rsplit('/').next()?;
-    Some((Scope::new(account, "global"), name))
+    Some((find::scope_of(account)?, name))
 }

@@ -1,6 +1,6 @@
 //! Finding entities by name or ARN.
 
-use eksile_aws::policy::Document;
+use eksile_aws::policy::{Document, is_account};
 use eksile_aws::{Call, Fault, Principal, Reads};
 use eksile_store::{Record, RecordError, Scope};
 
@@ -99,6 +99,12 @@ pub(crate) fn not_longer(text: &str, place: Place) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Where the entities of an account are that a foreign text (an ARN) names; `None` of what is no account's id: no other
+/// text becomes part of a key.
+pub(crate) fn scope_of(account: &str) -> Option<Scope> {
+    is_account(account).then(|| Scope::new(account, "global"))
+}
+
 /// The role of an ARN, in whichever account, with that account's scope.
 ///
 /// # Errors
@@ -108,7 +114,7 @@ pub fn role_by_arn(state: Reads<'_>, arn: &str) -> Result<Option<(Scope, Role)>,
         return Ok(None);
     };
     let Some(name) = rest.strip_prefix("role/").and_then(|rest| rest.rsplit('/').next()) else { return Ok(None) };
-    let scope = Scope::new(account, "global");
+    let Some(scope) = scope_of(account) else { return Ok(None) };
     let role = state.record::<Role>(&scope, name)?.filter(|role| role.arn(account) == arn);
     Ok(role.map(|role| (scope, role)))
 }
@@ -119,7 +125,7 @@ pub(crate) fn user_by_arn(state: Reads<'_>, arn: &str) -> Result<Option<(Scope, 
         return Ok(None);
     };
     let Some(name) = rest.strip_prefix("user/").and_then(|rest| rest.rsplit('/').next()) else { return Ok(None) };
-    let scope = Scope::new(account, "global");
+    let Some(scope) = scope_of(account) else { return Ok(None) };
     let user = state.record::<User>(&scope, name)?.filter(|user| user.arn(account) == arn);
     Ok(user.map(|user| (scope, user)))
 }
@@ -133,7 +139,7 @@ pub fn role_of_profile(
     account: &str,
     name_or_arn: &str,
 ) -> Result<Option<(InstanceProfile, Option<Role>)>, RecordError> {
-    let scope = Scope::new(account, "global");
+    let Some(scope) = scope_of(account) else { return Ok(None) };
     let name = name_or_arn.rsplit('/').next().unwrap_or(name_or_arn);
     let is_arn = name_or_arn.starts_with("arn:");
     let profile = state.record::<InstanceProfile>(&scope, name)?;
@@ -193,4 +199,55 @@ pub(crate) fn version<'a>(policy: &'a Policy, arn: &str, id: &str) -> Result<&'a
 
 pub(crate) fn no_version(arn: &str, id: &str) -> Fault {
     missing(format!("Policy {arn} version {id} does not exist or is not attachable."))
+}
+
+#[cfg(test)]
+mod tests {
+    use eksile_store::Store;
+
+    use super::*;
+    use crate::records::Tags;
+
+    /// The account of an ARN is foreign text: nothing but twelve digits becomes part of a key.
+    #[tokio::test]
+    async fn an_account_in_an_arn_is_twelve_digits() {
+        let store = Store::in_memory();
+        let good = "111122223333";
+        let bad = ["", "keys", "aws", "1111222233334", "11112222333x", "1111/global/iam/role", "observed"];
+        for account in bad.into_iter().chain([good]) {
+            let (name, path) = (|| "r".to_owned(), || "/".to_owned());
+            let profile = InstanceProfile {
+                name: name(),
+                path: path(),
+                instance_profile_id: String::new(),
+                role: Some(name()),
+                created: 0,
+                tags: Tags::new(),
+            };
+            let role = Role {
+                name: name(),
+                path: path(),
+                role_id: String::new(),
+                trust: String::new(),
+                trusted: std::collections::BTreeMap::new(),
+                description: None,
+                max_session: 3600,
+                created: 0,
+                grants: Grants::default(),
+                tags: Tags::new(),
+            };
+            let put = |txn: &mut eksile_store::Txn<'_>| {
+                let scope = Scope::new(account, "global");
+                txn.put_record(&scope, &role)?;
+                txn.put_record(&scope, &profile)
+            };
+            store.write(put).await.unwrap();
+            let (view, there) = (store.view(), account == good);
+            let state = Reads::of(&view);
+            let arn = |resource: &str| format!("arn:aws:iam::{account}:{resource}");
+            assert_eq!(role_by_arn(state, &arn("role/r")).unwrap().is_some(), there, "{account}");
+            assert_eq!(role_of_profile(state, account, "r").unwrap().is_some(), there, "{account}");
+            assert_eq!(directory::customer_managed(&arn("policy/p")).is_some(), there, "{account}");
+        }
+    }
 }

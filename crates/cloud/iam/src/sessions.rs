@@ -141,7 +141,7 @@ pub fn instance_credentials(
     if !trust::ec2_may_assume(&role, bearer.region, wall) {
         return Err(NoCredentials::NotTrusted(role.arn(account)));
     }
-    let scope = Scope::new(account, "global");
+    let scope = find::scope_of(account).ok_or_else(none)?;
     let facts = SessionFacts { origin: Some(bearer.origin.clone()), ..SessionFacts::default() };
     let (name, policies) = (bearer.instance_id, Vec::new());
     let opening = Opening { scope: &scope, role: &role, name, lifetime: INSTANCE, policies, facts };

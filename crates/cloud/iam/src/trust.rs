@@ -62,9 +62,7 @@ fn meant(state: Reads<'_>, own: &Scope, named: &str) -> Result<Option<Meant>, Fa
         return whole(&format!("arn:aws:iam::{named}:root"));
     }
     let Some((service, account, rest)) = parts(named) else { return by_id(state, own, named) };
-    if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(None);
-    }
+    let Some(scope) = find::scope_of(account) else { return Ok(None) };
     let (kind, name) = rest.split_once('/').unwrap_or((rest, ""));
     let id = match (service, kind) {
         ("iam", "root") if name.is_empty() => return whole(named),
@@ -74,7 +72,7 @@ fn meant(state: Reads<'_>, own: &Scope, named: &str) -> Result<Option<Meant>, Fa
             let Some((role, session)) = name.split_once('/').filter(|(_, session)| !session.is_empty()) else {
                 return Ok(None);
             };
-            let role = state.record::<Role>(&Scope::new(account, "global"), role)?;
+            let role = state.record::<Role>(&scope, role)?;
             role.map(|role| format!("{}:{session}", role.role_id))
         }
         // Nobody can be one here (GetFederationToken is not built), so it lets nobody in.

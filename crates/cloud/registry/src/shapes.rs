@@ -102,7 +102,7 @@ impl From<(String, String)> for EcrTag {
 }
 
 pub(crate) const TAG_RULES: TagRules =
-    TagRules { invalid: "InvalidTagParameterException", too_many: "TooManyTagsException", limit: 50 };
+    TagRules { invalid: "InvalidTagParameterException", too_many: "TooManyTagsException", limit: 50, folds: false };
 
 /// The repository that an ARN names, for the operations on tags.
 pub(crate) fn by_arn(resource_arn: &str, call: &Call<'_>, state: Reads<'_>) -> Result<records::Repository, Fault> {

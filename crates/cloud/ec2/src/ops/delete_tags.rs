@@ -27,8 +27,14 @@ impl Command for DeleteTags {
     type Output = Done;
 
     fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
-        let untagging = |ask: Ask| ask.naming(self.tags.iter().map(|tag| &tag.key));
-        taggable::asks(call, state, &self.resources, &untagging)
+        let named: Vec<String> = self.tags.iter().map(|tag| tag.key.clone()).collect();
+        let mut asks = Vec::new();
+        for id in &self.resources {
+            // Without keys, each tag that would go is asked about.
+            let keys = if self.tags.is_empty() { taggable::keys(call, state, id)? } else { named.clone() };
+            asks.extend(taggable::asks(call, state, std::slice::from_ref(id), &|ask: Ask| ask.naming(&keys))?);
+        }
+        if asks.is_empty() { taggable::asks(call, state, &[], &|ask: Ask| ask.naming(&named)) } else { Ok(asks) }
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Done, Fault> {

@@ -58,6 +58,21 @@ pub(super) fn asks(
     ids.iter().map(|id| about(call, state, id).map(with)).collect()
 }
 
+/// The keys of the tags of a resource that are not AWS's own.
+pub(super) fn keys(call: &Call<'_>, state: Reads<'_>, id: &str) -> Result<Vec<String>, Fault> {
+    macro_rules! by_prefix {
+        ($($kind:ty),*) => {$(
+            if id.starts_with(<$kind>::PREFIX) {
+                let record = state.record::<$kind>(&call.scope, id)?;
+                let keys = record.into_iter().flat_map(|record| record.tags.into_keys());
+                return Ok(keys.filter(|key| !key.starts_with("aws:")).collect());
+            }
+        )*};
+    }
+    each_kind!(by_prefix);
+    Ok(Vec::new())
+}
+
 fn about(call: &Call<'_>, state: Reads<'_>, id: &str) -> Result<Ask, Fault> {
     macro_rules! by_prefix {
         ($($kind:ty),*) => {$(

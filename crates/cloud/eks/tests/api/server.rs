@@ -64,7 +64,7 @@ impl Server {
             &eksile_iam::SERVICE,
             &eksile_iam::sts::SERVICE,
         ];
-        let door = Door::new(services, store.clone(), clock.clone(), Arc::new(IamDirectory::default()));
+        let door = Door::new("us-west-2", services, store.clone(), clock.clone(), Arc::new(IamDirectory::default()));
         let door = Arc::new(door.with_mint(Arc::new(CountedMint::default())));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");

@@ -6,7 +6,9 @@ mod attack {
     mod denied;
     mod managed;
     mod members;
+    mod regions;
     mod roles;
     mod simulated;
+    mod tags;
 }
 mod world;

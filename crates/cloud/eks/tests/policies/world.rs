@@ -22,7 +22,7 @@ pub(crate) struct Keys(pub(crate) String, pub(crate) String, pub(crate) Option<S
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
-    door: Door,
+    pub(crate) door: Door,
     pub(crate) admin: Keys,
     pub(crate) stranger: Keys,
 }
@@ -81,7 +81,7 @@ impl World {
             &eksile_iam::SERVICE,
             &eksile_iam::sts::SERVICE,
         ];
-        let door = Door::new(services, store.clone(), clock.clone(), Arc::new(IamDirectory::default()));
+        let door = Door::new(REGION, services, store.clone(), clock.clone(), Arc::new(IamDirectory::default()));
         let stranger = keys.pop().unwrap();
         Self { store, clock, door, admin: keys.pop().unwrap(), stranger }
     }

@@ -35,7 +35,7 @@ impl Command for CreateInstanceProfile {
         let state = Reads::of(txn);
         find::unused::<InstanceProfile>(state, &call.scope, "Instance Profile", &self.instance_profile_name)?;
         let mut tags = Tags::new();
-        merge_tags(&mut tags, self.tags, TagRules::IAM)?;
+        merge_tags(&mut tags, self.tags, TagRules::IAM_OTHERS)?;
         let profile = InstanceProfile {
             name: self.instance_profile_name,
             path,

@@ -37,7 +37,7 @@ impl Command for CreatePolicy {
         find::unused::<Policy>(Reads::of(txn), &call.scope, "A policy called", &self.policy_name)?;
         find::document(&self.policy_document, find::Place::Managed)?;
         let mut tags = Tags::new();
-        merge_tags(&mut tags, self.tags, TagRules::IAM)?;
+        merge_tags(&mut tags, self.tags, TagRules::IAM_OTHERS)?;
         let now = call.now.as_second();
         let policy = Policy {
             name: self.policy_name,

@@ -17,10 +17,10 @@ impl Command for TagRole {
     type Output = shapes::Nothing;
 
     fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
-        Ok(vec![
-            asked::entity::<Role>(call, state, &self.role_name)?
-                .requesting(self.tags.iter().map(|tag| (&tag.key, &tag.value))),
-        ])
+        let given: Vec<String> = self.tags.iter().map(|tag| tag.key.clone()).collect();
+        let keys = asked::tag_keys::<Role>(call, state, &self.role_name, &given)?;
+        let ask = asked::entity::<Role>(call, state, &self.role_name)?;
+        Ok(vec![ask.requesting(self.tags.iter().map(|tag| (&tag.key, &tag.value))).naming(&keys)])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {

@@ -17,10 +17,10 @@ impl Command for TagUser {
     type Output = shapes::Nothing;
 
     fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
-        Ok(vec![
-            asked::entity::<User>(call, state, &self.user_name)?
-                .requesting(self.tags.iter().map(|tag| (&tag.key, &tag.value))),
-        ])
+        let given: Vec<String> = self.tags.iter().map(|tag| tag.key.clone()).collect();
+        let keys = asked::tag_keys::<User>(call, state, &self.user_name, &given)?;
+        let ask = asked::entity::<User>(call, state, &self.user_name)?;
+        Ok(vec![ask.requesting(self.tags.iter().map(|tag| (&tag.key, &tag.value))).naming(&keys)])
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<shapes::Nothing, Fault> {

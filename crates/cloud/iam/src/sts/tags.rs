@@ -6,7 +6,7 @@ use eksile_aws::{Caller, Fault, SessionFacts};
 
 use crate::records::Tags;
 
-const RULES: TagRules = TagRules { invalid: "ValidationError", too_many: "ValidationError", limit: 50 };
+const RULES: TagRules = TagRules { invalid: "ValidationError", too_many: "ValidationError", limit: 50, folds: true };
 
 /// What a call asks of the new session.
 pub(crate) struct Asked<'a> {
@@ -40,10 +40,7 @@ impl Asked<'_> {
     }
 
     fn inherited(&self, given: Tags, own: Option<&SessionFacts>) -> Result<(Tags, Vec<String>), Fault> {
-        let named = |tags: &Tags, key: &str| tags.keys().find(|other| other.eq_ignore_ascii_case(key)).cloned();
-        if given.keys().any(|key| named(&given, key).as_ref() != Some(key)) {
-            return Err(invalid("Duplicate tag keys found. Please note that Tag keys are case insensitive."));
-        }
+        let named = |tags: &Tags, key: &str| tags.keys().find(|other| RULES.same(other, key)).cloned();
         let mut transitive = Vec::new();
         for key in self.transitive {
             let Some(key) = named(&given, key) else {

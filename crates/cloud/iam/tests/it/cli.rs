@@ -98,7 +98,7 @@ async fn what_policies_allow() {
     let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:ListUsers","Resource":"*","Condition":{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}}]}"#;
     admin.done(&format!("iam put-user-policy --user-name dev --policy-name deny --policy-document {deny}"));
     dev.done("iam list-users");
-    let deny = deny.replace("eu-west-1", "us-west-2");
+    let deny = deny.replace("eu-west-1", "us-east-1");
     admin.done(&format!("iam put-user-policy --user-name dev --policy-name deny --policy-document {deny}"));
     assert!(
         dev.refused("AccessDenied", "iam list-users").contains("with an explicit deny in an identity-based policy")

@@ -21,7 +21,7 @@ fn no_parameters_break_an_operation() {
     let key = Some((KEY.0.to_owned(), KEY.1.to_owned()));
     runtime.block_on(store.write(|txn| eksile_iam::seed(txn, &SystemMint, clock.now(), ACCOUNT, key))).unwrap();
     let services = vec![&eksile_iam::SERVICE, &eksile_iam::sts::SERVICE];
-    let door = Door::new(services.clone(), store, clock.clone(), Arc::new(IamDirectory::default()));
+    let door = Door::new("us-west-2", services.clone(), store, clock.clone(), Arc::new(IamDirectory::default()));
 
     let operations: Vec<(&str, &str, &str)> = services
         .iter()

@@ -23,7 +23,8 @@ async fn goldens() {
     let key = Some((KEY.0.to_owned(), KEY.1.to_owned()));
     store.write(|txn| eksile_iam::seed(txn, &*mint, clock.now(), ACCOUNT, key)).await.unwrap();
     let services = vec![&eksile_iam::SERVICE, &eksile_iam::sts::SERVICE];
-    let door = Door::new(services, store, clock.clone(), Arc::new(IamDirectory::default())).with_mint(mint);
+    let door =
+        Door::new("us-west-2", services, store, clock.clone(), Arc::new(IamDirectory::default())).with_mint(mint);
     let mut told = String::new();
     for request in kept.lines().filter_map(|line| line.strip_prefix("> ")) {
         let (service, form) = request.split_once(' ').unwrap();

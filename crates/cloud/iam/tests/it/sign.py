@@ -44,7 +44,7 @@ def tell(name, signed):
     print(json.dumps({"name": name, "method": prepared.method, "url": prepared.url, "headers": headers, "body": body.hex()}))
 
 
-def header(name, service, signed, seconds=0, region="eu-central-1"):
+def header(name, service, signed, seconds=0, region="us-west-2"):
     shift(seconds)
     botocore.auth.SigV4Auth(CREDENTIALS, service, region).add_auth(signed)
     tell(name, signed)
@@ -54,7 +54,7 @@ def presigned(name, seconds=0, expires=60, cluster="dev", extra=""):
     shift(seconds)
     headers = {"x-k8s-aws-id": cluster}
     signed = request(path="/?Action=GetCallerIdentity&Version=2011-06-15" + extra, headers=headers)
-    botocore.auth.SigV4QueryAuth(CREDENTIALS, "sts", "eu-central-1", expires=expires).add_auth(signed)
+    botocore.auth.SigV4QueryAuth(CREDENTIALS, "sts", "us-west-2", expires=expires).add_auth(signed)
     tell(name, signed)
 
 

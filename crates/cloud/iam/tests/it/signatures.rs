@@ -147,7 +147,7 @@ fn tampered(signed: &Signed) -> Vec<(String, Signed)> {
             });
         });
         add("signature", &|s| authorization(s, &|value| value.replace("Signature=", "Signature=0")));
-        add("region", &|s| authorization(s, &|value| value.replace("eu-central-1", "us-east-1")));
+        add("region", &|s| authorization(s, &|value| value.replace("us-west-2", "us-east-1")));
         add("key", &|s| authorization(s, &|value| value.replace(KEY.0, "AKIANOBODY")));
         add("algorithm", &|s| authorization(s, &|value| value.replace("HMAC-SHA256", "NONE")));
         add("fewer headers", &|s| authorization(s, &|value| value.replace("host;", "")));

@@ -30,7 +30,8 @@ impl World {
             assert_eq!(seeded.value.0, id);
         }
         let services = vec![&eksile_iam::SERVICE, &eksile_iam::sts::SERVICE];
-        let door = Arc::new(Door::new(services, store.clone(), clock.clone(), Arc::new(IamDirectory::default())));
+        let door =
+            Arc::new(Door::new("us-west-2", services, store.clone(), clock.clone(), Arc::new(IamDirectory::default())));
         let server = AwsServer::start(door.clone()).await;
         Self { door, store, clock, server }
     }

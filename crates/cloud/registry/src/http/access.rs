@@ -11,7 +11,7 @@ use eksile_store::Scope;
 
 use super::{Problem, Registry};
 use crate::records::{Login, Repository};
-use crate::{names, shapes};
+use crate::{names, records, shapes};
 
 /// An authenticated caller, at the registry of an account in a Region.
 #[derive(Debug)]
@@ -27,19 +27,33 @@ impl Registry {
     pub(super) fn authenticate<B>(&self, request: &Request<B>, from: &Vantage) -> Result<Access, Problem> {
         let password = password(request.headers()).ok_or(Problem::Unauthorized)?;
         let hash = names::digest_of(password.as_bytes());
-        let login: Option<Login> = self.store.view().record(&Login::scope(), &hash)?;
-        let now = self.clock.now_wall().as_second();
-        let login = login.filter(|login| login.until > now).ok_or(Problem::Unauthorized)?;
+        let view = self.store.view();
+        let login: Option<Login> = view.record(&Login::scope(), &hash)?;
+        let login = login.ok_or(Problem::Unauthorized)?;
+        if !self.holds(Reads::of(&view), &login)? {
+            return Err(Problem::Unauthorized);
+        }
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| request.uri().host()).unwrap_or_default();
-        // A caller on the host reaches all registries under one address: theirs is meant.
-        let scope = scope_of(host).unwrap_or_else(|| Scope::new(&*login.caller.account, &*login.region));
-        if scope.account != login.caller.account {
-            return Err(Problem::Denied("the registry is another account's".to_owned()));
+        // A caller on the host reaches all registries under one address: theirs is meant. A name that is none of theirs is
+        // refused and never part of a key.
+        let scope = Scope::new(&*login.caller.account, &*login.region);
+        if is_registry(host) && bare(host) != records::host(&scope) {
+            return Err(Problem::Denied("the registry is another account's or Region's".to_owned()));
         }
         let mut context = Context::default();
         from.tell(request.headers(), &scope.region, self.clock.now_wall(), &mut context);
         Ok(Access { scope, caller: login.caller, request: context })
+    }
+
+    /// Whether a password still is one: it ends after its time, and with the key (or the session) that asked for it.
+    fn holds(&self, state: Reads<'_>, login: &Login) -> Result<bool, Problem> {
+        let now = self.clock.now_wall();
+        let credential = self.directory.credential(state, &login.caller.access_key_id)?;
+        let credential = credential.filter(|credential| credential.expires.is_none_or(|expires| now < expires));
+        // A key made anew, or of a user made anew, is another's.
+        let same = credential.is_some_and(|credential| credential.caller.user_id == login.caller.user_id);
+        Ok(same && login.until > now.as_second())
     }
 
     /// Whether the caller may do `action` on a repository, which must be there.
@@ -74,9 +88,12 @@ fn password(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("basic").then(|| password.to_owned())
 }
 
-/// Account and Region of `A.dkr.ecr.R.amazonaws.com`.
-fn scope_of(host: &str) -> Option<Scope> {
-    let host = host.split(':').next().unwrap_or(host);
-    let (account, region) = host.strip_suffix(".amazonaws.com")?.split_once(".dkr.ecr.")?;
-    Some(Scope::new(account, region))
+/// A host without its port.
+fn bare(host: &str) -> String {
+    host.split(':').next().unwrap_or(host).trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// Whether it is a name of some registry: `A.dkr.ecr.R.amazonaws.com`.
+fn is_registry(host: &str) -> bool {
+    bare(host).ends_with(".amazonaws.com")
 }

@@ -24,6 +24,10 @@ const SHARE: usize = 256;
 /// Seconds after which an upload whose client went away is dropped.
 const IDLE: i64 = 3600;
 
+const INITIATE: &str = "ecr:InitiateLayerUpload";
+const UPLOAD: &str = "ecr:UploadLayerPart";
+const COMPLETE: &str = "ecr:CompleteLayerUpload";
+
 /// A blob on its way into a repository.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -51,16 +55,22 @@ impl Registry {
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        self.allow(access, "ecr:InitiateLayerUpload", repository)?;
+        self.allow(access, INITIATE, repository)?;
         if let (Some(digest), Some(from)) = (parameter(query, "mount"), parameter(query, "from"))
             && self.mounted(access, repository, &digest, &from).await?
         {
             return created(repository, &digest);
         }
+        let digest = parameter(query, "digest");
+        if digest.is_some() {
+            // All three at once.
+            self.allow(access, UPLOAD, repository)?;
+            self.allow(access, COMPLETE, repository)?;
+        }
         let (id, touched) = (ids::uuid(), self.clock.now_wall().as_second());
         let (owner, account) = (owner(access, repository), access.scope.account.clone());
         let upload = Upload { owner, account, incoming: self.blobs.begin(&id).await?, touched };
-        if let Some(digest) = parameter(query, "digest") {
+        if let Some(digest) = digest {
             return self.complete(access, repository, upload, body, &digest).await;
         }
         if !self.admit(&id, upload)? {
@@ -94,13 +104,14 @@ impl Registry {
         }
         let found: Option<Blob> = self.store.view().record(&access.scope, &held(from, digest))?;
         let Some(blob) = found else { return Ok(false) };
+        self.allow(access, COMPLETE, repository)?;
         self.hold(access, &Blob::new(repository, digest, blob.size)).await?;
         Ok(true)
     }
 
     /// `GET`: how far it came.
     pub(super) async fn upload_status(&self, access: &Access, repository: &str, id: &str) -> Answer {
-        self.allow(access, "ecr:UploadLayerPart", repository)?;
+        self.allow(access, UPLOAD, repository)?;
         let held = self.held(access, repository, id).await?;
         let size = held.as_ref().ok_or(Problem::UploadUnknown)?.incoming.size;
         progress(StatusCode::NO_CONTENT, repository, id, size)
@@ -119,7 +130,7 @@ impl Registry {
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        self.allow(access, "ecr:UploadLayerPart", repository)?;
+        self.allow(access, UPLOAD, repository)?;
         let mut held = self.held(access, repository, id).await?;
         let upload = held.as_mut().ok_or(Problem::UploadUnknown)?;
         if let Some(range) = headers.get(header::CONTENT_RANGE) {
@@ -147,22 +158,29 @@ impl Registry {
         repository: &str,
         id: &str,
         query: Option<&str>,
-        body: B,
+        mut body: B,
     ) -> Answer
     where
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        self.allow(access, "ecr:CompleteLayerUpload", repository)?;
+        self.allow(access, COMPLETE, repository)?;
         let digest = parameter(query, "digest").ok_or(Problem::DigestInvalid)?;
-        let upload = self.held(access, repository, id).await?.take().ok_or(Problem::UploadUnknown)?;
+        let first = data(&mut body).await?;
+        if first.is_some() {
+            self.allow(access, UPLOAD, repository)?;
+        }
+        let mut upload = self.held(access, repository, id).await?.take().ok_or(Problem::UploadUnknown)?;
         self.forget(id)?;
+        if let Some(first) = first {
+            upload.incoming.write(&first).await?;
+        }
         self.complete(access, repository, upload, body, &digest).await
     }
 
     /// `DELETE`.
     pub(super) async fn abandon_upload(&self, access: &Access, repository: &str, id: &str) -> Answer {
-        self.allow(access, "ecr:UploadLayerPart", repository)?;
+        self.allow(access, UPLOAD, repository)?;
         self.held(access, repository, id).await?.take().ok_or(Problem::UploadUnknown)?;
         self.forget(id)?;
         empty(StatusCode::NO_CONTENT, [])
@@ -216,13 +234,27 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Problem::UploadInvalid(error.to_string()))?;
-        if let Ok(data) = frame.into_data() {
-            incoming.write(&data).await?;
-        }
+    while let Some(data) = data(&mut body).await? {
+        incoming.write(&data).await?;
     }
     Ok(())
+}
+
+/// The next bytes of a body; `None` at its end.
+async fn data<B>(body: &mut B) -> Result<Option<Bytes>, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Problem::UploadInvalid(error.to_string()))?;
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
 }
 
 fn owner(access: &Access, repository: &str) -> String {

@@ -37,7 +37,7 @@ async fn repositories() {
     own.refused("InvalidParameterException", "ecr list-tags-for-resource --resource-arn arn:aws:ecr:us-west-2::team");
     stranger.refused("NotImplemented", &format!("ecr untag-resource {arn} --tag-keys b"));
     let elsewhere = own.clone().in_region("eu-west-1");
-    elsewhere.refused("RepositoryNotFoundException", "ecr describe-repositories --repository-names team/app");
+    elsewhere.refused("InvalidSignatureException", "ecr describe-repositories --repository-names team/app");
     let told = own.done("ecr get-authorization-token");
     assert_eq!(told["authorizationData"][0]["proxyEndpoint"], world.url());
     assert_eq!(own.done("ecr list-images --repository-name team/app")["imageIds"].as_array().unwrap().len(), 0);

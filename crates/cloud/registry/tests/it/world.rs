@@ -35,8 +35,8 @@ impl World {
             store.write(|txn| eksile_iam::seed(txn, &SystemMint, clock.now(), account, key)).await.unwrap();
         }
         let directory: Arc<dyn Directory> = Arc::new(IamDirectory::default());
-        let services = vec![&eksile_registry::SERVICE, &eksile_iam::SERVICE];
-        let door = Arc::new(Door::new(services, store.clone(), clock.clone(), directory.clone()));
+        let services = vec![&eksile_registry::SERVICE, &eksile_iam::SERVICE, &eksile_iam::sts::SERVICE];
+        let door = Arc::new(Door::new("us-west-2", services, store.clone(), clock.clone(), directory.clone()));
         let server = AwsServer::start(door.clone()).await;
         let dir = TempDir::new().unwrap();
         let blobs = dir.path().join("blobs");
@@ -68,11 +68,16 @@ impl World {
     }
 
     /// One IAM operation, signed by the account's `admin`.
-    pub(crate) async fn iam(&self, account: &str, form: &str) {
-        let key = format!("AKIA{account}0000");
-        let signer = Signer { access_key_id: &key, secret: "secret", service: "iam", region: "us-east-1" };
+    pub(crate) async fn iam(&self, account: &str, form: &str) -> String {
+        self.iam_by((&format!("AKIA{account}0000"), "secret"), form).await
+    }
+
+    /// One IAM operation, signed with this key; its answer.
+    pub(crate) async fn iam_by(&self, key: (&str, &str), form: &str) -> String {
+        let signer = Signer { access_key_id: key.0, secret: key.1, service: "iam", region: "us-east-1" };
         let response = self.door.handle(signer.query("2010-05-08", form), Vantage::host()).await;
         assert_eq!(response.status(), 200, "{:?}", response.body());
+        String::from_utf8(response.body().to_vec()).unwrap()
     }
 
     /// Makes a repository, and answers what a login to its registry sends.
@@ -115,10 +120,10 @@ pub(crate) async fn send(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
-    let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:4566");
-    for (name, value) in
-        headers.iter().chain([&("authorization", authorization)]).filter(|(_, value)| !value.is_empty())
-    {
+    let mut request = Request::builder().method(method).uri(path);
+    let own = [("authorization", authorization), ("host", "127.0.0.1:4566")];
+    let own = own.iter().filter(|(name, _)| !headers.iter().any(|(given, _)| given == name));
+    for (name, value) in headers.iter().chain(own).filter(|(_, value)| !value.is_empty()) {
         request = request.header(*name, *value);
     }
     let pieces: Vec<_> =

@@ -16,7 +16,7 @@ pub struct Call<'a> {
     pub caller: &'a Caller,
     /// Whose records: the caller's account, and the Region called (`global` for services without Regions).
     pub scope: Scope,
-    /// The Region of the caller's signature, also where the service is global.
+    /// The Region called; us-east-1 where the service is global. What the caller's signature says is checked, not believed.
     pub region: &'a str,
     /// Product time: lifetimes of resources.
     pub now: Timestamp,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inputs::TagRules;
 use crate::policy::Context;
 
 /// The authenticated caller of an operation.
@@ -162,7 +163,7 @@ impl Caller {
 impl SessionFacts {
     fn tell(&self, context: &mut Context, role_tags: &BTreeMap<String, String>) {
         // Tag keys do not depend on case here: a session tag stands for the role's of whatever case.
-        let own = |key: &String| !self.tags.keys().any(|session| session.eq_ignore_ascii_case(key));
+        let own = |key: &String| !self.tags.keys().any(|session| TagRules::IAM.same(session, key));
         context.tags("aws:PrincipalTag", role_tags.iter().filter(|(key, _)| own(key)));
         context.tags("aws:PrincipalTag", &self.tags);
         if let Ok(issued) = jiff::Timestamp::from_second(self.issued) {

@@ -35,6 +35,8 @@ pub(crate) enum Distrust {
     Mismatch,
     /// The request is too old or from the future.
     Stale,
+    /// It is for a Region that is not here.
+    Misscoped,
     /// Temporary credentials that ended.
     Expired,
 }
@@ -121,14 +123,14 @@ impl Dialect {
             Protocol::Ec2 => match why {
                 Distrust::Missing => ("MissingAuthenticationToken", 403),
                 Distrust::Incomplete => ("IncompleteSignature", 400),
-                Distrust::UnknownKey | Distrust::Mismatch => ("AuthFailure", 401),
+                Distrust::UnknownKey | Distrust::Mismatch | Distrust::Misscoped => ("AuthFailure", 401),
                 Distrust::Stale | Distrust::Expired => ("RequestExpired", 400),
             },
             Protocol::Query => match why {
                 Distrust::Missing => ("MissingAuthenticationToken", 403),
                 Distrust::Incomplete => ("IncompleteSignature", 400),
                 Distrust::UnknownKey => ("InvalidClientTokenId", 403),
-                Distrust::Mismatch | Distrust::Stale => ("SignatureDoesNotMatch", 403),
+                Distrust::Mismatch | Distrust::Stale | Distrust::Misscoped => ("SignatureDoesNotMatch", 403),
                 Distrust::Expired => ("ExpiredToken", 403),
             },
             Protocol::RestJson(_) | Protocol::Json { .. } => {
@@ -136,7 +138,7 @@ impl Dialect {
                     Distrust::Missing => "MissingAuthenticationTokenException",
                     Distrust::Incomplete => "IncompleteSignatureException",
                     Distrust::UnknownKey => "UnrecognizedClientException",
-                    Distrust::Mismatch | Distrust::Stale => "InvalidSignatureException",
+                    Distrust::Mismatch | Distrust::Stale | Distrust::Misscoped => "InvalidSignatureException",
                     Distrust::Expired => "ExpiredTokenException",
                 };
                 (code, if matches!(self.protocol, Protocol::Json { .. }) { 400 } else { 403 })
@@ -156,7 +158,7 @@ impl Dialect {
                  Access Key and signing method. Consult the service documentation for details."
             }
             Distrust::Expired => "The security token included in the request is expired",
-            Distrust::Incomplete | Distrust::Stale => detail,
+            Distrust::Incomplete | Distrust::Stale | Distrust::Misscoped => detail,
         };
         Fault::client(code, status, message)
     }

@@ -5,10 +5,10 @@
 use bytes::Bytes;
 use http::{Method, Request};
 
-use super::BODY_LIMIT;
 use super::claim::{Claim, single};
 use super::dialect::{Dialect, Distrust};
 use super::services::{Entry, Services};
+use super::{BODY_LIMIT, sigv4};
 use crate::codec::form::{self, Pairs};
 use crate::contract::{Fault, Operation, Protocol, Service};
 use crate::model::Facts;
@@ -97,8 +97,9 @@ fn target<'a>(entry: &'a Entry, request: &Request<Bytes>, action: Option<&str>) 
             (name.to_owned(), entry.model.operation(name).map(|facts| (facts, Vec::new())))
         }
         Protocol::RestJson(_) => {
-            let (method, path) = (request.method().as_str(), request.uri().path());
-            (format!("{method} {path}"), entry.model.routed(method, path))
+            // As it was signed: a signature is for one operation.
+            let (method, path) = (request.method().as_str(), sigv4::normal(request.uri().path()));
+            (format!("{method} {path}"), entry.model.routed(method, &path))
         }
     };
     match found {

@@ -11,6 +11,7 @@ mod dialect;
 mod encode;
 mod locate;
 mod page;
+mod region;
 mod run;
 mod services;
 mod sigv4;
@@ -31,6 +32,7 @@ use services::Services;
 
 /// The AWS door of one Region's store.
 pub struct Door {
+    region: String,
     services: Services,
     store: Store,
     clock: Clock,
@@ -46,10 +48,17 @@ pub const BODY_LIMIT: usize = 4 << 20;
 pub const SOURCE_INSTANCE: &str = "x-eksile-source-instance";
 
 impl Door {
-    /// A door to these services.
+    /// A door of a Region to these services. What is signed for another Region is refused.
     #[must_use]
-    pub fn new(services: Vec<&'static Service>, store: Store, clock: Clock, directory: Arc<dyn Directory>) -> Self {
-        Self { services: Services::new(services), store, clock, directory, mint: Arc::new(SystemMint) }
+    pub fn new(
+        region: impl Into<String>,
+        services: Vec<&'static Service>,
+        store: Store,
+        clock: Clock,
+        directory: Arc<dyn Directory>,
+    ) -> Self {
+        let (region, services) = (region.into(), Services::new(services));
+        Self { region, services, store, clock, directory, mint: Arc::new(SystemMint) }
     }
 
     /// With another source of ids; for golden tests.
@@ -81,12 +90,13 @@ impl Door {
         located: locate::Located<'_>,
         from: &Vantage,
     ) -> Result<Reply, Fault> {
+        let region = self.region_of(request, &located)?;
         let view = self.store.view();
         let state = crate::Reads::of(&view);
         let caller = verify::verify(self, request, &located, from, state)?;
         let decoded = decode::decode(request, &located)?;
         let policies = self.directory.policies(state, &caller)?;
-        let call = self.call(&caller, &policies, &located, request, from);
+        let call = self.call(&caller, &policies, (&located, region), request, from);
         let bound = authorize::Bound { call: &call, policies: &policies, located: &located };
         bound.authorize(&decoded, state)?;
         let mut reply = run::run(self, &bound, decoded, &view).await?;
@@ -95,15 +105,21 @@ impl Door {
         Ok(reply)
     }
 
+    fn region_of(&self, request: &Request<Bytes>, located: &locate::Located<'_>) -> Result<&str, Fault> {
+        let host = sigv4::host(request).unwrap_or_default();
+        region::of(&self.region, located.service, &located.claim.region, host).ok_or_else(|| {
+            located.dialect.distrust(dialect::Distrust::Misscoped, "Credential should be scoped to a valid region.")
+        })
+    }
+
     fn call<'a>(
         &'a self,
         caller: &'a crate::Caller,
         policies: &crate::Policies,
-        located: &'a locate::Located<'_>,
+        (located, region): (&locate::Located<'_>, &'a str),
         request: &'a Request<Bytes>,
         from: &'a Vantage,
     ) -> crate::Call<'a> {
-        let region = located.claim.region.as_str();
         let scope = if located.service.global { "global" } else { region };
         let wall = self.clock.now_wall();
         let mut context = caller.context(&policies.tags);

@@ -93,8 +93,13 @@ fn folded(value: &str) -> String {
     value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The path without empty and dot segments, encoded once more: every service but S3 does so.
+/// The path in its normal form, encoded once more: every service but S3 does so.
 fn path(raw: &str) -> String {
+    percent_encode(normal(raw).as_bytes(), PATH).to_string()
+}
+
+/// The path without empty and dot segments: what is signed, and so what is routed.
+pub(crate) fn normal(raw: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in raw.split('/') {
         match segment {
@@ -106,8 +111,7 @@ fn path(raw: &str) -> String {
         }
     }
     let trailing = if !segments.is_empty() && raw.ends_with('/') { "/" } else { "" };
-    let normal = format!("/{}{trailing}", segments.join("/"));
-    percent_encode(normal.as_bytes(), PATH).to_string()
+    format!("/{}{trailing}", segments.join("/"))
 }
 
 /// Names and values encoded anew and sorted, without the signature.

@@ -34,16 +34,43 @@ pub struct TagRules {
     pub too_many: &'static str,
     /// How many at most.
     pub limit: usize,
+    /// Whether keys that differ in case alone are the same key.
+    pub folds: bool,
 }
 
 impl TagRules {
     /// EC2's.
-    pub const EC2: Self = Self { invalid: "InvalidParameterValue", too_many: "TagLimitExceeded", limit: 50 };
+    pub const EC2: Self =
+        Self { invalid: "InvalidParameterValue", too_many: "TagLimitExceeded", limit: 50, folds: false };
     /// EKS's.
     pub const EKS: Self =
-        Self { invalid: "InvalidParameterException", too_many: "InvalidParameterException", limit: 50 };
-    /// IAM's.
-    pub const IAM: Self = Self { invalid: "InvalidInput", too_many: "LimitExceeded", limit: 50 };
+        Self { invalid: "InvalidParameterException", too_many: "InvalidParameterException", limit: 50, folds: false };
+    /// Those of IAM's policies and instance profiles.
+    pub const IAM_OTHERS: Self = Self { folds: false, ..Self::IAM };
+    /// Those of IAM's users and roles, and of sessions.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html>
+    pub const IAM: Self = Self { invalid: "InvalidInput", too_many: "LimitExceeded", limit: 50, folds: true };
+}
+
+impl TagRules {
+    /// Whether two keys are the same.
+    #[must_use]
+    pub fn same(&self, one: &str, other: &str) -> bool {
+        if self.folds { one.to_lowercase() == other.to_lowercase() } else { one == other }
+    }
+
+    /// Takes the tags of these keys away.
+    pub fn remove(&self, tags: &mut BTreeMap<String, String>, keys: &[String]) {
+        tags.retain(|key, _| !keys.iter().any(|unwanted| self.same(unwanted, key)));
+    }
+
+    fn twice(&self, key: &str) -> String {
+        if self.folds {
+            "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned()
+        } else {
+            format!("Duplicate tag key '{key}' specified.")
+        }
+    }
 }
 
 impl From<(String, String)> for Tag {
@@ -87,7 +114,8 @@ pub fn specified_tags_among(
     Ok(tags)
 }
 
-/// Adds tags to those there, later ones over earlier ones.
+/// Adds tags to those there, later ones over earlier ones. Where keys do not depend on case, a key in other capitals takes
+/// the place of the one that is there.
 /// <https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>
 ///
 /// # Errors
@@ -97,7 +125,7 @@ pub fn merge_tags(
     added: impl IntoIterator<Item = impl Into<Tag>>,
     rules: TagRules,
 ) -> Result<(), Fault> {
-    let mut seen = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
     for tag in added {
         let Tag { key, value } = tag.into();
         let refuse = |message: String| Err(Fault::client(rules.invalid, 400, message));
@@ -110,10 +138,13 @@ pub fn merge_tags(
         if value.chars().count() > 256 {
             return refuse("Tag values must be at most 256 characters long".into());
         }
-        if seen.contains(&key) {
-            return refuse(format!("Duplicate tag key '{key}' specified."));
+        if seen.iter().any(|other| rules.same(other, &key)) {
+            return refuse(rules.twice(&key));
         }
         seen.push(key.clone());
+        if rules.folds {
+            rules.remove(tags, std::slice::from_ref(&key));
+        }
         tags.insert(key, value);
     }
     if tags.len() > rules.limit {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::context::Reading;
 use super::document::MalformedPolicy;
 use super::operator::{Operator, Wanted};
 use super::{Context, keys};
@@ -74,8 +75,8 @@ impl Condition {
         &self.written
     }
 
-    /// Whether the request meets it.
-    pub(crate) fn met(&self, context: &Context) -> bool {
+    /// Whether the request meets it, as it is read.
+    pub(crate) fn met(&self, context: &Context, reading: Reading) -> bool {
         let given = context.look(&self.key);
         if self.operator == Operator::Null {
             let absent = given.is_none();
@@ -84,11 +85,14 @@ impl Condition {
         let Some(given) = given else {
             return self.if_exists || if let Some(set) = self.set { set == Set::All } else { self.negated };
         };
-        let one = |given: &String| self.values.iter().any(|wanted| wanted.fits(given, context));
+        let inner = reading.unless(self.negated);
+        let one = |given: &String| self.values.iter().any(|wanted| wanted.fits(given, context, inner));
         let fits = |given: &String| one(given) != self.negated;
-        match (self.set, self.negated) {
-            (Some(Set::Any), _) | (None, false) => given.iter().any(fits),
-            (Some(Set::All), _) | (None, true) => given.iter().all(fits),
+        match self.set.filter(|_| !given.unsure) {
+            Some(Set::Any) => given.all.iter().any(fits),
+            Some(Set::All) => given.all.iter().all(fits),
+            // Several values of what should have one.
+            None => reading.holds(&given.all, fits),
         }
     }
 }

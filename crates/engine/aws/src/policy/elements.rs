@@ -74,8 +74,9 @@ fn check_principals(principals: &Principals) -> Result<(), MalformedPolicy> {
     Ok(())
 }
 
-/// Twelve digits.
-pub(crate) fn is_account(text: &str) -> bool {
+/// Whether a text is an account's id: twelve digits.
+#[must_use]
+pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::context::Reading;
 use super::document::{Document, Statement};
 use super::trust::Trust;
 use super::{Context, template};
@@ -132,23 +133,26 @@ impl Document {
 }
 
 impl Statement {
-    /// Whether it is about this.
+    /// Whether it is about this. Where the request says several things at once, a denial is about each of them, and
+    /// an allowance about what it allows every one of.
     pub(crate) fn applies(&self, question: &Prepared<'_>) -> bool {
+        let reading = if self.allow { Reading::Every } else { Reading::Some };
         self.names_action(question)
-            && self.names_resource(question)
-            && self.conditions.iter().all(|condition| condition.met(question.context))
+            && self.names_resource(question, reading)
+            && self.conditions.iter().all(|condition| condition.met(question.context, reading))
     }
 
     fn names_action(&self, question: &Prepared<'_>) -> bool {
-        let named = self.actions.what.iter().any(|pattern| pattern.matches(&question.action, question.context));
+        let named =
+            self.actions.what.iter().any(|pattern| pattern.matches(&question.action, question.context, Reading::Every));
         named != self.actions.not
     }
 
     /// A trust policy names no resource: it is about its role.
-    fn names_resource(&self, question: &Prepared<'_>) -> bool {
+    fn names_resource(&self, question: &Prepared<'_>, reading: Reading) -> bool {
         let Some(resources) = &self.resources else { return true };
-        let parts = question.resource.as_ref();
-        let named = resources.what.iter().any(|pattern| pattern.matches(parts, question.context));
+        let (parts, reading) = (question.resource.as_ref(), reading.unless(resources.not));
+        let named = resources.what.iter().any(|pattern| pattern.matches(parts, question.context, reading));
         named != resources.not
     }
 }

@@ -53,7 +53,9 @@ pub fn is_built_service(prefix: &str) -> bool {
 /// Whether an action (a pattern, in lower case) can be one of a service that is built.
 pub(crate) fn reaches_built(action: &str) -> bool {
     let vendor = Template::plain(action.split(':').next().unwrap_or(action));
-    KEYS.services.iter().any(|service| vendor.matches(service, &super::Context::default()))
+    KEYS.services
+        .iter()
+        .any(|service| vendor.matches(service, &super::Context::default(), super::context::Reading::Every))
 }
 
 /// Refuses a key that is not built. Keys of services that are not built are let through where the statement is about

@@ -17,5 +17,6 @@ mod trust;
 
 pub use context::Context;
 pub use document::{Document, MalformedPolicy, Principals};
+pub use elements::is_account;
 pub use evaluate::{Decision, Denial, Kind, Question, decide};
 pub use trust::{Trust, trusts, trusts_service};

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::Context;
+use super::context::Reading;
 use super::document::MalformedPolicy;
 use super::template::{ArnPattern, Holds, Template, arn_parts};
 
@@ -105,20 +106,18 @@ impl Operator {
 }
 
 impl Wanted {
-    /// Whether the request's value is as wanted.
-    pub(crate) fn fits(&self, given: &str, context: &Context) -> bool {
+    /// Whether the request's value is as wanted, as variables are read.
+    pub(crate) fn fits(&self, given: &str, context: &Context, reading: Reading) -> bool {
         match self {
-            Self::Text(template) => template.matches(given, context),
-            Self::Folded(template) => {
-                template.text(context).is_some_and(|wanted| wanted.to_lowercase() == given.to_lowercase())
-            }
+            Self::Text(template) => template.matches(given, context, reading),
+            Self::Folded(template) => template.is_folded(given, context, reading),
             Self::Number(compare, wanted) => {
                 number(given).is_some_and(|given| compare.holds(given.partial_cmp(wanted)))
             }
             Self::Time(compare, wanted) => time(given).is_some_and(|given| compare.holds(Some(given.cmp(wanted)))),
             Self::Bool(wanted) => truth(given) == Some(*wanted),
             Self::Block(block) => given.parse().is_ok_and(|address| block.holds(address)),
-            Self::Arn(pattern) => pattern.matches(arn_parts(given).as_ref(), context),
+            Self::Arn(pattern) => pattern.matches(arn_parts(given).as_ref(), context, reading),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Texts of a policy, compiled: letters, wildcards, and variables (`${aws:username}`, `${key, 'default'}`, `${*}`, `${?}`,
 //! `${$}`). <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html>
 
+use super::context::Reading;
 use super::document::MalformedPolicy;
 use super::{Context, keys};
 use crate::pattern::{self, Part};
@@ -76,45 +77,71 @@ impl Template {
 
     /// Whether the whole text is as this says. A variable's value is literal, so that it cannot bring wildcards; where a
     /// variable has no value, nothing is.
-    pub(crate) fn matches(&self, text: &str, context: &Context) -> bool {
+    pub(crate) fn matches(&self, text: &str, context: &Context, reading: Reading) -> bool {
         match self {
             Self::Any => true,
             Self::Exact(wanted) => wanted == text,
             Self::Prefix(wanted) => text.starts_with(&**wanted),
             Self::Pattern(parts) => pattern::matches(parts, text),
-            Self::Filled(pieces) => filled(pieces, context).is_some_and(|parts| pattern::matches(&parts, text)),
+            Self::Filled(pieces) => is_filled(pieces, context, reading, |parts| pattern::matches(parts, text)),
         }
     }
 
-    /// Its text with variables filled in, wildcards as they are written; `None` where a variable has no value.
-    pub(crate) fn text(&self, context: &Context) -> Option<String> {
-        let parts = match self {
-            Self::Any => return Some("*".to_owned()),
-            Self::Exact(text) => return Some(text.clone()),
-            Self::Prefix(text) => return Some(format!("{text}*")),
-            Self::Pattern(parts) => parts.clone(),
-            Self::Filled(pieces) => filled(pieces, context)?,
-        };
-        let written = |part: &Part| match part {
-            Part::Any => '*',
-            Part::One => '?',
-            Part::Letter(letter) => *letter,
-        };
-        Some(parts.iter().map(written).collect())
+    /// Whether the text is this, wildcards as they are written, without regard to case.
+    pub(crate) fn is_folded(&self, text: &str, context: &Context, reading: Reading) -> bool {
+        let is = |wanted: &str| wanted.to_lowercase() == text.to_lowercase();
+        match self {
+            Self::Any => is("*"),
+            Self::Exact(wanted) => is(wanted),
+            Self::Prefix(wanted) => is(&format!("{wanted}*")),
+            Self::Pattern(parts) => is(&written(parts)),
+            Self::Filled(pieces) => is_filled(pieces, context, reading, |parts| is(&written(parts))),
+        }
     }
 }
 
-fn filled(pieces: &[Piece], context: &Context) -> Option<Vec<Part>> {
-    let mut parts = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        match piece {
-            Piece::Part(part) => parts.push(*part),
-            Piece::Variable { key, default } => {
-                parts.extend(context.single(key).or(default.as_deref())?.chars().map(Part::Letter));
-            }
-        }
+fn written(parts: &[Part]) -> String {
+    let letter = |part: &Part| match part {
+        Part::Any => '*',
+        Part::One => '?',
+        Part::Letter(letter) => *letter,
+    };
+    parts.iter().map(letter).collect()
+}
+
+/// In how many ways variables with several values are filled in; beyond, nobody is let in, and a denial holds.
+const FILLINGS: usize = 64;
+
+/// Whether it is so of the text with its variables filled in: for some of their values, or for every one.
+fn is_filled(pieces: &[Piece], context: &Context, reading: Reading, is: impl Fn(&[Part]) -> bool) -> bool {
+    match fillings(pieces, context) {
+        Ok(fillings) if fillings.is_empty() => false,
+        Ok(fillings) => reading.holds(fillings, |parts| is(&parts)),
+        Err(TooMany) => reading == Reading::Some,
     }
-    Some(parts)
+}
+
+struct TooMany;
+
+/// The texts with variables filled in; none, where a variable has no value.
+fn fillings(pieces: &[Piece], context: &Context) -> Result<Vec<Vec<Part>>, TooMany> {
+    let mut fillings = vec![Vec::with_capacity(pieces.len())];
+    for piece in pieces {
+        let Piece::Variable { key, default } = piece else {
+            let Piece::Part(part) = piece else { continue };
+            fillings.iter_mut().for_each(|filling| filling.push(*part));
+            continue;
+        };
+        let values = context.look(key).map_or(default.as_slice(), |values| &values.all);
+        if fillings.len() * values.len() > FILLINGS {
+            return Err(TooMany);
+        }
+        let with = |filling: &Vec<Part>, value: &String| {
+            filling.iter().copied().chain(value.chars().map(Part::Letter)).collect::<Vec<Part>>()
+        };
+        fillings = values.iter().flat_map(|value| fillings.iter().map(move |filling| with(filling, value))).collect();
+    }
+    Ok(fillings)
 }
 
 fn pieces(text: &str, holds: Holds) -> Result<Vec<Piece>, MalformedPolicy> {
@@ -174,13 +201,13 @@ impl ArnPattern {
     }
 
     /// Whether an ARN, in its parts (`None` for what acts on nothing in particular), is as this says.
-    pub(crate) fn matches(&self, arn: Option<&[&str; 6]>, context: &Context) -> bool {
+    pub(crate) fn matches(&self, arn: Option<&[&str; 6]>, context: &Context, reading: Reading) -> bool {
         match (self, arn) {
             (Self::Any, _) => true,
             (Self::Parts(_), None) => false,
             // The service tells most of them apart.
             (Self::Parts(parts), Some(arn)) => {
-                [2, 5, 0, 1, 3, 4].into_iter().all(|at| parts[at].matches(arn[at], context))
+                [2, 5, 0, 1, 3, 4].into_iter().all(|at| parts[at].matches(arn[at], context, reading))
             }
         }
     }

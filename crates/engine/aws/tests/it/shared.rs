@@ -108,15 +108,3 @@ async fn lists_come_in_pages() {
     let (_, body) = world.ec2("Action=DescribeVpcs&MaxResults=5&NextToken=garbage").await;
     assert_eq!(element(&body, "Code"), Some("InvalidNextToken"));
 }
-
-#[tokio::test]
-async fn accounts_and_regions_lie_side_by_side() {
-    let world = World::new();
-    world.ec2(MAKE).await;
-    let elsewhere =
-        eksile_kit::Signer { access_key_id: crate::world::KEY, secret: "secret", service: "ec2", region: "eu-west-1" };
-    let form = [("content-type", "application/x-www-form-urlencoded")];
-    let request = elsewhere.post_at(world.clock.now_wall(), &form, "Action=DescribeVpcs&Version=2016-11-15");
-    let response = world.door.handle(request, eksile_aws::Vantage::host()).await;
-    assert!(std::str::from_utf8(response.body()).unwrap().contains("<vpcSet/>"));
-}

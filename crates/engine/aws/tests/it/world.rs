@@ -234,7 +234,7 @@ impl World {
         let clock = Clock::manual("2026-01-02T03:04:05Z".parse().unwrap());
         let store = Store::in_memory();
         let directory = Arc::new(OneUser(Mutex::default()));
-        let door = Door::new(vec![&EC2, &EKS, &ECR], store.clone(), clock.clone(), directory.clone())
+        let door = Door::new("us-west-2", vec![&EC2, &EKS, &ECR], store.clone(), clock.clone(), directory.clone())
             .with_mint(Arc::new(CountedMint::default()));
         let world = Self { door, clock, store, directory };
         world.allow(r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#);
