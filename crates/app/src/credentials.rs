@@ -58,8 +58,9 @@ pub(crate) fn all(layout: &Layout) -> Result<Vec<Credential>> {
 /// Makes the administrator's key at the first start, and takes up those that the command line brings.
 pub(crate) fn remember(layout: &Layout, config: &WorldConfig, given: &[String]) -> Result<()> {
     let mut known = if layout.admin_credentials().exists() { all(layout)? } else { vec![generate(&config.account)] };
-    for text in given {
-        let credential = parse(text, &config.account)?;
+    for (number, text) in (1..).zip(given) {
+        let credential = parse(text, &config.account)
+            .with_context(|| format!("access key {number} of those that --credential and --credential-file give"))?;
         known.retain(|other| other.access_key_id != credential.access_key_id);
         known.push(credential);
     }
@@ -71,17 +72,17 @@ fn parse(text: &str, account: &str) -> Result<Credential> {
     let (key, secret, account) = match parts[..] {
         [key, secret] => (key, secret, account),
         [key, secret, account] => (key, secret, account),
-        _ => bail!("--credential must be KEY:SECRET or KEY:SECRET:ACCOUNT"),
+        _ => bail!("it must be KEY:SECRET or KEY:SECRET:ACCOUNT"),
     };
     let word = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !(4..=128).contains(&key.len()) || !word(key) {
-        bail!("--credential: the access key id must be 4 to 128 letters, digits or underscores");
+        bail!("the access key id must be 4 to 128 letters, digits or underscores");
     }
     if secret.is_empty() {
-        bail!("--credential: the secret must not be empty");
+        bail!("the secret must not be empty");
     }
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        bail!("--credential: the account must be twelve digits");
+        bail!("the account must be twelve digits");
     }
     Ok(Credential { access_key_id: key.to_owned(), secret_access_key: secret.to_owned(), account: account.to_owned() })
 }

@@ -57,6 +57,10 @@ impl WorldConfig {
 
     fn first(wishes: &Wishes) -> Result<Self> {
         let region = wishes.region.clone().unwrap_or_else(|| "us-west-2".to_owned());
+        if eksile_ec2::zones::zones(&region).is_empty() {
+            let known: Vec<&str> = eksile_ec2::zones::regions().map(|(name, _)| name).collect();
+            bail!("--region: there is no Region {region:?}; there are {}", known.join(", "));
+        }
         let account = wishes.account.clone().unwrap_or_else(|| "111122223333".to_owned());
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
             bail!("--account must be twelve digits, not {account:?}");
@@ -77,5 +81,26 @@ impl WorldConfig {
             self.listen = listen;
         }
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_that_is_none_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().to_owned());
+        let settle = |region: &str| {
+            WorldConfig::settle(&layout, &Wishes { region: Some(region.to_owned()), ..Wishes::default() })
+        };
+        let why = settle("mars-1").unwrap_err().to_string();
+        assert!(
+            why.starts_with("--region: there is no Region \"mars-1\"; there are ") && why.contains("us-west-2"),
+            "{why}"
+        );
+        assert!(!layout.world_config().exists());
+        assert_eq!(settle("eu-central-1").unwrap().region, "eu-central-1");
     }
 }
