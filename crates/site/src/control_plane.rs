@@ -1,5 +1,6 @@
 //! The control planes that this site hosts: one process a cluster, listening on the fixed addresses of its members.
 
+mod access;
 mod config;
 mod plan;
 
@@ -14,9 +15,8 @@ use std::{
 };
 
 use eksile_base::files;
-use eksile_ec2::records::Instance;
-use eksile_eks::records::{AccessEntry, Cluster, ObservedCluster, WantedCluster};
-use eksile_linux::{Error as LinuxError, process};
+use eksile_eks::records::{Cluster, ObservedCluster, WantedCluster};
+use eksile_linux::{Error as LinuxError, Namespace, process};
 use eksile_store::{RecordError, Scope, View};
 use rustix::process::Signal;
 use serde::Deserialize;
@@ -132,11 +132,12 @@ impl ControlPlanes<'_> {
             }
             let wanted = format!("{:?}", cluster.wanted);
             known.insert(cluster.id.clone());
+            self.keep_access(view, &scope, &cluster, &mut progress.troubles, &mut outcome);
             if progress.troubles.rests(&cluster.id, &wanted, now) {
                 outcome.rests(progress.troubles.again(&cluster.id));
                 continue;
             }
-            match self.bring(view, &scope, &cluster, &mut progress.removals, &mut outcome).await {
+            match self.bring(&scope, &cluster, &mut progress.removals, &mut outcome).await {
                 Ok(()) => progress.troubles.over(&cluster.id),
                 Err(error) => {
                     if progress.troubles.note(&cluster.id, &wanted, &error.to_string(), now) {
@@ -146,13 +147,13 @@ impl ControlPlanes<'_> {
                 }
             }
         }
-        progress.troubles.keep(|id| known.contains(id) || unreadable.contains(id));
+        let known = |id: &str| known.contains(access::about(id));
+        progress.troubles.keep(|id| known(id) || unreadable.contains(id));
         outcome
     }
 
     async fn bring(
         &self,
-        view: &View,
         scope: &Scope,
         cluster: &Cluster,
         removals: &mut Removals,
@@ -160,7 +161,7 @@ impl ControlPlanes<'_> {
     ) -> Result<(), ControlPlaneError> {
         let seen = self.observe(cluster)?;
         for step in plan(cluster, &seen) {
-            if !self.apply(view, scope, cluster, (&seen, step), removals).await? {
+            if !self.apply(scope, cluster, (&seen, step), removals).await? {
                 outcome.waiting = true;
                 break;
             }
@@ -178,19 +179,16 @@ impl ControlPlanes<'_> {
     fn observe(&self, cluster: &Cluster) -> Result<Seen, ControlPlaneError> {
         let folder = self.folder(cluster);
         let alive = process::Identity::read(&folder.join("pid"))?.is_some_and(process::Identity::is_alive);
-        let places = !cluster.members.is_empty()
-            && cluster.members.iter().all(|member| eksile_linux::Namespace::named(&member.instance_id).exists());
         let authority = match read(&folder.join("ready.json"))? {
             Some(text) if alive => Some(serde_json::from_slice::<ReadyFile>(&text)?.certificate_authority_data),
             _ => None,
         };
-        Ok(Seen { alive, places, authority, folder: folder.exists() })
+        Ok(Seen { alive, places: has_places(cluster), authority })
     }
 
     /// False: not done yet, and what comes after must wait.
     async fn apply(
         &self,
-        view: &View,
         scope: &Scope,
         cluster: &Cluster,
         (seen, step): (&Seen, Step),
@@ -198,12 +196,6 @@ impl ControlPlanes<'_> {
     ) -> Result<bool, ControlPlaneError> {
         let folder = self.folder(cluster);
         match step {
-            Step::WriteAccess => {
-                let entries: Vec<AccessEntry> = view.records(scope)?;
-                let instances: Vec<Instance> = view.records(scope)?;
-                let access = config::access(cluster, entries, &instances);
-                write(&folder.join("access.json"), &serde_json::to_vec(&access)?)?;
-            }
             Step::Start => self.start(scope, cluster, &folder)?,
             Step::Stop => self.stop(&folder).await?,
             Step::Forward => self.forward_and_report(cluster, seen).await?,
@@ -275,6 +267,12 @@ impl ControlPlanes<'_> {
         change(&mut observed);
         Ok(self.outbox.report(&observed).await?)
     }
+}
+
+/// Whether the members' namespaces are there.
+fn has_places(cluster: &Cluster) -> bool {
+    let mut members = cluster.members.iter();
+    !cluster.members.is_empty() && members.all(|member| Namespace::named(&member.instance_id).exists())
 }
 
 fn listener(cluster: &Cluster) -> String {

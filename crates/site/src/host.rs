@@ -2,7 +2,7 @@
 //! the replica says, in this order, since each needs what comes before it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::PathBuf,
     pin::Pin,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use eksile_base::Clock;
-use eksile_linux::process::Identity;
+use eksile_linux::{IdRange, process::Identity};
 use eksile_store::{Store, WatchItem};
 use tokio::{task::JoinSet, time::sleep};
 
@@ -86,6 +86,7 @@ impl Pass {
 /// What is remembered from pass to pass.
 struct Memory {
     fabric: Fabric,
+    ids: BTreeMap<String, IdRange>,
     services: Services,
     instances: Progress,
     planes: control_plane::Progress,
@@ -132,6 +133,7 @@ impl Host {
         let mut memory = Memory {
             services: Services::new(self.store.clone(), self.region.clone(), endpoints, credentials),
             fabric: Fabric::new(&self.site, &self.region, &self.dir.join("fabric")),
+            ids: BTreeMap::new(),
             instances: Progress::default(),
             planes: control_plane::Progress::default(),
             troubles: Troubles::default(),
@@ -195,9 +197,12 @@ impl Host {
         let mut pass = Pass::default();
         let view = self.store.view();
         let instances = Instances { host: self, outbox: self.link.outbox() };
-        let (alive, ids) = (instances.alive(&view, &self.site), instances.ids(&view, &self.site));
-        let (records, unreadable) = Records::read(&view, alive, ids);
-        let mut failed: BTreeSet<String> = unreadable.into_iter().collect();
+        let alive = instances.alive(&view, &self.site);
+        let (without, complete) = instances.ids(&view, &self.site, &mut memory.ids);
+        let (mut records, unreadable) = Records::read(&view, alive, memory.ids.clone());
+        // A place whose ids are not known is not planned, and must not be taken away for it.
+        records.incomplete |= !complete;
+        let mut failed: BTreeSet<String> = unreadable.into_iter().chain(without).collect();
         match tokio::task::block_in_place(|| memory.fabric.reconcile(&records)) {
             Ok(report) => {
                 if !report.pending.is_empty() {

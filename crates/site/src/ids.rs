@@ -50,11 +50,41 @@ impl Ids {
             let entry = entry?;
             let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
             let Some(number) = number.filter(|number| *number < RANGES) else { continue };
-            taken.insert(fs::read_to_string(entry.path())?, range(number));
+            match fs::read_to_string(entry.path()) {
+                Ok(instance) => drop(taken.insert(instance, range(number))),
+                // Given back since it was listed, by this site or another.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         // Of a full disk or a crash, in an earlier version: taken by nobody.
         taken.remove("");
         Ok(taken)
+    }
+
+    /// Brings what is known of ranges up to date, and takes one for each of `wanted` that has none. Answers what failed,
+    /// and whether what is taken is known by now: when it is not, what was known stays, as ranges of instances that live do
+    /// not change.
+    pub(crate) fn refresh<'a>(
+        &self,
+        known: &mut BTreeMap<String, IdRange>,
+        wanted: impl IntoIterator<Item = &'a str>,
+    ) -> (Vec<String>, bool) {
+        match self.taken() {
+            Ok(taken) => *known = taken,
+            Err(error) => return (vec![format!("ids of instances cannot be read: {error}")], false),
+        }
+        let mut failed = Vec::new();
+        for instance in wanted {
+            if known.contains_key(instance) {
+                continue;
+            }
+            match self.take(instance) {
+                Ok(ids) => drop(known.insert(instance.to_owned(), ids)),
+                Err(error) => failed.push(format!("{instance} has no ids: {error}")),
+            }
+        }
+        (failed, true)
     }
 
     /// The range of an instance, taken now if it has none.
@@ -159,6 +189,35 @@ mod tests {
         one.give_back("i-7").unwrap();
         assert_eq!(one.taken().unwrap().len(), 49);
         assert!(!one.taken().unwrap().contains_key("i-7"));
+    }
+
+    #[test]
+    fn a_range_that_is_given_back_meanwhile_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = Ids::new(folder.path());
+        let own = ids.take("i-1").unwrap();
+        // Listed, and not there any more when it is read.
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), folder.path().join("4093")).unwrap();
+        assert_eq!(ids.taken().unwrap(), BTreeMap::from([("i-1".to_owned(), own)]));
+    }
+
+    #[test]
+    fn what_is_known_of_ranges_stays_while_they_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = Ids::new(folder.path().join("ids"));
+        let mut known = BTreeMap::new();
+        assert_eq!(ids.refresh(&mut known, ["i-1"]), (Vec::new(), true));
+        let before = known.clone();
+        assert!(before.contains_key("i-1"));
+        let unreadable = Ids::new(folder.path().join("file"));
+        fs::write(folder.path().join("file"), "").unwrap();
+        let (failed, complete) = unreadable.refresh(&mut known, ["i-2"]);
+        assert!(failed.len() == 1 && !complete && known == before, "{failed:?}");
+        // One that fails to get its own is told, and hides no other.
+        fs::remove_file(folder.path().join("ids/lock")).unwrap();
+        fs::create_dir(folder.path().join("ids/lock")).unwrap();
+        let (failed, complete) = ids.refresh(&mut known, ["i-3"]);
+        assert!(failed[0].starts_with("i-3") && complete && known == before, "{failed:?}");
     }
 
     #[test]

@@ -144,27 +144,17 @@ impl Instances<'_> {
         alive
     }
 
-    /// The ids of this machine that workers of `site` have; one that is to run gets them now. What fails is told, and
-    /// leaves its instance without.
+    /// Brings what is `known` of the ids of this machine that workers have up to date; a worker of `site` that is to run
+    /// gets them now. Answers what failed, which leaves its instance without, and whether all that have some are known.
     #[must_use]
-    pub fn ids(&self, view: &View, site: &str) -> BTreeMap<String, IdRange> {
-        let mut taken = self.host.ids.taken().unwrap_or_else(|error| {
-            tracing::warn!(%error, "ids of instances");
-            BTreeMap::new()
-        });
-        for (_, instance) in readable(view) {
-            let wanted = instance.site == site
+    pub fn ids(&self, view: &View, site: &str, known: &mut BTreeMap<String, IdRange>) -> (Vec<String>, bool) {
+        let instances = readable(view);
+        let wanted = instances.iter().map(|(_, instance)| instance).filter(|instance| {
+            instance.site == site
                 && instance.role == InstanceRole::Worker
-                && instance.wanted == WantedInstanceState::Running;
-            if !wanted || taken.contains_key(&instance.instance_id) {
-                continue;
-            }
-            match self.host.ids.take(&instance.instance_id) {
-                Ok(ids) => drop(taken.insert(instance.instance_id, ids)),
-                Err(error) => tracing::warn!(%error, instance.instance_id, "it has no ids"),
-            }
-        }
-        taken
+                && instance.wanted == WantedInstanceState::Running
+        });
+        self.host.ids.refresh(known, wanted.map(|instance| instance.instance_id.as_str()))
     }
 
     /// Brings every instance of `site` closer to what is wanted, each whatever becomes of the others.

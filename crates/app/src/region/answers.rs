@@ -88,10 +88,20 @@ impl Answers {
 
     /// A living instance of the site that asks. Another site's is none of its business.
     fn hosted(&self, site: &str, instance_id: &str) -> Result<(Scope, Instance), String> {
-        let instances = self.store.view().all_records::<Instance>().map_err(|error| error.to_string())?;
-        let alive = |i: &Instance| i.site == site && i.wanted != WantedInstanceState::Terminated;
-        let found = instances.into_iter().find(|(_, i)| i.instance_id == instance_id && alive(i));
-        found.ok_or_else(|| format!("{site} hosts no instance {instance_id}"))
+        let mut unreadable = None;
+        for each in self.store.view().each_record::<Instance>() {
+            match each {
+                Ok((scope, i)) if i.instance_id == instance_id => {
+                    if i.site == site && i.wanted != WantedInstanceState::Terminated {
+                        return Ok((scope, i));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => drop(unreadable.get_or_insert(error)),
+            }
+        }
+        let also = unreadable.map(|error| format!(", as far as can be read: {error}")).unwrap_or_default();
+        Err(format!("{site} hosts no instance {instance_id}{also}"))
     }
 
     /// The role that is behind the instance's profile now.
@@ -133,5 +143,52 @@ impl Answers {
             Err(WriteError::Refused(reason)) => Err(reason),
             Err(WriteError::Failed(error)) => Err(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eksile_store::RecordError;
+
+    use super::*;
+
+    fn instance(id: &str, site: &str) -> Instance {
+        Instance {
+            instance_id: id.to_owned(),
+            reservation_id: String::new(),
+            image_id: String::new(),
+            instance_type: "m5.large".to_owned(),
+            site: site.to_owned(),
+            subnet_id: String::new(),
+            vpc_id: String::new(),
+            private_ip: String::new(),
+            private_dns_name: String::new(),
+            network_interface_ids: Vec::new(),
+            key_name: None,
+            instance_profile: None,
+            user_data: None,
+            role: eksile_ec2::records::InstanceRole::Worker,
+            wanted: WantedInstanceState::Running,
+            launch_time: 0,
+            ami_launch_index: 0,
+            metadata_options: eksile_ec2::records::MetadataOptions::default(),
+            client_token: None,
+            tags: eksile_ec2::records::Tags::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_instance_whose_record_cannot_be_read_keeps_no_other_from_its_credentials() {
+        let (store, scope) = (Store::in_memory(), Scope::new("1", "us-west-2"));
+        let seed = store.write(|txn| {
+            txn.put(&scope.key::<Instance>("i-0"), "not a record");
+            txn.put_record(&scope, &instance("i-1", "op-1"))?;
+            Ok::<_, RecordError>(())
+        });
+        seed.await.unwrap();
+        let answers = Answers::new(store, Clock::system());
+        assert_eq!(answers.hosted("op-1", "i-1").unwrap().0, scope);
+        assert!(answers.hosted("op-2", "i-1").is_err(), "another site's is none of its business");
+        assert!(answers.hosted("op-1", "i-0").unwrap_err().contains("i-0,"), "what cannot be read is told");
     }
 }

@@ -28,6 +28,8 @@ struct Names {
     #[serde(default)]
     namespace: String,
     name: String,
+    #[serde(default)]
+    uid: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +64,12 @@ impl Missing {
     }
 }
 
-/// The last status of a pod that had not ended; none for one that had.
+/// Whether what is read by a pod's name is still that pod, of that node.
+fn is_same(listed: &Pod, read: &Value) -> bool {
+    text(read, "/metadata/uid") == listed.metadata.uid && text(read, "/spec/nodeName") == listed.spec.node
+}
+
+/// The last status of a pod that had not ended, for that pod only; none for one that had.
 fn last_status(pod: &Value, now: &str) -> Option<Value> {
     if ["Succeeded", "Failed"].contains(&text(pod, "/status/phase")) {
         return None;
@@ -73,16 +80,19 @@ fn last_status(pod: &Value, now: &str) -> Option<Value> {
         "type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC",
         "message": "PodGC: node no longer exists", "lastProbeTime": null, "lastTransitionTime": now,
     }));
-    Some(json!({ "status": { "phase": "Failed", "conditions": conditions } }))
+    let uid = text(pod, "/metadata/uid");
+    Some(json!({ "metadata": { "uid": uid }, "status": { "phase": "Failed", "conditions": conditions } }))
 }
 
-async fn apply(client: &Client, pod: &Pod) -> Result<(), StatusError> {
-    let path = format!("/api/v1/namespaces/{}/pods/{}", pod.metadata.namespace, pod.metadata.name);
-    let Some(pod) = feed::found(client.get(&path).await)? else { return Ok(()) };
+/// Ends the pod that was listed; another that has its name by now stays.
+async fn apply(client: &Client, listed: &Pod) -> Result<(), StatusError> {
+    let path = format!("/api/v1/namespaces/{}/pods/{}", listed.metadata.namespace, listed.metadata.name);
+    let Some(pod) = feed::found(client.get(&path).await)?.filter(|pod| is_same(listed, pod)) else { return Ok(()) };
     if let Some(status) = last_status(&pod, &object::time(client.clock().now_wall())) {
         feed::unless_gone(client.merge(&format!("{path}/status"), &status).await)?;
     }
-    feed::unless_gone(client.delete(&format!("{path}?gracePeriodSeconds=0")).await)
+    let options = json!({ "gracePeriodSeconds": 0, "preconditions": { "uid": listed.metadata.uid } });
+    feed::unless_gone(client.delete_with(&path, &options).await)
 }
 
 async fn round(client: &Client, missing: &mut Missing) -> Result<(), StatusError> {
@@ -133,6 +143,17 @@ mod tests {
         // It was back meanwhile: the time begins anew.
         assert!(missing.look(&pods, &HashSet::from(["there", "gone"]), later).is_empty());
         assert!(missing.look(&pods, &there, later).is_empty());
+    }
+
+    #[test]
+    fn another_pod_of_the_same_name_is_not_the_one_that_was_listed() {
+        let listed: Pod =
+            serde_json::from_value(json!({"metadata": {"name": "p", "uid": "1"}, "spec": {"nodeName": "gone"}}))
+                .unwrap();
+        let read = |uid, node| json!({"metadata": {"name": "p", "uid": uid}, "spec": {"nodeName": node}});
+        assert!(is_same(&listed, &read("1", "gone")));
+        assert!(!is_same(&listed, &read("2", "gone")) && !is_same(&listed, &read("1", "there")));
+        assert_eq!(last_status(&read("1", "gone"), "t").unwrap()["metadata"]["uid"], "1");
     }
 
     #[test]

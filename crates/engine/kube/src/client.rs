@@ -125,6 +125,14 @@ impl Client {
         self.send(Method::DELETE, path, None, "application/json").await
     }
 
+    /// Deletes an object with options (`meta/v1` `DeleteOptions`).
+    ///
+    /// # Errors
+    /// The door's answer, also 409 when a precondition does not hold.
+    pub async fn delete_with(&self, path: &str, options: &Value) -> Result<Value, StatusError> {
+        self.send(Method::DELETE, path, Some(options), "application/json").await
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         method: Method,

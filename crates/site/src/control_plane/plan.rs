@@ -9,15 +9,11 @@ pub struct Seen {
     pub places: bool,
     /// The process serves, with this certificate authority (PEM in base64).
     pub authority: Option<String>,
-    /// The cluster's folder is there.
-    pub folder: bool,
 }
 
 /// What to do next, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Write who may come in; the running process reads it again when it changes.
-    WriteAccess,
     /// Start the process.
     Start,
     /// End it.
@@ -32,7 +28,7 @@ pub enum Step {
     ReportGone,
 }
 
-/// Decides.
+/// Decides. Who may come in is written down before and whatever else becomes of it: that is no step.
 #[must_use]
 pub fn plan(cluster: &Cluster, seen: &Seen) -> Vec<Step> {
     match cluster.wanted {
@@ -45,14 +41,10 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Vec<Step> {
             steps
         }
         WantedCluster::Present if !seen.places => Vec::new(),
-        WantedCluster::Present => {
-            let mut steps = vec![Step::WriteAccess];
-            match (seen.alive, &seen.authority) {
-                (false, _) => steps.extend([Step::ReportDown, Step::Start]),
-                (true, Some(_)) => steps.push(Step::Forward),
-                (true, None) => {}
-            }
-            steps
-        }
+        WantedCluster::Present => match (seen.alive, &seen.authority) {
+            (false, _) => vec![Step::ReportDown, Step::Start],
+            (true, Some(_)) => vec![Step::Forward],
+            (true, None) => Vec::new(),
+        },
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eksile_base::{Clock, ids};
 use eksile_ec2::reconcile::Alarm;
-use eksile_store::{RecordError, Store, WriteError};
+use eksile_store::{RecordError, Scope, Store, WriteError};
 
 use self::cluster::{Given, Observation, plan};
 use crate::records::Cluster;
@@ -23,7 +23,7 @@ pub async fn run(store: Store, clock: Clock) {
     let mut alarm = Alarm::new(&store, WATCHED);
     loop {
         if let Err(error) = pass(&store, &clock).await {
-            tracing::error!(%error, "clusters not reconciled");
+            tracing::error!(%error, "clusters not reconciled, or not all");
         }
         tokio::select! {
             woken = alarm.rung() => if woken.is_err() { return },
@@ -32,21 +32,34 @@ pub async fn run(store: Store, clock: Clock) {
     }
 }
 
-/// One look at every cluster, each in a transaction of its own.
+/// One look at every cluster, each in a transaction of its own, whatever becomes of the others: of one whose record, or
+/// its account's, cannot be read nothing changes.
 ///
 /// # Errors
-/// The store failed, or a record cannot be read.
+/// The store failed; or a record cannot be read, the first of them, after all that can were looked at.
 pub async fn pass(store: &Store, clock: &Clock) -> Result<(), WriteError<RecordError>> {
-    let clusters = store.view().all_records::<Cluster>().map_err(WriteError::Refused)?;
-    for (scope, cluster) in clusters {
-        let now = clock.now().as_second();
-        let written = store.write(move |txn| {
-            let Some(seen) = Observation::read(txn, &scope, &cluster.name)? else { return Ok(()) };
-            let mut given = Given { region: &scope.region, now, ids: &mut ids::aws };
-            let actions = plan(&seen, &mut given);
-            actions.iter().try_for_each(|action| action.apply(txn, &scope))
-        });
-        written.await?;
+    let mut first = Ok(());
+    let clusters = store.view().each_record::<Cluster>();
+    for each in clusters {
+        let looked = match each {
+            Ok((scope, cluster)) => look(store, clock, scope, cluster).await,
+            Err(error) => Err(WriteError::Refused(error)),
+        };
+        match looked {
+            Err(WriteError::Refused(error)) => first = first.and(Err(WriteError::Refused(error))),
+            other => other?,
+        }
     }
-    Ok(())
+    first
+}
+
+async fn look(store: &Store, clock: &Clock, scope: Scope, cluster: Cluster) -> Result<(), WriteError<RecordError>> {
+    let now = clock.now().as_second();
+    let written = store.write(move |txn| {
+        let Some(seen) = Observation::read(txn, &scope, &cluster.name)? else { return Ok(()) };
+        let mut given = Given { region: &scope.region, now, ids: &mut ids::aws };
+        let actions = plan(&seen, &mut given);
+        actions.iter().try_for_each(|action| action.apply(txn, &scope))
+    });
+    written.await.map(drop)
 }

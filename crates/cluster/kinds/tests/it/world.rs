@@ -134,6 +134,19 @@ impl World {
         self.door.run(Run { caller, at, method, query: &query, head, body }).await
     }
 
+    /// Stores a text as it stands.
+    pub(crate) async fn store(&self, key: &str, text: &str) {
+        let put = |txn: &mut eksile_store::Txn<'_>| {
+            txn.put(key, text.to_owned());
+            Ok::<(), std::convert::Infallible>(())
+        };
+        self.store.write(put).await.unwrap();
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.all().contains_key(key)
+    }
+
     fn all(&self) -> BTreeMap<String, Bytes> {
         let entries = self.store.view().scan("/registry/", None, usize::MAX);
         entries.into_iter().map(|e| (e.key.to_string(), e.value)).collect()

@@ -1,5 +1,6 @@
 //! Remove one object, or all that match.
 
+use eksile_store::Entry;
 use serde_json::json;
 
 use super::list::{Filter, prefix};
@@ -46,30 +47,49 @@ pub(super) async fn all(call: &Call<'_>) -> Result<Answer, StatusError> {
     let revision = view.revision().0;
     let entries = view.scan(&prefix(call), None, usize::MAX);
     drop(view);
-    let mut deleted = Vec::new();
+    let (mut deleted, mut first) = (Vec::new(), None);
     for entry in entries.into_iter().filter(|e| filter.matches(call.resource, &e.key, &e.value)) {
-        deleted.push(shown(call.resource, &entry.value));
-        let current = Current::of(call.resource, entry)?;
-        let (namespace, name) = (meta(&current.object, "namespace"), meta(&current.object, "name"));
-        let at = call.at.about(namespace, name);
-        let single = Call { at: &at, body: call.body.clone(), ..*call };
-        delete_listed(&single, &options).await?;
+        // One that cannot be deleted, or read, keeps no other.
+        match delete_listed(call, &filter, &entry, &options).await {
+            Ok(true) => deleted.push(shown(call.resource, &entry.value)),
+            Ok(false) => {}
+            Err(error) => drop(first.get_or_insert(error)),
+        }
+    }
+    if let Some(error) = first {
+        return Err(error);
     }
     // They are gone, whether or not the client can be shown them as it wishes.
     super::list::answer(call, wanted, &json!({ "resourceVersion": revision.to_string() }), &deleted)
 }
 
-/// Deletes one of a collection; one that is gone already does not matter.
-async fn delete_listed(call: &Call<'_>, options: &Options) -> Result<(), StatusError> {
+/// Deletes one of a collection, as it is now; says whether it did. One that is gone already, or is another by now, or is
+/// not selected any more, stays out of it.
+async fn delete_listed(
+    call: &Call<'_>,
+    filter: &Filter,
+    listed: &Entry,
+    options: &Options,
+) -> Result<bool, StatusError> {
+    let mut entry = Some(listed.clone());
+    let before = Current::of(call.resource, listed.clone())?;
+    let uid = meta(&before.object, "uid");
+    let at = call.at.about(meta(&before.object, "namespace"), meta(&before.object, "name"));
+    let call = Call { at: &at, body: call.body.clone(), ..*call };
     for _ in 0..write::TRIES {
-        let current = match Current::read(call) {
-            Err(error) if error.code() == 404 => return Ok(()),
-            other => other?,
-        };
-        match deletion::delete(call, &current, options).await {
-            Err(error) if error.to_string().ends_with(CHANGED) => {}
+        let Some(now) = entry else { return Ok(false) };
+        if !filter.matches(call.resource, &now.key, &now.value) {
+            return Ok(false);
+        }
+        let current = Current::of(call.resource, now)?;
+        if meta(&current.object, "uid") != uid {
+            return Ok(false);
+        }
+        match deletion::delete(&call, &current, options).await {
+            Err(error) if error.to_string().ends_with(CHANGED) => entry = call.door.store.view().get(&listed.key),
+            Err(error) if error.code() == 404 => return Ok(false),
             Err(error) => return Err(error),
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(true),
         }
     }
     Err(call.conflict(CHANGED))

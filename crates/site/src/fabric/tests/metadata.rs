@@ -145,6 +145,15 @@ fn ask(place: &str, request: &str, patience: Duration) -> Option<(u16, String)> 
 }
 
 const LONG: Duration = Duration::from_secs(10);
+/// For what must not come, after [`answered`].
+const SILENCE: Duration = Duration::from_millis(700);
+
+/// Has the service answer others, from here on: a pod that hears nothing by then is not heard late only because all is slow.
+fn answered(place: &str) {
+    for _ in 0..3 {
+        assert_eq!(status(ask(place, PUT, LONG)), Some(200), "the service answers an instance");
+    }
+}
 const PUT: &str = "PUT /latest/api/token HTTP/1.1\r\nHost: x\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n";
 
 fn get(path: &str, token: Option<&str>) -> String {
@@ -175,13 +184,18 @@ fn a_token_travels_as_far_as_its_hop_limit() {
     }
     let mut stream = open(pod);
     stream.write_all(PUT.as_bytes()).unwrap();
-    assert_eq!(heard(&mut stream, Duration::from_millis(700)), None, "no token");
+    answered(&app);
+    assert_eq!(heard(&mut stream, SILENCE), None, "no token");
     // Nor with what is answered later on the same connection, or sent again.
     stream.write_all(get("/latest/meta-data/instance-id", None).as_bytes()).unwrap();
-    assert_eq!(heard(&mut stream, Duration::from_millis(1500)), None, "no token, even late");
-    let both = format!("{}{PUT}", get("/", None));
-    let said = ask(pod, &both, Duration::from_millis(700)).unwrap_or_default();
+    answered(&app);
+    assert_eq!(heard(&mut stream, 2 * SILENCE), None, "no token, even late");
+    let mut stream = open(pod);
+    stream.write_all(format!("{}{PUT}", get("/", None)).as_bytes()).unwrap();
+    let said = heard(&mut stream, LONG).unwrap();
     assert!(said.0 == 401 && !said.1.contains("HTTP/1.1 200"), "{said:?}");
+    answered(&app);
+    assert_eq!(heard(&mut stream, SILENCE), None, "no token behind what is answered");
     // One hop more, from the next request on.
     world.set(MetadataOptions { tokens_required: true, hop_limit: 2, ..MetadataOptions::default() });
     let (code, token) = ask(pod, PUT, LONG).unwrap();
@@ -205,19 +219,24 @@ fn metadata_is_the_asking_instances_own() {
     assert_eq!(status(ask(&app, &stolen, LONG)), Some(401), "a token is one instance's");
     let role = |place: &str| ask(place, &get("/latest/meta-data/iam/security-credentials/node", None), LONG);
     assert_eq!(status(role(&app)), Some(404), "it has no profile");
-    // As another by its address: the handshake alone does not come about.
-    let forged = || {
-        let mut netlink = Netlink::here().unwrap();
-        let lo = netlink.index("lo").unwrap();
-        netlink.add_address(lo, format!("{}/32", WEB.ip).parse().unwrap()).unwrap();
-        let from = SocketAddr::new(IpAddr::V4(WEB.ip.parse().unwrap()), 0);
+    // As another by its address: the handshake alone does not come about, while one's own does.
+    let connects = |ip: &str, patience: Duration| {
+        let from = SocketAddr::new(IpAddr::V4(ip.parse().unwrap()), 0);
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind(from).unwrap();
         let _guard = world.runtime.enter();
         let connecting = socket.connect(SERVICE.parse().unwrap());
-        world.runtime.block_on(async { tokio::time::timeout(Duration::from_millis(700), connecting).await.is_ok() })
+        world
+            .runtime
+            .block_on(async { tokio::time::timeout(patience, connecting).await.is_ok_and(|made| made.is_ok()) })
     };
-    assert!(!Namespace::named(&app).enter(|| world.runtime.block_on(async { true }) && forged()).unwrap());
+    let tries = || {
+        let mut netlink = Netlink::here().unwrap();
+        let lo = netlink.index("lo").unwrap();
+        netlink.add_address(lo, format!("{}/32", WEB.ip).parse().unwrap()).unwrap();
+        (connects(APP.ip, LONG), connects(WEB.ip, SILENCE), connects(APP.ip, LONG))
+    };
+    assert_eq!(Namespace::named(&app).enter(tries).unwrap(), (true, false, true));
 }
 
 #[test]
@@ -246,8 +265,8 @@ fn an_instance_that_keeps_connections_open_shuts_out_itself_alone() {
 
 /// Nothing is kept of a token: it is no memory.
 #[test]
-fn sixty_thousand_tokens_take_no_memory() {
-    if !within("metadata", "sixty_thousand_tokens_take_no_memory") {
+fn thousands_of_tokens_take_no_memory() {
+    if !within("metadata", "thousands_of_tokens_take_no_memory") {
         return;
     }
     let world = World::new();

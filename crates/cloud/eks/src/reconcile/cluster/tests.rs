@@ -333,3 +333,24 @@ fn what_hinders_a_cluster() {
     apart.network.subnets.get_mut("subnet-b").unwrap().vpc_id = "vpc-2".to_owned();
     assert_eq!(codes(&apart), [("ConfigurationConflict".to_owned(), both)]);
 }
+
+/// Neither a cluster's record that cannot be read nor an account with one keeps the clusters of others.
+#[tokio::test]
+async fn clusters_are_looked_at_whatever_becomes_of_others() {
+    let (store, clock) = (eksile_store::Store::in_memory(), eksile_base::Clock::system());
+    let scopes = ["1", "2", "3"].map(|account| eksile_store::Scope::new(account, "us-west-2"));
+    let [unreadable, hindered, last] = &scopes;
+    let seed = store.write(|txn| {
+        txn.put(&unreadable.key::<Cluster>("c"), "not a record");
+        txn.put(&hindered.key::<Subnet>("subnet-1"), "not a record");
+        for scope in [hindered, last] {
+            txn.put_record(scope, &Cluster { wanted: WantedCluster::Absent, ..cluster() })?;
+        }
+        Ok::<_, eksile_store::RecordError>(())
+    });
+    seed.await.unwrap();
+    let told = crate::reconcile::pass(&store, &clock).await;
+    let there = |scope| store.view().record::<Cluster>(scope, "c").unwrap().is_some();
+    assert!(!there(last) && there(hindered));
+    assert!(told.unwrap_err().to_string().contains("/1/"), "the first that cannot be read is told");
+}
