@@ -75,7 +75,7 @@ impl Endpoints {
         }
         let (parts, body) = request.into_parts();
         let mut room = None;
-        let body = match body::whole(body, BODY_LIMIT, &self.bodies, &mut room).await {
+        let body = match body::whole(&parts, body, BODY_LIMIT, &self.bodies, &mut room).await {
             Ok(body) => body,
             // One byte over the limit: the door refuses it in the service's own words.
             Err(Unread::Long) => Bytes::from(vec![0; BODY_LIMIT + 1]),

@@ -7,9 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
+
+use crate::pass::Waiting;
 
 /// Longest time for a body that is read whole before it is looked at.
 pub const WHOLE: Duration = Duration::from_secs(60);
@@ -155,14 +158,15 @@ pub enum Unread {
     NoRoom,
 }
 
-/// Reads a body of at most `limit` bytes, in [`WHOLE`] at most.
+/// Reads a body of at most `limit` bytes, in [`WHOLE`] at most. Meanwhile the connection of its request is idle.
 ///
 /// # Errors
 /// See [`Unread`].
-pub async fn whole<B>(body: B, limit: usize, room: &Room, taken: &mut Taken) -> Result<Bytes, Unread>
+pub async fn whole<B>(parts: &Parts, body: B, limit: usize, room: &Room, taken: &mut Taken) -> Result<Bytes, Unread>
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let _waiting = Waiting::of(&parts.extensions);
     tokio::time::timeout(WHOLE, read(body, limit, room, taken)).await.map_err(|_| Unread::Slow)?
 }
 

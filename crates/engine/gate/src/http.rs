@@ -24,7 +24,8 @@ const ASK: Duration = Duration::from_secs(30);
 /// How long a connection that ends may take to say so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Serves HTTP/1.1 and HTTP/2 on a stream until it ends or its pass does. A body that is sent keeps the connection busy.
+/// Serves HTTP/1.1 and HTTP/2 on a stream until it ends or its pass does. A body that is sent keeps the connection
+/// busy; one that is waited for does not ([`crate::Waiting`]).
 pub async fn http<S, F, R, B>(pass: Pass, stream: S, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -35,8 +36,9 @@ where
 {
     let pass = Arc::new(pass);
     let seen = Arc::clone(&pass);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let busy = seen.busy();
+        request.extensions_mut().insert(seen.place());
         let answered = answer(request);
         async move { Ok::<_, Infallible>(answered.await.map(|body| Held { body, _busy: busy })) }
     });

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -51,14 +51,19 @@ pub(crate) struct Seat {
     begun: Instant,
     /// Requests that are being answered.
     busy: AtomicUsize,
+    /// Those among them whose bodies have not come whole.
+    waiting: AtomicUsize,
+    /// Whether bytes are carried, of which no requests are known.
+    carries: AtomicBool,
     /// Requests that were answered.
     answered: AtomicUsize,
-    /// Milliseconds from `begun` to the end of the last request, or to the last byte where there are no requests.
+    /// Milliseconds from `begun` to the end of the last request or the begin of a wait for a body; where bytes are carried, to
+    /// the last of them.
     quiet_since: AtomicU64,
     /// Milliseconds from `begun`, plus one, since bytes wait to be written; 0 while none wait.
     blocked_since: AtomicU64,
     /// Whether the other end has said anything.
-    spoke: std::sync::atomic::AtomicBool,
+    spoke: AtomicBool,
     dismissed: Notify,
 }
 
@@ -68,6 +73,8 @@ impl Seat {
             source,
             begun: Instant::now(),
             busy: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            carries: false.into(),
             answered: AtomicUsize::new(0),
             quiet_since: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
@@ -80,12 +87,26 @@ impl Seat {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// How long nothing has been done; `None` while a request is being answered.
+    /// How long nothing has been done here; `None` while a request that has come whole is being answered. A body that is
+    /// waited for is nothing done: whoever drips it would never be idle.
     pub(crate) fn idle(&self) -> Option<Duration> {
-        if self.busy.load(Ordering::Acquire) > 0 {
-            return None;
+        let waiting = self.waiting.load(Ordering::Acquire);
+        (self.busy.load(Ordering::Acquire) <= waiting).then(|| self.quiet())
+    }
+
+    fn quiet(&self) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(self.quiet_since.load(Ordering::Acquire)))
+    }
+
+    fn hush(&self) {
+        self.quiet_since.store(self.now(), Ordering::Release);
+    }
+
+    /// Notes that bytes came or went.
+    fn moved(&self) {
+        if self.carries.load(Ordering::Relaxed) {
+            self.hush();
         }
-        Some(Duration::from_millis(self.now().saturating_sub(self.quiet_since.load(Ordering::Acquire))))
     }
 
     pub(crate) fn spoke(&self) -> bool {
@@ -94,12 +115,14 @@ impl Seat {
 
     pub(crate) fn heard(&self) {
         self.spoke.store(true, Ordering::Relaxed);
+        self.moved();
     }
 
     /// Notes that bytes wait to be written, or that some were.
     pub(crate) fn blocked(&self, waits: bool) {
         if !waits {
             self.blocked_since.store(0, Ordering::Relaxed);
+            self.moved();
         } else if self.blocked_since.load(Ordering::Relaxed) == 0 {
             self.blocked_since.store(self.now() + 1, Ordering::Relaxed);
         }
@@ -154,6 +177,11 @@ impl Pass {
         }
     }
 
+    /// For [`Waiting::of`] the requests of this connection.
+    pub(crate) fn place(&self) -> Place {
+        Place(Arc::clone(&self.seat))
+    }
+
     /// Marks the connection as busy while the value lives.
     #[must_use]
     pub fn busy(&self) -> Busy {
@@ -182,7 +210,10 @@ impl Pass {
         if self.seat.unread() > self.times.unread {
             return Some(Duration::ZERO);
         }
-        let idle = self.seat.idle()?;
+        if self.seat.busy.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let idle = self.seat.quiet();
         let first = self.seat.answered.load(Ordering::Acquire) == 0;
         Some(if first { self.times.head } else { self.times.idle }.saturating_sub(idle))
     }
@@ -197,6 +228,8 @@ impl Pass {
         A: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
         B: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
+        self.seat.carries.store(true, Ordering::Relaxed);
+        self.seat.moved();
         let silent = async {
             tokio::time::sleep(self.times.head).await;
             if self.seat.spoke() {
@@ -219,7 +252,37 @@ pub struct Busy(Arc<Seat>);
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.answered.fetch_add(1, Ordering::AcqRel);
-        self.0.quiet_since.store(self.0.now(), Ordering::Release);
+        self.0.hush();
         self.0.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Where a request came from; among its extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Place(Arc<Seat>);
+
+/// While it lives, a request's body is waited for, and its connection gives way to others as an idle one does.
+#[derive(Debug)]
+pub struct Waiting(Option<Arc<Seat>>);
+
+impl Waiting {
+    /// Waits for the body of the request with these extensions.
+    #[must_use]
+    pub fn of(extensions: &http::Extensions) -> Self {
+        let seat = extensions.get::<Place>().map(|place| Arc::clone(&place.0));
+        if let Some(seat) = &seat
+            && seat.waiting.fetch_add(1, Ordering::AcqRel) == 0
+        {
+            seat.hush();
+        }
+        Self(seat)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(seat) = &self.0 {
+            seat.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }

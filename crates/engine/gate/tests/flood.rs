@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use eksile_gate::body::{Paced, Room};
+use eksile_gate::body::{self, Paced, Room};
 use eksile_gate::{Gate, Limits, Times};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -28,6 +28,11 @@ fn times() -> Times {
 
 async fn answer(request: Request<Incoming>) -> Response<Full<Bytes>> {
     let length = if request.uri().path() == "/large" { LARGE } else { 2 };
+    if request.uri().path() == "/whole" {
+        let (parts, body) = request.into_parts();
+        let read = body::whole(&parts, body, 1 << 20, &Room::default(), &mut None).await;
+        return Response::new(Full::new(read.unwrap_or_default()));
+    }
     let body = Paced::within(request.into_body(), SHORT).collect().await;
     let mut response = Response::new(Full::new(Bytes::from(vec![b'x'; length])));
     if body.is_err() {
@@ -176,4 +181,64 @@ async fn bodies_wait_for_room_and_leave_it() {
     waited.unwrap();
     room.hold(3 * STEP, &mut next).await.unwrap();
     assert_eq!(next.map(|room| room.num_permits()), Some(3));
+}
+
+#[tokio::test]
+async fn what_is_carried_and_moves_outlives_what_said_one_byte() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let gate = Gate::new("test", Limits { connections: 8, times: Times::default() });
+    let mut callers = Vec::new();
+    let mut carried = Vec::new();
+    for _ in 0..8 {
+        let mut caller = TcpStream::connect(address).await.unwrap();
+        let (mut stream, _, pass) = gate.accept(&listener).await;
+        let (mut near, mut far) = tokio::io::duplex(64);
+        carried.push(tokio::spawn(async move { pass.carry(&mut stream, &mut near).await }));
+        caller.write_all(b"a").await.unwrap();
+        far.read_exact(&mut [0]).await.unwrap();
+        callers.push((caller, far));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let (oldest, far) = &mut callers[0];
+    far.write_all(b"b").await.unwrap();
+    oldest.read_exact(&mut [0]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(110)).await;
+    let _more = gate.admit(IpAddr::from(Ipv4Addr::LOCALHOST)).unwrap();
+    let second = carried.remove(1);
+    assert!(timeout(PATIENCE, second).await.unwrap().unwrap().is_err(), "the idlest goes");
+    assert!(!carried[0].is_finished(), "the oldest is not the idlest");
+}
+
+#[tokio::test]
+async fn bodies_that_drip_give_way_to_those_that_ask() {
+    let (address, gate) = serve(32, Times::default()).await;
+    let mut dripping = Vec::new();
+    for _ in 0..32 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"POST /whole HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\na").await.unwrap();
+        dripping.push(stream);
+    }
+    let drip = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            for stream in &mut dripping {
+                // One that was closed says so here.
+                let _ = stream.write_all(b"a").await;
+            }
+        }
+    };
+    let calm = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let begun = Instant::now();
+        while !asks(&mut TcpStream::connect(address).await.unwrap()).await {
+            assert!(begun.elapsed() < Duration::from_secs(10), "nobody is let in");
+        }
+    };
+    tokio::select! {
+        () = drip => {}
+        () = calm => {}
+    }
+    assert!(gate.connections() <= 32);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use eksile_gate::body::{Taken, WHOLE};
-use eksile_gate::{Gate, Limits, Pass, Watched};
+use eksile_gate::{Gate, Limits, Pass, Waiting, Watched};
 use eksile_pki::{ClientAuth, ClientVerifier, PkiError, Shown, server_config};
 use futures::FutureExt as _;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT, WARNING};
@@ -155,7 +155,9 @@ async fn handle(door: &Arc<Door>, peer: &Peer, request: Request<Incoming>) -> Re
         return connect::upgrade(door, target, &query, Request::from_parts(parts.clone(), body), share).await;
     }
     let mut room = None;
+    let waiting = Waiting::of(&parts.extensions);
     let collected = tokio::time::timeout(WHOLE, collect(body, &parts.headers, door, &mut room)).await;
+    drop(waiting);
     let body = collected.map_err(|_| too_slow())??;
     let size = body.len().max(flight::stored_size(door, &at));
     let served = door.clone();
