@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod control;
 mod credentials;
+mod descriptors;
 mod forward;
 mod image;
 mod init;
@@ -66,6 +67,9 @@ fn hide(cli: &Cli, arguments: &[std::ffi::OsString]) -> Result<()> {
 
 /// What a role makes of itself before it does anything: see [`privacy`].
 fn shut(command: &Command) -> Result<()> {
+    if matches!(command, Command::Up(_) | Command::ControlPlane { .. }) {
+        descriptors::raise()?;
+    }
     match command {
         Command::Up(_) | Command::Region | Command::ControlPlane { .. } => {
             privacy::own_files();
