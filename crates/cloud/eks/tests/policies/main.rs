@@ -10,5 +10,6 @@ mod attack {
     mod roles;
     mod simulated;
     mod tags;
+    mod untold;
 }
 mod world;

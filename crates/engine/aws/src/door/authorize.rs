@@ -29,10 +29,14 @@ impl Bound<'_> {
         if asks.is_empty() {
             return Err(Fault::internal(&NothingAsked));
         }
-        for ask in asks {
+        // A fault is told once all is allowed, so that nobody learns by it what they may not ask.
+        let mut fault = None;
+        for mut ask in asks {
+            let found = ask.fault.take();
+            fault = fault.or(found);
             self.decide(ask, &own, &conditions)?;
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
     fn decide(&self, ask: Ask, own: &str, conditions: &[(String, Vec<String>)]) -> Result<(), Fault> {
