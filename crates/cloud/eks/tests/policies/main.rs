@@ -3,6 +3,7 @@
 
 /// Under this name `make attack` finds them.
 mod attack {
+    mod between;
     mod denied;
     mod managed;
     mod members;
