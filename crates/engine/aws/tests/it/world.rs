@@ -77,10 +77,15 @@ impl Command for RunInstances {
     type Output = Made;
 
     fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
-        let unreadable = self.profile.as_ref().is_some_and(|profile| profile.name.as_deref() == Some("unreadable"));
-        let fault = unreadable.then(|| Fault::server("InternalFailure", 500, "The profile cannot be read"));
-        let profile = Ask::to(call.arn("iam", "instance-profile/*")).failing(fault);
-        Ok(vec![profile, Ask::to(call.arn("ec2", "vpc/*"))])
+        let vpc = Ask::to(call.arn("ec2", "vpc/*"));
+        let profile = self.profile.as_ref().and_then(|profile| profile.name.as_deref());
+        Ok(match profile {
+            Some("unreadable") => {
+                let fault = Fault::server("InternalFailure", 500, "The profile cannot be read");
+                vec![Ask::to(call.arn("iam", "instance-profile/*")).failing(Some(fault)), vpc]
+            }
+            _ => vec![vpc],
+        })
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Made, Fault> {
