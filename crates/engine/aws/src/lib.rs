@@ -25,6 +25,6 @@ pub use contract::{
     Read, Reads, Rehearsal, Service, SessionFacts, SystemMint, Vantage,
 };
 pub use directory::{Credential, Directory, Policies};
-pub use door::{BODY_LIMIT, Door, SOURCE_INSTANCE};
+pub use door::{BODY_LIMIT, Between, Door, SOURCE_INSTANCE};
 pub use eksile_shape::Shape;
 pub use shape::Shape;

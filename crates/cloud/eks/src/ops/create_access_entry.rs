@@ -68,9 +68,14 @@ impl Command for CreateAccessEntry {
             let made = format!("arn:aws:eks:{}:{account}:access-entry/{}/*", call.region, self.cluster_name);
             asks.push(Ask::to(made).requesting(&self.tags).action("eks:TagResource"));
         }
-        if EntryType::read(self.entry_type.as_deref()).is_ok_and(EntryType::passes_role) {
-            let cluster = cluster_arn(call.region, &call.scope.account, &self.cluster_name);
-            asks.push(eksile_iam::pass_role(call, state, &self.principal_arn, "ec2.amazonaws.com", &cluster)?);
+        match EntryType::read(self.entry_type.as_deref()) {
+            Ok(kind) if kind.passes_role() => {
+                let cluster = cluster_arn(call.region, &call.scope.account, &self.cluster_name);
+                asks.push(eksile_iam::pass_role(call, state, &self.principal_arn, "ec2.amazonaws.com", &cluster)?);
+            }
+            Ok(_) => {}
+            // Whether a role is passed cannot be said of a type that is none.
+            Err(fault) => asks.push(ask()?.failing(Some(fault))),
         }
         Ok(asks)
     }

@@ -3,6 +3,7 @@
 
 /// Under this name `make attack` finds them.
 mod attack {
+    mod between;
     mod denied;
     mod managed;
     mod members;
@@ -10,5 +11,6 @@ mod attack {
     mod roles;
     mod simulated;
     mod tags;
+    mod untold;
 }
 mod world;

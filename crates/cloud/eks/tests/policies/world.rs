@@ -74,20 +74,18 @@ impl World {
             let scope = Scope::new(account, REGION);
             store.write(|txn| eksile_ec2::seed(txn, &scope)).await.unwrap();
         }
-        let services = vec![
-            &eksile_ec2::SERVICE,
-            &eksile_eks::SERVICE,
-            &eksile_outposts::SERVICE,
-            &eksile_iam::SERVICE,
-            &eksile_iam::sts::SERVICE,
-        ];
-        let door = Door::new(REGION, services, store.clone(), clock.clone(), Arc::new(IamDirectory::default()));
+        let door = door(&store, &clock);
         let stranger = keys.pop().unwrap();
         Self { store, clock, door, admin: keys.pop().unwrap(), stranger }
     }
 
     /// A query of IAM, STS or EC2.
     pub(crate) async fn query(&self, keys: &Keys, service: &str, form: &str) -> Answer {
+        self.query_at(&self.door, keys, service, form).await
+    }
+
+    /// The same at another door to the same records.
+    pub(crate) async fn query_at(&self, door: &Door, keys: &Keys, service: &str, form: &str) -> Answer {
         let version = match service {
             "iam" => "2010-05-08",
             "sts" => "2011-06-15",
@@ -98,7 +96,7 @@ impl World {
         headers.extend(keys.2.as_deref().map(|token| ("x-amz-security-token", token)));
         let signer = Signer { access_key_id: &keys.0, secret: &keys.1, service, region: REGION };
         let request = signer.post_at(self.now(), &headers, &body);
-        told(&self.door.handle(request, Vantage::host()).await)
+        told(&door.handle(request, Vantage::host()).await)
     }
 
     pub(crate) async fn ec2(&self, keys: &Keys, form: &str) -> Answer {
@@ -156,6 +154,18 @@ impl World {
         let token = Some(answer.text("SessionToken"));
         Ok(Keys(answer.text("AccessKeyId"), answer.text("SecretAccessKey"), token))
     }
+}
+
+/// A door to these records.
+pub(crate) fn door(store: &Store, clock: &Clock) -> Door {
+    let services = vec![
+        &eksile_ec2::SERVICE,
+        &eksile_eks::SERVICE,
+        &eksile_outposts::SERVICE,
+        &eksile_iam::SERVICE,
+        &eksile_iam::sts::SERVICE,
+    ];
+    Door::new(REGION, services, store.clone(), clock.clone(), Arc::new(IamDirectory::default()))
 }
 
 pub(crate) fn policy(statements: &str) -> String {

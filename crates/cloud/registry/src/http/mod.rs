@@ -4,6 +4,7 @@ mod access;
 mod blob;
 mod body;
 mod manifest;
+mod places;
 mod problem;
 mod route;
 mod tags;
@@ -21,6 +22,7 @@ use eksile_store::Store;
 use http_body::Body as HttpBody;
 
 pub use body::Body;
+use places::Places;
 use problem::Problem;
 use route::Route;
 use upload::Upload;
@@ -34,6 +36,7 @@ pub struct Registry {
     clock: Clock,
     directory: Arc<dyn Directory>,
     blobs: Blobs,
+    places: Places,
     uploads: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Upload>>>>>,
 }
 
@@ -50,7 +53,7 @@ impl Registry {
         let manifests = view.all_records::<records::Manifest>()?.into_iter().map(|(_, manifest)| manifest.digest);
         let wanted: HashSet<String> = blobs.chain(manifests).collect();
         let blobs = Blobs::open(dir, &wanted)?;
-        Ok(Self { store, clock, directory, blobs, uploads: Mutex::default() })
+        Ok(Self { store, clock, directory, blobs, places: Places::default(), uploads: Mutex::default() })
     }
 
     /// Answers one request whose path begins with `/v2`.

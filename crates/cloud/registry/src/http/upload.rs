@@ -12,15 +12,12 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::access::Access;
+use super::places::Place;
 use super::{Answer, Problem, Registry, empty};
 use crate::blobs::Incoming;
 use crate::names;
 use crate::records::{Blob, Repository, held};
 
-/// Uploads at once, of all accounts.
-const LIMIT: usize = 1024;
-/// Uploads at once of one account, so that none can take all of them from the others; more is a client gone wrong.
-const SHARE: usize = 256;
 /// Seconds after which an upload whose client went away is dropped.
 const IDLE: i64 = 3600;
 
@@ -33,10 +30,11 @@ const COMPLETE: &str = "ecr:CompleteLayerUpload";
 pub(crate) struct Upload {
     /// `ACCOUNT/REGION/REPOSITORY`: nobody else continues it.
     owner: String,
-    account: String,
     incoming: Incoming,
     /// When a chunk last came, wall time in seconds.
     touched: i64,
+    /// Given back when it is a blob, or given up.
+    _place: Place,
 }
 
 /// An upload, held alone while a chunk comes in.
@@ -68,30 +66,23 @@ impl Registry {
             self.allow(access, COMPLETE, repository)?;
         }
         let (id, touched) = (ids::uuid(), self.clock.now_wall().as_second());
-        let (owner, account) = (owner(access, repository), access.scope.account.clone());
-        let upload = Upload { owner, account, incoming: self.blobs.begin(&id).await?, touched };
+        self.drop_idle(touched)?;
+        let (owner, place) = (owner(access, repository), self.places.take(&access.scope.account)?);
+        let upload = Upload { owner, incoming: self.blobs.begin(&id).await?, touched, _place: place };
         if let Some(digest) = digest {
             return self.complete(access, repository, upload, body, &digest).await;
         }
-        if !self.admit(&id, upload)? {
-            return Err(Problem::UploadInvalid("too many uploads at once".to_owned()));
-        }
+        let held = Arc::new(Mutex::new(Some(upload)));
+        self.uploads.lock().map_err(|_| Problem::Internal)?.insert(id.clone(), held);
         progress(StatusCode::ACCEPTED, repository, &id, 0)
     }
 
-    /// Takes an upload among those that go on, unless there are too many.
-    fn admit(&self, id: &str, upload: Upload) -> Result<bool, Problem> {
+    /// Gives up the uploads of which no chunk came for long; one that a chunk comes in for just now goes on.
+    fn drop_idle(&self, now: i64) -> Result<(), Problem> {
         let mut uploads = self.uploads.lock().map_err(|_| Problem::Internal)?;
-        let idle = |held: &Option<Upload>| held.as_ref().is_none_or(|held| upload.touched - held.touched > IDLE);
+        let idle = |held: &Option<Upload>| held.as_ref().is_none_or(|held| now - held.touched > IDLE);
         uploads.retain(|_, held| held.try_lock().map_or(true, |held| !idle(&held)));
-        // One that a chunk comes in for just now is counted as the same account's: no account gets more than its share.
-        let same = |held: &Option<Upload>| held.as_ref().is_none_or(|held| held.account == upload.account);
-        let own = uploads.values().filter(|held| held.try_lock().map_or(true, |held| same(&held))).count();
-        if uploads.len() >= LIMIT || own >= SHARE {
-            return Ok(false);
-        }
-        uploads.insert(id.to_owned(), Arc::new(Mutex::new(Some(upload))));
-        Ok(true)
+        Ok(())
     }
 
     /// A blob of another repository of the same registry, if the caller may read it there: who holds it may pull it.

@@ -5,4 +5,5 @@ mod asks;
 mod cli;
 mod garbage;
 mod images;
+mod uploads;
 mod world;

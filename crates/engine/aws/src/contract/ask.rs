@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Caller;
+use super::{Caller, Fault};
 use crate::directory::Policies;
 use crate::policy::{Context, Decision, Denial, Question, Trust, decide};
 
@@ -17,13 +17,15 @@ pub struct Ask {
     pub(crate) keys: Context,
     /// What the resource's own policy, of the caller's account, says already.
     pub(crate) granted: Trust,
+    /// Why its keys cannot all be told.
+    pub(crate) fault: Option<Fault>,
 }
 
 impl Ask {
     /// The operation's own action on the resource of an ARN.
     #[must_use]
     pub fn to(arn: impl Into<String>) -> Self {
-        Self { action: None, arn: arn.into(), keys: Context::default(), granted: Trust::None }
+        Self { action: None, arn: arn.into(), keys: Context::default(), granted: Trust::None, fault: None }
     }
 
     /// The operation's own action, which acts on nothing in particular.
@@ -44,6 +46,14 @@ impl Ask {
     #[must_use]
     pub fn granted(mut self, trust: Trust) -> Self {
         self.granted = trust;
+        self
+    }
+
+    /// Whose keys cannot all be told, where there is a fault: who is allowed all the rest gets it for an answer, and
+    /// nothing is done.
+    #[must_use]
+    pub fn failing(mut self, fault: Option<Fault>) -> Self {
+        self.fault = self.fault.or(fault);
         self
     }
 
@@ -106,6 +116,12 @@ impl Ask {
     #[must_use]
     pub fn arn(&self) -> &str {
         &self.arn
+    }
+
+    /// Why its keys cannot all be told.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
     }
 
     /// The keys of this resource in this call.

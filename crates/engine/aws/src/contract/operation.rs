@@ -14,6 +14,8 @@ pub trait Command: Shape + Send + 'static {
     /// name, nested ones, and those it makes), and what it does by the way. At least one; [`Ask::any`] when it acts on
     /// nothing in particular. What is not there is asked about all the same: only who may is told that it is missing.
     ///
+    /// No fault on the way is left out: one that leaves a key untold goes into the [`Ask`] ([`Ask::failing`]).
+    ///
     /// # Errors
     /// Records cannot be read: then nobody can say what the policies would.
     fn asks(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault>;

@@ -1,45 +1,36 @@
 //! Station 4: may the caller?
 
-use super::decode::Decoded;
-use super::locate::Located;
+use super::bind::Bound;
 use crate::contract::{Ask, Call, Erased, Fault, Guard, Reads};
-use crate::directory::Policies;
-
-/// A call with the policies that bind its caller.
-pub(crate) struct Bound<'a> {
-    pub(crate) call: &'a Call<'a>,
-    pub(crate) policies: &'a Policies,
-    pub(crate) located: &'a Located<'a>,
-}
 
 impl Bound<'_> {
-    /// Everything that the operation asks must be allowed.
-    pub(crate) fn authorize(&self, decoded: &Decoded<'_>, state: Reads<'_>) -> Result<(), Fault> {
-        self.allow(&*decoded.input, decoded.operation.name, state)
-    }
-
-    /// The same, of an input and its operation's name.
+    /// Everything that an operation asks of its input must be allowed, in the state that the caller was bound in.
     pub(crate) fn allow(&self, input: &dyn Erased, operation: &str, state: Reads<'_>) -> Result<(), Fault> {
-        if input.guard() == Guard::Open || self.call.caller.is_root() {
+        if input.guard() == Guard::Open || self.caller.is_root() {
             return Ok(());
         }
-        let own = format!("{}:{operation}", self.located.service.name);
-        let conditions = input.conditions(self.call);
-        let asks = input.asks(self.call, state)?;
+        let call = self.call();
+        let own = format!("{}:{operation}", self.sent.located.service.name);
+        let conditions = input.conditions(&call);
+        let asks = input.asks(&call, state)?;
         if asks.is_empty() {
             return Err(Fault::internal(&NothingAsked));
         }
-        for ask in asks {
-            self.decide(ask, &own, &conditions)?;
+        // A fault is told once all is allowed, so that nobody learns by it what they may not ask.
+        let mut fault = None;
+        for mut ask in asks {
+            let found = ask.fault.take();
+            fault = fault.or(found);
+            self.decide(&call, ask, &own, &conditions)?;
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
-    fn decide(&self, ask: Ask, own: &str, conditions: &[(String, Vec<String>)]) -> Result<(), Fault> {
+    fn decide(&self, call: &Call<'_>, ask: Ask, own: &str, conditions: &[(String, Vec<String>)]) -> Result<(), Fault> {
         let ask = if ask.action.is_none() { ask.in_call(conditions) } else { ask };
-        let (caller, action) = (self.call.caller, ask.action.unwrap_or(own));
-        ask.decide(own, caller, self.policies, &self.call.context)
-            .map_err(|why| self.located.dialect.denied(&caller.arn, action, &ask.arn, why))
+        let (caller, action) = (&self.caller, ask.action.unwrap_or(own));
+        ask.decide(own, caller, &self.policies, &call.context)
+            .map_err(|why| self.sent.located.dialect.denied(&caller.arn, action, &ask.arn, why))
     }
 }
 

@@ -5,6 +5,7 @@
 //! ```
 
 mod authorize;
+mod bind;
 mod claim;
 mod decode;
 mod dialect;
@@ -18,6 +19,7 @@ mod sigv4;
 mod token;
 mod verify;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,6 +29,7 @@ use http::{Request, Response};
 
 use crate::contract::{Fault, Mint, Service, SystemMint, Vantage};
 use crate::directory::Directory;
+use bind::Sent;
 use encode::Reply;
 use services::Services;
 
@@ -38,7 +41,11 @@ pub struct Door {
     clock: Clock,
     directory: Arc<dyn Directory>,
     mint: Arc<dyn Mint>,
+    between: Option<Between>,
 }
+
+/// What happens between a command's authorization and its transaction.
+pub type Between = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Bodies beyond this many bytes are refused; the listener need not read further either.
 pub const BODY_LIMIT: usize = 4 << 20;
@@ -58,13 +65,21 @@ impl Door {
         directory: Arc<dyn Directory>,
     ) -> Self {
         let (region, services) = (region.into(), Services::new(services));
-        Self { region, services, store, clock, directory, mint: Arc::new(SystemMint) }
+        Self { region, services, store, clock, directory, mint: Arc::new(SystemMint), between: None }
     }
 
     /// With another source of ids; for golden tests.
     #[must_use]
     pub fn with_mint(mut self, mint: Arc<dyn Mint>) -> Self {
         self.mint = mint;
+        self
+    }
+
+    /// With something that happens between a command's authorization and its transaction; for tests, which have no other
+    /// way to come between.
+    #[must_use]
+    pub fn with_between(mut self, between: Between) -> Self {
+        self.between = Some(between);
         self
     }
 
@@ -90,18 +105,16 @@ impl Door {
         located: locate::Located<'_>,
         from: &Vantage,
     ) -> Result<Reply, Fault> {
-        let region = self.region_of(request, &located)?;
+        let sent = Sent::new(self, request, &located, from)?;
         let view = self.store.view();
         let state = crate::Reads::of(&view);
-        let caller = verify::verify(self, request, &located, from, state)?;
+        let bound = sent.bind(state)?;
         let decoded = decode::decode(request, &located)?;
-        let policies = self.directory.policies(state, &caller)?;
-        let call = self.call(&caller, &policies, (&located, region), request, from);
-        let bound = authorize::Bound { call: &call, policies: &policies, located: &located };
-        bound.authorize(&decoded, state)?;
-        let mut reply = run::run(self, &bound, decoded, &view).await?;
-        let origin = caller.session().and_then(|facts| facts.origin.as_ref());
-        reply.source_instance = origin.map(|origin| origin.instance_arn.clone());
+        bound.allow(&*decoded.input, decoded.operation.name, state)?;
+        let origin = bound.caller.session().and_then(|facts| facts.origin.as_ref());
+        let source_instance = origin.map(|origin| origin.instance_arn.clone());
+        let mut reply = run::run(bound, decoded, &view).await?;
+        reply.source_instance = source_instance;
         Ok(reply)
     }
 
@@ -110,31 +123,6 @@ impl Door {
         region::of(&self.region, located.service, &located.claim.region, host).ok_or_else(|| {
             located.dialect.distrust(dialect::Distrust::Misscoped, "Credential should be scoped to a valid region.")
         })
-    }
-
-    fn call<'a>(
-        &'a self,
-        caller: &'a crate::Caller,
-        policies: &crate::Policies,
-        (located, region): (&locate::Located<'_>, &'a str),
-        request: &'a Request<Bytes>,
-        from: &'a Vantage,
-    ) -> crate::Call<'a> {
-        let scope = if located.service.global { "global" } else { region };
-        let wall = self.clock.now_wall();
-        let mut context = caller.context(&policies.tags);
-        from.tell(request.headers(), region, wall, &mut context);
-        crate::Call {
-            caller,
-            scope: eksile_store::Scope { account: caller.account.clone(), region: scope.to_owned() },
-            region,
-            now: self.clock.now(),
-            wall,
-            vantage: from,
-            host: sigv4::host(request).unwrap_or_default(),
-            mint: &*self.mint,
-            context: Arc::new(context),
-        }
     }
 }
 

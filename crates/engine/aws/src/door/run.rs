@@ -2,21 +2,21 @@
 
 use eksile_store::{View, WriteError};
 
-use super::authorize::Bound;
+use super::bind::Bound;
 use super::decode::Decoded;
 use super::encode::{self, Reply};
 use super::locate::Located;
-use super::{Door, page, token};
+use super::{page, token};
 use crate::contract::{Fault, Kind, Protocol, Reads};
 use crate::shape::Tree;
 
 /// Runs a lookup on the view, a command in a transaction.
-pub(crate) async fn run(door: &Door, bound: &Bound<'_>, decoded: Decoded<'_>, view: &View) -> Result<Reply, Fault> {
-    let (call, located) = (bound.call, bound.located);
+pub(crate) async fn run(bound: Bound<'_>, decoded: Decoded<'_>, view: &View) -> Result<Reply, Fault> {
+    let (sent, located) = (bound.sent, bound.sent.located);
     let dry = is_dry(&decoded, located);
     if decoded.operation.kind == Kind::Lookup {
         let (facts, tree) = (decoded.facts, decoded.tree);
-        let value = decoded.input.look(call, view)?;
+        let value = decoded.input.look(&bound.call(), view)?;
         if dry {
             return Err(would_have());
         }
@@ -26,12 +26,19 @@ pub(crate) async fn run(door: &Door, bound: &Bound<'_>, decoded: Decoded<'_>, vi
     let token = token::Token::of(&decoded, located);
     let (input, dialect, operation) = (decoded.input, &located.dialect, decoded.operation.name);
     let authorized_at = view.revision();
-    let written = door.store.write(move |txn| {
-        // What was allowed is what is done: when records changed since the policies were asked, they are asked again.
-        if txn.revision().0 != authorized_at.0 + 1 {
-            let policies = door.directory.policies(Reads::of(txn), call.caller)?;
-            Bound { policies: &policies, ..*bound }.allow(&*input, operation, Reads::of(txn))?;
-        }
+    if let Some(between) = &sent.door.between {
+        between().await;
+    }
+    let written = sent.door.store.write(move |txn| {
+        // What was allowed is what is done: when records changed meanwhile, all that was read of them is read again.
+        let bound = if txn.revision().0 == authorized_at.0 + 1 {
+            bound
+        } else {
+            let anew = sent.bind(Reads::of(txn))?;
+            anew.allow(&*input, operation, Reads::of(txn))?;
+            anew
+        };
+        let call = &bound.call();
         if let Some(earlier) = token.as_ref().map(|token| token.earlier(call, txn)).transpose()?.flatten() {
             return Ok(earlier);
         }

@@ -66,13 +66,18 @@ impl Token {
         }
     }
 
-    /// Keeps the answer, and forgets a few that are past their time.
+    /// Keeps the answer, and forgets a few that are past their time. One that cannot be read stays: its time is not known,
+    /// and it is no part of this call.
     pub(crate) fn keep(&self, call: &Call<'_>, txn: &mut Txn<'_>, reply: &Reply) -> Result<(), Fault> {
         let scope = scope(call);
         let prefix = scope.prefix::<Answered>();
         for entry in txn.scan(&prefix, Some(&scope.key::<Answered>(&self.id)), SWEPT) {
-            if entry.decode::<Answered>()?.until <= call.now.as_second() {
-                txn.delete(&entry.key);
+            match entry.decode::<Answered>() {
+                Ok(answered) if answered.until <= call.now.as_second() => {
+                    txn.delete(&entry.key);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(key = ?entry.key, %error, "an answer that was kept cannot be read"),
             }
         }
         let until = (call.now + KEPT).as_second();

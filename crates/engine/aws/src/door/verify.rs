@@ -7,10 +7,11 @@ use bytes::Bytes;
 use http::Request;
 use jiff::{SignedDuration, Timestamp};
 
+use super::bind::Sent;
 use super::claim::{Claim, single};
 use super::dialect::{Dialect, Distrust};
 use super::locate::Located;
-use super::{Door, sigv4};
+use super::sigv4;
 use crate::contract::{Caller, Fault, Reads, Vantage};
 use crate::directory::Credential;
 
@@ -18,28 +19,25 @@ const SKEW: SignedDuration = SignedDuration::from_mins(5);
 const PRESIGNED_STS: SignedDuration = SignedDuration::from_mins(15);
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
-/// The caller, proven.
-pub(crate) fn verify(
-    door: &Door,
-    request: &Request<Bytes>,
-    located: &Located<'_>,
-    from: &Vantage,
-    state: Reads<'_>,
-) -> Result<Caller, Fault> {
-    let (claim, dialect) = (&located.claim, &located.dialect);
-    let now = door.clock.now_wall();
-    headers(request, claim, dialect)?;
-    let payload = payload(request, dialect, from)?;
-    let Some(credential) = door.directory.credential(state, &claim.access_key_id)? else {
+/// The caller, proven, as the records have it now.
+pub(crate) fn verify(sent: &Sent<'_>, state: Reads<'_>) -> Result<Caller, Fault> {
+    let (claim, dialect) = (&sent.located.claim, &sent.located.dialect);
+    let Some(credential) = sent.door.directory.credential(state, &claim.access_key_id)? else {
         return Err(dialect.distrust(Distrust::UnknownKey, ""));
     };
-    if !sigv4::is_genuine(request, &located.query, claim, &credential.secret, &payload) {
+    if !sigv4::is_genuine(sent.request, &sent.located.query, claim, &credential.secret, &sent.payload) {
         return Err(dialect.distrust(Distrust::Mismatch, ""));
     }
     // Only who holds the secret is told what is wrong with the time or the token.
-    fresh(claim, dialect, now)?;
-    token(claim, &credential, dialect, now)?;
+    fresh(claim, dialect, sent.wall)?;
+    token(claim, &credential, dialect, sent.wall)?;
     Ok(credential.caller)
+}
+
+/// The hash that was signed for the body, of a request in which all is signed that must be.
+pub(crate) fn payload(request: &Request<Bytes>, located: &Located<'_>, from: &Vantage) -> Result<String, Fault> {
+    headers(request, &located.claim, &located.dialect)?;
+    signed_hash(request, &located.dialect, from)
 }
 
 /// What must be signed: the host, and every header that AWS itself reads.
@@ -59,7 +57,7 @@ fn headers(request: &Request<Bytes>, claim: &Claim, dialect: &Dialect) -> Result
 }
 
 /// The hash that was signed for the body. Only TLS vouches for a body that was not signed.
-fn payload(request: &Request<Bytes>, dialect: &Dialect, from: &Vantage) -> Result<String, Fault> {
+fn signed_hash(request: &Request<Bytes>, dialect: &Dialect, from: &Vantage) -> Result<String, Fault> {
     let actual = sigv4::sha256(request.body());
     match single(request.headers(), "x-amz-content-sha256").unwrap_or_default() {
         Some(UNSIGNED) if from.tls => Ok(UNSIGNED.to_owned()),

@@ -75,3 +75,17 @@ async fn a_body_too_large() {
     let response = world.door.handle(request, Vantage::host()).await;
     assert_eq!(response.status(), 413);
 }
+
+/// What an operation cannot tell the policies is a fault of the call, told to who is allowed all the rest.
+#[tokio::test]
+async fn attack_a_key_that_cannot_be_told_is_passed_over() {
+    let world = World::new();
+    let launch = "Action=RunInstances&MinCount=1&IamInstanceProfile.Name=unreadable";
+    let (status, body) = world.ec2(launch).await;
+    assert_eq!((status, element(&body, "Code")), (500, Some("InternalFailure")), "{body}");
+    world.allow(
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"arn:aws:iam:*:*:*"}}"#,
+    );
+    let (status, body) = world.ec2(launch).await;
+    assert_eq!((status, element(&body, "Code")), (403, Some("UnauthorizedOperation")), "{body}");
+}

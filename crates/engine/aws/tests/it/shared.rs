@@ -1,6 +1,9 @@
 //! What operations share and never mention.
 
+use eksile_aws::Fault;
+use eksile_store::{Record, Scope};
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 use crate::world::{World, element};
 
@@ -83,6 +86,40 @@ async fn a_token_makes_a_call_idempotent_for_a_day() {
     // A call that failed did not use its token up.
     assert_eq!(world.ec2("Action=RunInstances&MinCount=0&ClientToken=t3").await.0, 400);
     assert_eq!(world.ec2(&format!("{MAKE}&ClientToken=t3")).await.0, 200);
+}
+
+/// One kept answer that cannot be read fails the call with its token, and no other.
+#[tokio::test]
+async fn a_token_whose_answer_cannot_be_read_fails_its_own_call_alone() {
+    let world = World::new();
+    assert_eq!(world.ec2(&format!("{MAKE}&ClientToken=t5")).await.0, 200);
+    let (view, prefix) = (world.store.view(), Scope::new("111122223333", "us-west-2").prefix::<Kept>());
+    let kept = view.scan(&prefix, None, usize::MAX);
+    assert_eq!(kept.len(), 1);
+    let garbage = world.store.write(|txn| {
+        txn.put(&kept[0].key, "garbage");
+        Ok::<_, Fault>(())
+    });
+    garbage.await.unwrap();
+    // Tokens before it and after it: each new one looks at the old ones that follow.
+    for other in ["t4", "t6"] {
+        let (status, body) = world.ec2(&format!("{MAKE}&ClientToken={other}")).await;
+        assert_eq!(status, 200, "{other}: {body}");
+    }
+    assert_eq!(world.ec2(&format!("{MAKE}&ClientToken=t5")).await.0, 500);
+}
+
+/// Where the door keeps its answers.
+#[derive(Serialize, Deserialize)]
+struct Kept(String);
+
+impl Record for Kept {
+    const SERVICE: &'static str = "door";
+    const KIND: &'static str = "token";
+
+    fn id(&self) -> &str {
+        &self.0
+    }
 }
 
 #[tokio::test]

@@ -77,7 +77,15 @@ impl Command for RunInstances {
     type Output = Made;
 
     fn asks(&self, call: &Call<'_>, _state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
-        Ok(vec![Ask::to(call.arn("ec2", "vpc/*"))])
+        let vpc = Ask::to(call.arn("ec2", "vpc/*"));
+        let profile = self.profile.as_ref().and_then(|profile| profile.name.as_deref());
+        Ok(match profile {
+            Some("unreadable") => {
+                let fault = Fault::server("InternalFailure", 500, "The profile cannot be read");
+                vec![Ask::to(call.arn("iam", "instance-profile/*")).failing(Some(fault)), vpc]
+            }
+            _ => vec![vpc],
+        })
     }
 
     fn run(self, call: &Call<'_>, txn: &mut Txn<'_>) -> Result<Made, Fault> {

@@ -14,7 +14,7 @@ const ACTION: &str = "RunInstances";
 impl RunInstances {
     pub(super) fn asked(&self, call: &Call<'_>, state: Reads<'_>) -> Result<Vec<Ask>, Fault> {
         let network = Network::read(state, &call.scope)?;
-        let subnet = self.meant_subnet(&network);
+        let subnet = self.meant_subnet(&network)?;
         let mut asks = vec![self.image(call)];
         let profile = self.iam_instance_profile.as_ref();
         let profile_arn = profile.map(|profile| profile.asked_arn(call, state)).transpose()?;
@@ -44,11 +44,16 @@ impl RunInstances {
         self.subnet_id.iter().chain(self.network_interfaces.iter().filter_map(|spec| spec.subnet_id.as_ref()))
     }
 
-    /// The subnet that the launch will be in; `None` where the call names none that is there.
-    fn meant_subnet(&self, network: &Network) -> Option<Subnet> {
+    /// The subnet that the launch will be in; `None` where the call names none that is there: the call itself says so, after
+    /// its token was looked up, whose first answer may be older than the subnet's end.
+    fn meant_subnet(&self, network: &Network) -> Result<Option<Subnet>, Fault> {
         let zone = self.placement.as_ref().and_then(|placement| placement.availability_zone.as_deref());
         let asked = self.subnet_ids().next().map(String::as_str);
-        launch::subnet(network, asked, zone.filter(|zone| !zone.is_empty())).ok()
+        match launch::subnet(network, asked, zone.filter(|zone| !zone.is_empty())) {
+            Ok(subnet) => Ok(Some(subnet)),
+            Err(fault) if fault.is_client() => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     fn image(&self, call: &Call<'_>) -> Ask {
@@ -70,7 +75,7 @@ impl RunInstances {
     fn makes(
         &self,
         call: &Call<'_>,
-        (profile, metadata): (Option<&str>, Option<MetadataOptions>),
+        (profile, metadata): (Option<&str>, Result<MetadataOptions, Fault>),
         subnet: Option<&Subnet>,
     ) -> Vec<Ask> {
         let zone = subnet.map(|subnet| &*subnet.availability_zone);
@@ -84,7 +89,10 @@ impl RunInstances {
         let specifications = &self.tag_specifications;
         let instance = |ask: Ask| {
             let ask = located(self.instance(call, profile, ask));
-            metadata.map_or(ask.clone(), |options| asked::metadata(ask, options))
+            match &metadata {
+                Ok(options) => asked::metadata(ask, *options),
+                Err(fault) => ask.failing(Some(fault.clone())),
+            }
         };
         let mut asks = asked::made::<Instance>(call, ACTION, specifications, instance);
         asks.extend(asked::made::<NetworkInterface>(call, ACTION, specifications, interface));
@@ -93,10 +101,10 @@ impl RunInstances {
         asks
     }
 
-    /// What the new instances' metadata service will be; nothing of a request that will be refused for what it says of it.
-    fn metadata(&self, call: &Call<'_>, state: Reads<'_>) -> Option<MetadataOptions> {
+    /// What the new instances' metadata service will be.
+    fn metadata(&self, call: &Call<'_>, state: Reads<'_>) -> Result<MetadataOptions, Fault> {
         let (asked, image) = (self.metadata_options.as_ref(), self.image_id.as_deref().unwrap_or_default());
-        launch::metadata_options(call, state, asked, image, &Tags::new()).ok()
+        launch::metadata_options(call, state, asked, image, &Tags::new())
     }
 
     fn instance(&self, call: &Call<'_>, profile: Option<&str>, ask: Ask) -> Ask {
@@ -129,7 +137,7 @@ impl RunInstances {
             asks.push(asked::group(call, state, None, Some(name))?);
         }
         if let Some(subnet) = subnet.filter(|_| asks.is_empty()) {
-            let default = launch::groups(network, subnet, &[]).unwrap_or_default();
+            let default = launch::groups(network, subnet, &[])?;
             for id in &default {
                 asks.push(asked::ask::<SecurityGroup>(call, state, Some(id))?);
             }
