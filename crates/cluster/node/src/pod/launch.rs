@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::environment::{ConfigError, Facts, expand, variables};
+use super::mounts::CONTROLLERS;
 use super::oci::{self, Plan};
 use super::share;
 use super::source::Sources;
@@ -229,6 +230,10 @@ impl Launch<'_> {
         let spec = self.pod.spec.as_ref();
         let on_node = spec.is_some_and(|spec| spec.host_network == Some(true));
         let hostname = if on_node { self.context.identity.name.clone() } else { self.hostname()? };
+        let cover = self.context.config.run.join("cgroup");
+        for controller in CONTROLLERS {
+            fs::create_dir_all(cover.join(controller))?;
+        }
         let plan = Plan {
             pod: self.pod,
             container: self.wanted,
@@ -239,6 +244,7 @@ impl Launch<'_> {
             ipc: (spec.and_then(|spec| spec.host_ipc) != Some(true)).then(|| self.context.ipc(self.uid())),
             hostname,
             cgroup: &record.cgroup,
+            cover: &cover,
             binds,
         };
         let config = ShimConfig {

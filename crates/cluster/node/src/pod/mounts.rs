@@ -9,7 +9,7 @@ use crate::cgroup;
 
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 /// Of version 1, those in which a program reads its limits and use.
-const CONTROLLERS: [&str; 6] = ["blkio", "cpu", "cpuacct", "cpuset", "memory", "pids"];
+pub(super) const CONTROLLERS: [&str; 6] = ["blkio", "cpu", "cpuacct", "cpuset", "memory", "pids"];
 
 /// The list, in the order of mounting.
 pub(super) fn mounts(plan: &Plan<'_>, privileged: bool) -> Value {
@@ -30,7 +30,7 @@ pub(super) fn mounts(plan: &Plan<'_>, privileged: bool) -> Value {
         json!({"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", "nosuid", "noexec", "nodev", write]})
     };
     all.push(sys);
-    all.extend(control_groups(plan.cgroup, write));
+    all.extend(control_groups(plan.cgroup, plan.cover, write));
     for (source, destination, read_only) in &plan.binds {
         let write = if *read_only { "ro" } else { "rw" };
         all.push(json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind", "rprivate", write]}));
@@ -41,13 +41,13 @@ pub(super) fn mounts(plan: &Plan<'_>, privileged: bool) -> Value {
 /// The container's own control groups, where programs look for their limits, and no other's: what lies below
 /// `/sys/fs/cgroup` of the node is covered also where the node's `/sys` is bound. They exist when this is mounted: the
 /// first process is in them by then.
-fn control_groups(cgroup: &Path, write: &str) -> Vec<Value> {
+fn control_groups(cgroup: &Path, cover: &Path, write: &str) -> Vec<Value> {
     let options = ["bind", "rprivate", "nosuid", "noexec", "nodev", write];
     let own = |destination: &str, controller: &str| json!({"destination": destination, "type": "bind", "source": cgroup::directory(controller, cgroup), "options": options});
     if cgroup::unified() {
         return vec![own(CONTROL_GROUPS, "")];
     }
-    let cover = json!({"destination": CONTROL_GROUPS, "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "noexec", "nodev", "mode=755", "size=64k"]});
+    let cover = json!({"destination": CONTROL_GROUPS, "type": "bind", "source": cover, "options": ["bind", "rprivate", "nosuid", "noexec", "nodev", "ro"]});
     let here = |controller: &&&str| cgroup::directory(controller, Path::new("/")).exists();
     let each = CONTROLLERS.iter().filter(here).map(|one| own(&format!("{CONTROL_GROUPS}/{one}"), one));
     std::iter::once(cover).chain(each).collect()

@@ -92,6 +92,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) ipc: Option<Ipc>,
     pub(crate) hostname: String,
     pub(crate) cgroup: &'a Path,
+    /// An empty directory for each controller, upon which the container's own groups are mounted.
+    pub(crate) cover: &'a Path,
     /// Source, destination, read-only.
     pub(crate) binds: Vec<(PathBuf, String, bool)>,
 }

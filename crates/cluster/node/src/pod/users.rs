@@ -11,6 +11,8 @@ use crate::beneath;
 
 /// Largest number of a user or group.
 const ID_MAX: u32 = 0x7fff_ffff;
+/// Where the kernel tells which ids this process's user namespace has (user_namespaces(7)).
+const MAPS: [&str; 2] = ["/proc/self/uid_map", "/proc/self/gid_map"];
 /// Most bytes read of an image's lists of users and groups.
 const USERS_MAX: u64 = 1 << 20;
 
@@ -29,6 +31,10 @@ pub(super) fn user(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value,
         Some(gid) => u32::try_from(gid).map_err(|error| ConfigError(error.to_string()))?,
         None => image.and_then(|user| lookup(plan.rootfs, user).ok()).map_or(0, |(_, gid)| gid),
     };
+    let most = largest_id();
+    if let Some(beyond) = [uid, gid].into_iter().find(|id| i64::from(*id) > most) {
+        return Err(ConfigError(format!("the image's user or group {beyond} is beyond this node's largest, {most}")));
+    }
     let mut groups: Vec<i64> = of_pod.supplemental_groups.unwrap_or_default();
     groups.extend(of_pod.fs_group);
     groups.push(i64::from(gid));
@@ -38,6 +44,20 @@ pub(super) fn user(plan: &Plan<'_>, security: &SecurityContext) -> Result<Value,
     groups.sort_unstable();
     groups.dedup();
     Ok(json!({"uid": uid, "gid": gid, "additionalGids": groups}))
+}
+
+/// The largest number that a user and a group of this node can have: an instance has 65,536 of each.
+pub(super) fn largest_id() -> i64 {
+    let largest = |map: &str| {
+        let text = std::fs::read_to_string(map).unwrap_or_default();
+        let range = |line: &str| {
+            let mut numbers = line.split_whitespace().map(|word| word.parse::<i64>().ok());
+            Some(numbers.next()?? + numbers.nth(1)?? - 1)
+        };
+        // Where it cannot be told, root is what there is for certain.
+        text.lines().filter_map(range).max().unwrap_or(0)
+    };
+    MAPS.iter().map(|map| largest(map)).min().unwrap_or(0)
 }
 
 /// Upstream's function of the same name (`pkg/kubelet/kuberuntime/security_context_others.go`): an image whose user is a
@@ -165,6 +185,12 @@ mod tests {
     }
 
     #[test]
+    fn this_process_has_ids() {
+        // All of the machine's, or those of a user namespace.
+        assert!(largest_id() >= 65_535, "{}", largest_id());
+    }
+
+    #[test]
     fn who_must_not_be_root_is_not_believed_to_be_another_by_name() {
         use k8s_openapi::api::core::v1::{Container, Pod};
         let root = tempfile::tempdir().unwrap();
@@ -186,6 +212,7 @@ mod tests {
                 ipc: None,
                 hostname: String::new(),
                 cgroup: Path::new("/"),
+                cover: Path::new("/"),
                 binds: Vec::new(),
             };
             let security = SecurityContext { run_as_non_root: Some(true), run_as_user, ..Default::default() };

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SeccompProfile, Volume};
 
+use crate::pod::users::largest_id;
 use crate::pod::verdict::Verdict;
 
 /// Kernel settings that stay within a pod (Kubernetes documentation, "Using sysctls in a Kubernetes Cluster").
@@ -36,6 +37,11 @@ pub(super) fn check(pod: &Pod) -> Result<(), Verdict> {
         let text = "Cannot enforce AppArmor: AppArmor is not enabled on the host";
         return Err(Verdict::rejected("AppArmor", text));
     }
+    let most = largest_id();
+    if let Some((field, id)) = ids(spec).into_iter().find(|(_, id)| *id > most) {
+        let text = format!("not supported on this node: {field}: {id} (its users and groups go up to {most})");
+        return Err(Verdict::rejected("UnexpectedAdmissionError", text));
+    }
     let unsupported = unsupported(spec);
     if unsupported.is_empty() {
         return Ok(());
@@ -67,6 +73,28 @@ fn containers(spec: &PodSpec) -> impl Iterator<Item = (String, &Container)> {
     let init = init.map(|(index, one)| (format!("spec.initContainers[{index}]"), one));
     let app = spec.containers.iter().enumerate().map(|(index, one)| (format!("spec.containers[{index}]"), one));
     init.chain(app)
+}
+
+/// The users and groups that a pod names, by path.
+fn ids(spec: &PodSpec) -> Vec<(String, i64)> {
+    let mut found = Vec::new();
+    let mut add = |path: &str, field: &str, id: Option<i64>| found.extend(id.map(|id| (format!("{path}.{field}"), id)));
+    if let Some(of_pod) = &spec.security_context {
+        let path = "spec.securityContext";
+        add(path, "runAsUser", of_pod.run_as_user);
+        add(path, "runAsGroup", of_pod.run_as_group);
+        add(path, "fsGroup", of_pod.fs_group);
+        for (index, group) in of_pod.supplemental_groups.iter().flatten().enumerate() {
+            add(path, &format!("supplementalGroups[{index}]"), Some(*group));
+        }
+    }
+    for (path, container) in containers(spec) {
+        let own = container.security_context.as_ref();
+        let path = format!("{path}.securityContext");
+        add(&path, "runAsUser", own.and_then(|own| own.run_as_user));
+        add(&path, "runAsGroup", own.and_then(|own| own.run_as_group));
+    }
+    found
 }
 
 /// The fields that ask for what is not built, by path.
@@ -170,6 +198,23 @@ fn strange_container(container: &Container, on_node: bool) -> Vec<String> {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+
+    #[test]
+    fn every_user_and_group_that_a_pod_names_is_found() {
+        let spec = json!({
+            "securityContext": {"runAsUser": 1, "runAsGroup": 2, "fsGroup": 3, "supplementalGroups": [4, 5]},
+            "initContainers": [{"name": "i", "securityContext": {"runAsUser": 6}}],
+            "containers": [{"name": "c", "securityContext": {"runAsGroup": 7}}]
+        });
+        let found: Vec<i64> = ids(&serde_json::from_value(spec).unwrap()).into_iter().map(|(_, id)| id).collect();
+        assert_eq!(found, [1, 2, 3, 4, 5, 6, 7]);
+        let most = largest_id();
+        let of = |id: i64| verdict(&json!({"containers": [{"name": "c", "securityContext": {"runAsUser": id}}]}));
+        assert!(of(most).is_none());
+        let refused = of(most + 1).unwrap();
+        let named = format!("spec.containers[0].securityContext.runAsUser: {}", most + 1);
+        assert!(refused.message.contains(&named), "{}", refused.message);
+    }
 
     fn verdict(spec: &Value) -> Option<Verdict> {
         let pod: Pod = serde_json::from_value(json!({"metadata": {}, "spec": spec})).unwrap();
