@@ -70,12 +70,12 @@ impl AwsAuth {
             if text.trim().trim_matches(['"', '\'']).is_empty() {
                 return Vec::new();
             }
-            match serde_yaml_ng::from_str::<Vec<Value>>(text) {
-                Ok(items) => items,
-                Err(error) => {
-                    tracing::warn!(section = name, %error, "aws-auth section left out");
-                    Vec::new()
-                }
+            // The cluster's own reader, which no bytes end in a panic: this is read when anybody comes.
+            let read = eksile_yaml::read(text.as_bytes()).map(|read| read.value);
+            match read {
+                Ok(Value::Array(items)) => items,
+                Ok(_) => left_out(name, "it is not a list"),
+                Err(error) => left_out(name, &error),
             }
         };
         let mut items = Vec::new();
@@ -85,6 +85,11 @@ impl AwsAuth {
         let accounts = section("mapAccounts").iter().filter_map(text_of).collect();
         Self { items, accounts }
     }
+}
+
+fn left_out(section: &str, why: &str) -> Vec<Value> {
+    tracing::warn!(section, why, "aws-auth section left out");
+    Vec::new()
 }
 
 fn text_of(value: &Value) -> Option<String> {

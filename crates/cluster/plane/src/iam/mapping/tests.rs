@@ -32,6 +32,19 @@ fn config_map() -> AwsAuth {
 }
 
 #[test]
+fn a_section_that_cannot_be_read_takes_nobody_else_away() {
+    let deep = "[".repeat(100_000);
+    for broken in ["\"\\", "not: [yaml", "{}", "a: &a [*a]", "\u{0}", &deep] {
+        let map = AwsAuth::read(&serde_json::json!({"data": {
+            "mapRoles": "- {rolearn: 'arn:aws:iam::1:role/R', username: u}", "mapUsers": broken, "mapAccounts": broken
+        }}));
+        let access = access(AuthenticationMode::ConfigMap);
+        let found = user(&access, &map, &identity("arn:aws:iam::1:role/R", "AROA3", "s")).unwrap();
+        assert_eq!(found.map(|user| user.name).as_deref(), Some("u"), "{broken:.20}");
+    }
+}
+
+#[test]
 fn the_creator_is_known_by_arn_and_id() {
     let access = access(AuthenticationMode::Api);
     let found =
